@@ -1,0 +1,54 @@
+# Each target works on a fresh machine with Python 3.11+, git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := robot perception policies sim firmware_bridge tests examples benchmarks
+
+.PHONY: help demo test check format bench install clean
+
+help:
+	@echo "make demo    fly a simulated quadrotor for 60 s by stereo, in lockstep"
+	@echo "make test    run the tests"
+	@echo "make check   format, lint, types, import contracts, spelling"
+	@echo "make bench   measure what docs/results publishes (long)"
+	@echo "make install everything a developer needs, into .venv"
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older: make PYTHON=python3.11 ..." >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+
+# The demo needs no torch; the stamp of the full install serves it too.
+.venv/.sim: .venv/bin/python pyproject.toml constraints.txt
+	@test .venv/.dev -nt pyproject.toml -a .venv/.dev -nt constraints.txt || \
+	  $(PIP) install --quiet --constraint constraints.txt --editable '.[sim]'
+	@touch $@
+
+.venv/.dev: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: .venv/.dev
+
+demo: .venv/.sim
+	$(BIN)/reflexarc run room_sim --seconds 60
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+check: .venv/.dev
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/basedpyright --level error
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: .venv/.dev
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+bench: .venv/.dev
+	$(BIN)/python benchmarks/run_all.py
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,8 @@
+"""Kinds of hardware: name in `[link] driver` -> "module:Class", imported when chosen.
+
+The options of `[link]` are the fields of the class's `Config`.
+"""
+
+DRIVERS = {
+    "fake": "firmware_bridge.drivers.fake:FakeDriver",
+}

@@ -1,0 +1,22 @@
+"""What a user of the bridge can do wrong; one base class tells it from a bug.
+
+The bridge stands beside `perception` and may not import it, hence a base class of its own.
+"""
+
+
+class BridgeInputError(ValueError):
+    """A robot description or a command that the bridge refuses; the message is one line."""
+
+    exit_code = 2  # what the command line returns for it
+
+
+class LimitsTableError(BridgeInputError):
+    """A `[limits]` table that is incomplete, contradictory or has unknown keys."""
+
+
+class LinkTableError(BridgeInputError):
+    """A `[link]` table that names an unknown driver or an unknown option of one."""
+
+
+class CommandShapeError(BridgeInputError):
+    """A command vector that has not one value per axis."""

@@ -1,0 +1,223 @@
+"""What stands between any policy and the hardware: finite, in range, not too fast, not too old.
+
+The limiter runs at the robot's own rate, which is higher than a policy's. So it separates
+*offering* a command (`apply`, when one arrives) from *following* the last accepted one (`follow`,
+every tick). A robot in the air needs an output at every tick, so no value makes it raise: it
+refuses, clips, ramps or stops, and counts what it did. One axis, slew 0.4 a tick, stop at 0,
+`max_command_age_s` of three ticks:
+
+    tick          0     1     2     3       4      5      6      7
+    offered      1.0    -     -    nan      -      -      -      -
+    followed     1.0   1.0   1.0   1.0    stop   stop   stop   stop
+    sent         0.0   0.4   0.8   1.0     0.6    0.2    0.0    0.0
+    non_finite                      x
+    slew          x     x     x             x      x
+    stale                                   x      x      x      x
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from firmware_bridge.errors import CommandShapeError, LimitsTableError
+
+REASONS = ("non_finite", "range", "slew", "stale")
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class AxisLimit:
+    """What one axis of a robot's command vector may be."""
+
+    name: str
+    unit: str
+    minimum: float  # unit
+    maximum: float  # unit
+    slew_per_s: float  # unit/s, the fastest change that is sent
+    stop: float | None = None  # unit, commanded to stop; None = hold the last accepted value
+
+    def __post_init__(self) -> None:
+        """Refuses an axis that no command could satisfy.
+
+        Raises:
+            LimitsTableError: a value that is not a finite number, an empty range, no slew, or a
+                stop value out of range.
+        """
+        for key in ("minimum", "maximum", "slew_per_s", "stop"):
+            value = getattr(self, key)
+            if value is None and key == "stop":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise LimitsTableError(f"axis {self.name!r}: {key} is {value!r}, not a number")
+            if not math.isfinite(value):
+                raise LimitsTableError(f"axis {self.name!r}: {key} is {value}, must be finite")
+        if self.minimum >= self.maximum:
+            raise LimitsTableError(
+                f"axis {self.name!r}: minimum {self.minimum} is not below maximum {self.maximum}"
+            )
+        if self.slew_per_s <= 0:
+            raise LimitsTableError(f"axis {self.name!r}: slew_per_s {self.slew_per_s} must be > 0")
+        if self.stop is not None and not self.minimum <= self.stop <= self.maximum:
+            raise LimitsTableError(
+                f"axis {self.name!r}: stop {self.stop} is outside {self.minimum}..{self.maximum}"
+            )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of a robot: one axis per value of its command vector, in that order."""
+
+    axes: tuple[AxisLimit, ...]
+    max_command_age_s: float  # s, since capture of the data behind a command; older means stop
+
+    def __post_init__(self) -> None:
+        """Refuses limits without axes, with twice the same axis, or without a finite age.
+
+        Raises:
+            LimitsTableError: see above.
+        """
+        names = [axis.name for axis in self.axes]
+        if not names:
+            raise LimitsTableError("[limits] has no axes: add at least one [[limits.axes]]")
+        if len(set(names)) < len(names):
+            raise LimitsTableError(f"[limits] names an axis twice: {', '.join(names)}")
+        age = self.max_command_age_s
+        if isinstance(age, bool) or not isinstance(age, int | float) or not 0 < age < math.inf:
+            raise LimitsTableError(
+                f"[limits] max_command_age_s is {age!r}, must be a positive number of seconds"
+            )
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> "Limits":
+        """Reads the `[limits]` table of a robot TOML.
+
+        Raises:
+            LimitsTableError: a key that is missing or unknown, or a value out of its domain.
+        """
+        _check_keys("[limits]", table, required={"axes", "max_command_age_s"}, optional=set())
+        rows = table["axes"]
+        if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
+            raise LimitsTableError("[limits] axes must be a list of tables: write [[limits.axes]]")
+        known = {field.name for field in fields(AxisLimit)}
+        for index, row in enumerate(rows):
+            _check_keys(f"[[limits.axes]] {index}", row, known - {"stop"}, {"stop"})
+        return cls(tuple(AxisLimit(**row) for row in rows), table["max_command_age_s"])
+
+
+def _check_keys(
+    where: str, table: Mapping[str, Any], required: set[str], optional: set[str]
+) -> None:
+    valid = ", ".join(sorted(required | optional))
+    for key in table:
+        if key not in required | optional:
+            raise LimitsTableError(f"{where} has the unknown key {key!r}: valid keys are {valid}")
+    for key in sorted(required - set(table)):
+        raise LimitsTableError(f"{where} lacks the key {key!r}: valid keys are {valid}")
+
+
+class Limited(NamedTuple):
+    """What to send to the driver now."""
+
+    values: NDArray[np.float64]  # (n,) in the axes' units: finite, in range, within slew
+    reasons: tuple[str, ...]  # why they are not what was asked for; a subset of REASONS
+
+
+class CommandLimiter:
+    """Follows the last accepted command within limits, and stops when it is too old.
+
+    `counters` holds how many outputs were `sent`, how many commands were `offered` and `accepted`,
+    and, per reason, how many outputs carried that reason.
+    """
+
+    def __init__(self, limits: Limits, start: ArrayLike | None = None) -> None:
+        """Starts at rest.
+
+        Args:
+            limits: of the robot.
+            start: (n,) where the robot stands now, from which the first command is ramped. By
+                default the stop values, and the middle of the range for axes that hold.
+        """
+        axes = limits.axes
+        self._limits = limits
+        self._minimum = np.array([axis.minimum for axis in axes], dtype=np.float64)  # (n,)
+        self._maximum = np.array([axis.maximum for axis in axes], dtype=np.float64)  # (n,)
+        self._slew_per_s = np.array([axis.slew_per_s for axis in axes])  # (n,)
+        self._holds = np.array([axis.stop is None for axis in axes])  # (n,)
+        self._stop = np.array([0.0 if axis.stop is None else axis.stop for axis in axes])  # (n,)
+        middle = (self._minimum + self._maximum) / 2
+        rest = np.where(self._holds, middle, self._stop) if start is None else self._vector(start)
+        self._output = np.clip(rest, self._minimum, self._maximum)  # (n,) last sent
+        self._accepted = self._output  # (n,) what to follow
+        self._captured_ns: int | None = None  # of the accepted command; None = none came yet
+        self._sent_ns: int | None = None
+        self.counters: dict[str, int] = dict.fromkeys(("sent", "offered", "accepted", *REASONS), 0)
+
+    def apply(self, values: ArrayLike, captured_ns: int, now_ns: int) -> Limited:
+        """Offers a new command, and says what to send now.
+
+        A command with a non-finite value is refused whole, as is one captured before the command
+        being followed; the last accepted command stays.
+
+        Args:
+            values: (n,) in the axes' units.
+            captured_ns: when the data behind the command were taken (monotonic). A time in the
+                future counts as now, so that no clock error keeps a command alive.
+            now_ns: monotonic time of this output.
+
+        Raises:
+            CommandShapeError: not one value per axis.
+        """
+        asked = self._vector(values)
+        captured_ns = min(captured_ns, now_ns)
+        self.counters["offered"] += 1
+        if not np.isfinite(asked).all():
+            return self._send(now_ns, ("non_finite",))
+        if self._captured_ns is not None and captured_ns < self._captured_ns:
+            return self._send(now_ns, ("stale",))
+        self.counters["accepted"] += 1
+        self._captured_ns = captured_ns
+        self._accepted = np.clip(asked, self._minimum, self._maximum)
+        return self._send(now_ns, () if np.array_equal(asked, self._accepted) else ("range",))
+
+    def follow(self, now_ns: int) -> Limited:
+        """Says what to send now: a step towards the accepted command, or towards stop."""
+        return self._send(now_ns, ())
+
+    def _send(self, now_ns: int, reasons: tuple[str, ...]) -> Limited:
+        fresh = self._is_fresh(now_ns)
+        target = self._accepted if fresh else np.where(self._holds, self._accepted, self._stop)
+        reach = self._slew_per_s * self._elapsed_s(now_ns)  # (n,)
+        change = np.clip(target - self._output, -reach, reach)
+        arrives = np.abs(target - self._output) <= reach
+        self._output = np.where(arrives, target, self._output + change)
+        self._sent_ns = now_ns if self._sent_ns is None else max(now_ns, self._sent_ns)
+        given = {*reasons, *(() if arrives.all() else ("slew",)), *(() if fresh else ("stale",))}
+        limited = Limited(self._output.copy(), tuple(why for why in REASONS if why in given))
+        for counter in ("sent", *limited.reasons):
+            self.counters[counter] += 1
+        return limited
+
+    def _is_fresh(self, now_ns: int) -> bool:
+        if self._captured_ns is None:
+            return False
+        return now_ns - self._captured_ns <= self._limits.max_command_age_s * _NS_PER_S
+
+    def _elapsed_s(self, now_ns: int) -> float:
+        """Time that earns slew: a caller that was away for long earns no leap by it."""
+        if self._sent_ns is None:
+            return 0.0
+        elapsed_s = (now_ns - self._sent_ns) / _NS_PER_S
+        return min(max(elapsed_s, 0.0), self._limits.max_command_age_s)
+
+    def _vector(self, values: ArrayLike) -> NDArray[np.float64]:
+        vector = np.array(values, dtype=np.float64)
+        if vector.shape != self._minimum.shape:
+            names = ", ".join(axis.name for axis in self._limits.axes)
+            raise CommandShapeError(
+                f"a command of shape {vector.shape} does not fit the axes ({names})"
+            )
+        return vector

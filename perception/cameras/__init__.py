@@ -1,0 +1,5 @@
+"""Stereo cameras: name -> "module:Class". See `perception.camera.Camera`."""
+
+CAMERAS = {
+    "folder": "perception.cameras.folder:FolderCamera",
+}

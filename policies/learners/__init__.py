@@ -1,0 +1,8 @@
+"""Algorithms that learn a policy: name -> "module:Class".
+
+Imported when chosen, because they need torch.
+"""
+
+LEARNERS = {
+    "bc": "policies.learners.bc:BehaviorCloning",
+}

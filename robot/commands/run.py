@@ -1,0 +1,173 @@
+"""``reflexarc run``: runs a graph and leaves a run folder behind."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from perception.quantities import InputError
+from robot.config import list_configs, read_toml
+from robot.console import Console
+from robot.executor import RunOptions, RunResult, ShouldStop, run_in_process
+from robot.graph import Graph, load_graph
+from robot.pictures import draw_run
+from robot.summary import summarise, summary_text
+from robot.supervisor import Supervisor
+from robot.validation import validate
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run a graph, one process per node; without a graph, list the graphs there are.
+
+    Example: reflexarc run room_sim --seconds 60 --seed 3 --set simulator.room.obstacles=6
+    """
+
+    graph: tyro.conf.Positional[str | None] = None
+    """A name under configs/graphs/, or the path of a .toml file."""
+    seconds: float | None = None
+    """Seconds to run, by the run's own clock; without it until the source ends or Ctrl-C."""
+    seed: int = 0
+    """Seed of worlds, policies and noise; equal seeds give equal lockstep runs."""
+    clock: Literal["wall", "lockstep"] | None = None
+    """Real time, or time that waits for every node; default: lockstep where the graph allows."""
+    in_process: bool = False
+    """Run all nodes in this process: slower on many cores, easier to debug."""
+    out: Path | None = None
+    """The run folder; default: runs/TIME-GRAPH."""
+    set: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NODE.KEY=VALUE")
+    ] = ()
+    """Overrides a parameter of a node; may be given several times."""
+    json: bool = False
+    """Print the summary as JSON, and no progress."""
+
+    def __call__(self) -> int:
+        """Validates, runs, summarises, draws."""
+        if self.graph is None:
+            return _list_graphs(as_json=self.json)
+        if self.seconds is not None and not self.seconds > 0:
+            raise InputError(f"--seconds {self.seconds:g}: must be above 0")
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed}: must be 0 or more")
+        graph = load_graph(self.graph, self.set)
+        lockstep = graph.time_owner is not None if self.clock is None else self.clock == "lockstep"
+        validate(graph, lockstep=lockstep)
+        run_dir = _make_run_dir(self.out, graph.name)
+        _write_text(run_dir / "resolved.json", graph.resolved_json())
+        options = RunOptions(self.seconds, self.seed, lockstep, run_dir)
+        console = Console(quiet=self.json)
+        result = self._execute(graph, options, console)
+        return _conclude(graph, options, result, console, as_json=self.json)
+
+    def _execute(self, graph: Graph, options: RunOptions, console: Console) -> RunResult:
+        """Runs the graph by the chosen executor, with progress, until its end or Ctrl-C."""
+        with (
+            _interruptible() as interrupted,
+            console.progress(graph.name, self.seconds) as progress,
+        ):
+            if self.in_process:
+                return run_in_process(graph, options, progress, interrupted, console.node_line)
+            supervisor = Supervisor(graph, self.set, options, console.node_line)
+            return supervisor.run(progress, interrupted)
+
+
+def _conclude(
+    graph: Graph, options: RunOptions, result: RunResult, console: Console, *, as_json: bool
+) -> int:
+    """Writes summary and pictures, tells the user, and says how it ended."""
+    run_dir = options.run_dir
+    assert run_dir is not None  # noqa: S101
+    summary = summarise(graph, options, result)
+    _write_text(run_dir / "summary.json", json.dumps(summary, indent=2) + "\n")
+    pictures: list[Path] = []
+    if (run_dir / "log.mcap").is_file():
+        with console.progress("pictures", None):
+            pictures = draw_run(run_dir)
+    if as_json:
+        sys.stdout.write(json.dumps({**summary, "run_dir": str(run_dir)}) + "\n")
+    else:
+        sys.stdout.write(summary_text(summary) + f"run folder: {run_dir}\n")
+        for path in pictures:
+            sys.stdout.write(f"  {path.name}\n")
+    for node, error in result.failures.items():
+        reason = " ".join(error.split()) or "no reason given"
+        sys.stderr.write(f"reflexarc: run: node {node!r} failed: {reason}\n")
+    return 1 if result.failures else 0
+
+
+def _list_graphs(*, as_json: bool) -> int:
+    """Prints the graphs there are, with what they do."""
+    rows = {
+        name: str(read_toml(path).get("description", ""))
+        for name, path in list_configs("graphs").items()
+    }
+    if as_json:
+        sys.stdout.write(json.dumps(rows) + "\n")
+    else:
+        sys.stdout.write("graphs (run one with reflexarc run GRAPH):\n")
+        sys.stdout.writelines(f"  {name:<16} {text}\n" for name, text in rows.items())
+    return 0
+
+
+def _make_run_dir(out: Path | None, graph_name: str) -> Path:
+    """A new folder for the run.
+
+    Raises:
+        InputError: it exists and is not empty, or cannot be made or written.
+    """
+    if out is None:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        out = Path("runs") / f"{stamp}-{graph_name}"
+        for again in range(2, 100):
+            if not out.exists():
+                break
+            out = Path("runs") / f"{stamp}-{graph_name}-{again}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise InputError(f"run folder {out} is not empty; give another --out")
+    except OSError as error:
+        raise InputError(
+            f"run folder {out} cannot be made: {error.strerror}; give a writable --out"
+        ) from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise InputError(f"run folder {out} cannot be written; give a writable --out")
+    return out
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Writes a small file whole.
+
+    Raises:
+        InputError: the disk is full or the folder went away.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[ShouldStop]:
+    """Turns the first Ctrl-C or SIGTERM into a polite request; yields a test for it."""
+    asked = []
+
+    def ask(number: int, _: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,116 @@
+"""What the supervisor and the processes of its nodes say to each other.
+
+Typed msgpack over one ipc socket in the run's 0700 folder: a supervisor's ROUTER, a DEALER per
+node whose identity is the node's name.
+"""
+
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from robot.node import NodeReport
+
+
+class Start(msgspec.Struct, tag=True, frozen=True):
+    """All nodes are ready: the run begins at ``start_ns``."""
+
+    start_ns: int
+
+
+class Step(msgspec.Struct, tag=True, frozen=True):
+    """Lockstep: step now, seeing each in-edge up to its ``visible`` seq."""
+
+    now_ns: int
+    visible: tuple[int, ...]
+    """In the order of the graph's edges into the node."""
+
+
+class Stop(msgspec.Struct, tag=True, frozen=True):
+    """End as soon as your inputs have ended; a source ends at once."""
+
+    gone: tuple[str, ...] = ()
+    """Nodes that died: no end marker will come from them."""
+
+
+class Ready(msgspec.Struct, tag=True, frozen=True):
+    """The node is built and listens."""
+
+
+class Done(msgspec.Struct, tag=True, frozen=True):
+    """Lockstep: the step is over; messages sent so far, by port."""
+
+    sent: dict[str, int]
+
+
+class Finished(msgspec.Struct, tag=True, frozen=True):
+    """A source has nothing more to say."""
+
+
+class Failed(msgspec.Struct, tag=True, frozen=True):
+    """The node threw; it ends now."""
+
+    error: str
+    traceback: str
+    user_error: bool
+    """Whether a user's input caused it: one line is enough."""
+
+
+class Bye(msgspec.Struct, tag=True, frozen=True):
+    """The node has ended in order; its counters."""
+
+    report: NodeReport
+
+
+ToNode = Start | Step | Stop
+FromNode = Ready | Done | Finished | Failed | Bye
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_to_node = msgspec.msgpack.Decoder(ToNode).decode
+_decode_from_node = msgspec.msgpack.Decoder(FromNode).decode
+
+
+def control_address(folder: Path) -> str:
+    """Where a run's supervisor listens."""
+    return f"ipc://{folder}/control"
+
+
+class NodeControl:
+    """A node's end of the control channel."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path, name: str) -> None:
+        self.socket = context.socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.IDENTITY, name.encode())
+        self.socket.linger = 1000
+        self.socket.connect(control_address(folder))
+
+    def send(self, message: FromNode) -> None:
+        """Tells the supervisor."""
+        self.socket.send(_encode(message))
+
+    def receive(self) -> ToNode | None:
+        """The next order; None when there is none."""
+        try:
+            return _decode_to_node(self.socket.recv(zmq.DONTWAIT))
+        except zmq.Again:
+            return None
+
+
+class SupervisorControl:
+    """The supervisor's end of the control channel."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> None:
+        self.socket = context.socket(zmq.ROUTER)
+        self.socket.linger = 0
+        self.socket.bind(control_address(folder))
+
+    def send(self, name: str, message: ToNode) -> None:
+        """Orders one node; one that is gone never hears it."""
+        self.socket.send_multipart([name.encode(), _encode(message)])
+
+    def receive(self, timeout_ms: int) -> tuple[str, FromNode] | None:
+        """The next word from a node, waiting ``timeout_ms`` at most."""
+        if not self.socket.poll(timeout_ms):
+            return None
+        name, body = self.socket.recv_multipart()
+        return name.decode(), _decode_from_node(body)

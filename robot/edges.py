@@ -1,0 +1,124 @@
+"""Edge policies and the reader's end of an edge, where every loss is counted.
+
+The reader counts for itself: what it took in, and from the gaps in ``seq`` and the writer's end
+marker what it never got. The writer counts what it sent. Nobody has to be believed: at shutdown
+``sent == received + dropped`` either holds or shows that something was lost unseen.
+"""
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from perception.quantities import InputError
+from robot.messages import Message
+from robot.wire import Frames
+
+
+class Keep(StrEnum):
+    """What a reader keeps when messages come faster than it takes them."""
+
+    LATEST = "latest"
+    """Only the newest: for control."""
+    QUEUE = "queue"
+    """The newest n, oldest dropped first: for recorders and viewers."""
+    LOSSLESS = "lossless"
+    """All; the writer waits, and a time-out is a counted drop."""
+
+
+@dataclass(frozen=True)
+class EdgePolicy:
+    """How one edge treats messages that its reader is too slow for."""
+
+    keep: Keep
+    depth: int = 1
+    """Messages held for the reader."""
+    timeout_s: float = 0.0
+    """How long a writer waits for a lossless reader."""
+    delayed: bool = False
+    """Whether a message reaches its reader one lockstep tick later; closes loops."""
+
+    def __str__(self) -> str:
+        """The text of the graph file."""
+        text = {
+            Keep.LATEST: "latest",
+            Keep.QUEUE: f"queue({self.depth})",
+            Keep.LOSSLESS: f"lossless({self.timeout_s:g})",
+        }[self.keep]
+        return text + (", delayed" if self.delayed else "")
+
+
+LOSSLESS_DEPTH = 64  # messages in flight before a lossless writer waits
+_POLICY = re.compile(r"(latest|queue\((\d+)\)|lossless\(([\d.]+)\))(\s*,\s*delayed)?")
+
+
+def parse_policy(text: str) -> EdgePolicy:
+    """The policy that a graph file's text stands for.
+
+    Raises:
+        InputError: not one of the policies there are.
+    """
+    match = _POLICY.fullmatch(text.strip())
+    if match is None:
+        raise InputError(
+            f"edge policy {text!r} is unknown; choose latest, queue(N) or lossless(SECONDS), "
+            "each with ', delayed' behind it if its messages come one tick later"
+        )
+    word, depth, timeout_s, delayed = match.groups()
+    if word == "latest":
+        return EdgePolicy(Keep.LATEST, delayed=bool(delayed))
+    if depth is not None:
+        if int(depth) < 1:
+            raise InputError(f"edge policy {text!r}: a queue holds at least 1 message")
+        return EdgePolicy(Keep.QUEUE, int(depth), delayed=bool(delayed))
+    return EdgePolicy(Keep.LOSSLESS, LOSSLESS_DEPTH, float(timeout_s), bool(delayed))
+
+
+class Arrival(NamedTuple):
+    """One message as it came in."""
+
+    topic: str
+    message: Message
+    frames: Frames
+    """Its bytes on the wire, for the log."""
+
+
+class EdgeBuffer:
+    """The reader's end of one edge: holds messages for its node and counts losses."""
+
+    def __init__(self, topic: str, policy: EdgePolicy, *, lossless: bool) -> None:
+        self.topic = topic
+        self._depth = None if lossless or policy.keep is Keep.LOSSLESS else policy.depth
+        self._waiting: deque[Arrival] = deque()
+        self._newest_seq = -1
+        self.received = 0
+        self.dropped = 0
+
+    @property
+    def newest_seq(self) -> int:
+        """The highest ``seq`` that came in; -1 before the first."""
+        return self._newest_seq
+
+    def push(self, message: Message, frames: Frames) -> None:
+        """Takes in one message; overwrites the oldest where the policy says so."""
+        self.dropped += message.seq - self._newest_seq - 1
+        self._newest_seq = message.seq
+        self.received += 1
+        self._waiting.append(Arrival(self.topic, message, frames))
+        while self._depth is not None and len(self._waiting) > self._depth:
+            self._waiting.popleft()
+            self.received -= 1
+            self.dropped += 1
+
+    def take(self, up_to_seq: int | None = None) -> list[Arrival]:
+        """Hands over what waits, oldest first; ``up_to_seq`` leaves later messages waiting."""
+        taken = []
+        while self._waiting and (up_to_seq is None or self._waiting[0].message.seq <= up_to_seq):
+            taken.append(self._waiting.popleft())
+        return taken
+
+    def close(self, sent: int) -> None:
+        """Settles the account with the writer's end marker: it sent ``sent`` messages in all."""
+        self.dropped += sent - self._newest_seq - 1
+        self._newest_seq = sent - 1

@@ -1,0 +1,248 @@
+"""A graph: nodes with rates and parameters, edges with policies, read from TOML.
+
+Everything is resolved here, before anything starts: classes, typed parameters, topics, the robot.
+What may not be is refused by ``robot.validation``.
+"""
+
+import json
+import pkgutil
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from perception.quantities import InputError
+from robot.config import RobotConfig, find_config, load_robot, read_toml, refuse_unknown, to_config
+from robot.edges import EdgePolicy, parse_policy
+from robot.messages import Alert, Message, Telemetry
+from robot.node import Input, Node, Output
+from robot.nodes import NODES
+
+GRAPH_KEYS = ("description", "robot", "nodes", "edges")
+BUILT_IN_OUTPUTS = {
+    "telemetry": Output(Telemetry, steady=False),
+    "alerts": Output(Alert, steady=False),
+}
+"""Ports that every node has: the runner writes them."""
+
+_EDGE = re.compile(r"(\*|[\w-]+)(?:\.([\w/]+))?\s*->\s*([\w-]+)\.(\w+)")
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node of a graph, resolved."""
+
+    name: str
+    class_name: str
+    node_class: type[Node[Any]]
+    rate_hz: float | None
+    config: Any
+
+    @property
+    def outputs(self) -> dict[str, Output]:
+        """Its own output ports and the built-in ones."""
+        return {**self.node_class.outputs, **BUILT_IN_OUTPUTS}
+
+    @property
+    def inputs(self) -> Mapping[str, Input]:
+        """Its input ports."""
+        return self.node_class.inputs
+
+    def output_rate_hz(self, port: str) -> float | None:
+        """How often a port speaks; None for events, or where only its inputs can tell."""
+        if not self.outputs[port].steady:
+            return None
+        key = self.outputs[port].rate_key
+        return getattr(self.config, key) if key else self.rate_hz
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One edge of a graph: a writer's port to a reader's port."""
+
+    writer: str
+    output: str
+    reader: str
+    input: str
+    policy: EdgePolicy
+    topic: str
+    type: type[Message]
+
+    def __str__(self) -> str:
+        """The text of the graph file."""
+        return f"{self.writer}.{self.output} -> {self.reader}.{self.input}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes and edges, resolved; immutable."""
+
+    name: str
+    path: Path
+    description: str
+    robot: RobotConfig
+    nodes: dict[str, NodeSpec]
+    edges: tuple[Edge, ...]
+
+    def edges_into(self, node: str) -> list[Edge]:
+        """Edges that a node reads."""
+        return [edge for edge in self.edges if edge.reader == node]
+
+    def edges_from(self, node: str) -> list[Edge]:
+        """Edges that a node writes."""
+        return [edge for edge in self.edges if edge.writer == node]
+
+    @property
+    def time_owner(self) -> NodeSpec | None:
+        """The node whose data carry time; without one there is no lockstep."""
+        owners = [node for node in self.nodes.values() if node.node_class.owns_time]
+        return owners[0] if owners else None
+
+    def resolved_json(self) -> str:
+        """All that was resolved, parameters with their defaults, for the run folder."""
+        return json.dumps(
+            {
+                "graph": self.name,
+                "description": self.description,
+                "robot": {"name": self.robot.name, **self.robot.tables},
+                "nodes": {
+                    node.name: {
+                        "class": node.class_name,
+                        "rate_hz": node.rate_hz,
+                        **asdict(node.config),
+                    }
+                    for node in self.nodes.values()
+                },
+                "edges": {str(edge): str(edge.policy) for edge in self.edges},
+            },
+            indent=2,
+            default=str,
+        )
+
+
+def topic_of(writer: str, port: str, output: Output) -> str:
+    """``node/port``; the truth and the machine's own load have roots of their own."""
+    if output.truth:
+        return f"truth/{writer}/{port}"
+    if port == "telemetry":
+        return f"telemetry/{writer}"
+    return f"{writer}/{port}"
+
+
+def load_graph(name_or_path: str, overrides: Sequence[str] = ()) -> Graph:
+    """Reads a graph by its name under ``configs/graphs/`` or by path.
+
+    Args:
+        name_or_path: ``room_sim``, or a path that ends in ``.toml``.
+        overrides: ``node.key=value`` texts (``node.table.key=value`` for a key inside a table), the
+            value as in TOML or a bare word.
+
+    Raises:
+        InputError: no such graph, or anything in it that does not resolve.
+    """
+    path = find_config("graphs", name_or_path)
+    tables = read_toml(path)
+    refuse_unknown(str(path), tables, GRAPH_KEYS)
+    for key in ("robot", "nodes", "edges"):
+        if key not in tables:
+            raise InputError(f"{path}: {key!r} is missing; a graph has: {', '.join(GRAPH_KEYS)}")
+    _apply_overrides(tables["nodes"], overrides)
+    nodes = {name: _node(path, name, table) for name, table in tables["nodes"].items()}
+    edges = [
+        edge
+        for text, policy in tables["edges"].items()
+        for edge in _edges(path, nodes, text, _policy(path, text, policy))
+    ]
+    robot = load_robot(str(tables["robot"]))
+    return Graph(path.stem, path, str(tables.get("description", "")), robot, nodes, tuple(edges))
+
+
+def _apply_overrides(nodes: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Writes ``node.key=value`` texts into the nodes' tables."""
+    for text in overrides:
+        target, equals, value = text.partition("=")
+        name, dot, key = target.partition(".")
+        if not (equals and dot and name and key):
+            raise InputError(f"--set {text!r}: write it as node.key=value")
+        if name not in nodes:
+            raise InputError(f"--set {text!r}: no node {name!r}; nodes: {', '.join(nodes)}")
+        table = nodes[name]
+        *sections, leaf = key.split(".")
+        for section in sections:
+            table = table.setdefault(section, {})
+            if not isinstance(table, dict):
+                raise InputError(f"--set {text!r}: {section!r} of node {name!r} is no table")
+        table[leaf] = _parse_value(value)
+
+
+def _parse_value(text: str) -> Any:
+    """A TOML value, or the text itself where it is none (so paths need no quotes)."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _node(path: Path, name: str, table: Any) -> NodeSpec:
+    """Resolves one ``[nodes.NAME]`` table."""
+    where = f"{path}: node {name!r}"
+    if not isinstance(table, dict) or "class" not in table:
+        raise InputError(f"{where}: 'class' is missing; classes: {', '.join(NODES)}")
+    class_name = table["class"]
+    if class_name not in NODES:
+        raise InputError(f"{where}: unknown class {class_name!r}; classes: {', '.join(NODES)}")
+    node_class = pkgutil.resolve_name(NODES[class_name])
+    rate_hz = table.get("rate_hz")
+    if rate_hz is not None and not (isinstance(rate_hz, int | float) and 0 < rate_hz <= 10_000):
+        raise InputError(f"{where}: rate_hz = {rate_hz!r} must be a number above 0, at most 10000")
+    parameters = {k: v for k, v in table.items() if k not in ("class", "rate_hz")}
+    config = to_config(where, parameters, node_class.Config)
+    return NodeSpec(name, class_name, node_class, rate_hz, config)
+
+
+def _policy(path: Path, edge: str, text: Any) -> EdgePolicy:
+    """Resolves the policy of one edge."""
+    try:
+        return parse_policy(str(text))
+    except InputError as error:
+        raise InputError(f"{path}: edge {edge!r}: {error}") from error
+
+
+def _edges(path: Path, nodes: dict[str, NodeSpec], text: str, policy: EdgePolicy) -> list[Edge]:
+    """Resolves one line of ``[edges]``; ``*`` stands for every output of every other node."""
+    match = _EDGE.fullmatch(text.strip())
+    if match is None:
+        raise InputError(f"{path}: edge {text!r}: write it as 'node.port -> node.port'")
+    writer, output, reader, input_ = match.groups()
+    if reader not in nodes:
+        raise InputError(f"{path}: edge {text!r}: no node {reader!r}; nodes: {', '.join(nodes)}")
+    if input_ not in nodes[reader].inputs:
+        valid = ", ".join(nodes[reader].inputs) or "none"
+        raise InputError(
+            f"{path}: edge {text!r}: {reader} has no input {input_!r}; inputs: {valid}"
+        )
+    if writer == "*":
+        pairs = [(n.name, port) for n in nodes.values() if n.name != reader for port in n.outputs]
+    elif writer not in nodes:
+        raise InputError(f"{path}: edge {text!r}: no node {writer!r}; nodes: {', '.join(nodes)}")
+    elif output not in nodes[writer].outputs:
+        valid = ", ".join(nodes[writer].outputs)
+        raise InputError(
+            f"{path}: edge {text!r}: {writer} has no output {output!r}; outputs: {valid}"
+        )
+    else:
+        pairs = [(writer, output)]
+    return [
+        Edge(
+            name,
+            port,
+            reader,
+            input_,
+            policy,
+            topic_of(name, port, nodes[name].outputs[port]),
+            nodes[name].outputs[port].type,
+        )
+        for name, port in pairs
+    ]

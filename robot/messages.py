@@ -1,0 +1,219 @@
+"""Every message of the running machine, each listed once.
+
+A message is a frozen msgspec struct: schema'd, quick to encode, and never pickled. Arrays travel
+beside the header as raw buffers (see ``robot.wire``), which is why an array field states its dtype
+and number of axes: the decoder checks both before anything else sees the array.
+"""
+
+from typing import Annotated, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ArraySpec(NamedTuple):
+    """What an array field must hold, checked by the decoder."""
+
+    dtype: str
+    """NumPy dtype, little-endian."""
+    ndim: int
+    """Number of axes."""
+
+
+GreyImage = Annotated[NDArray[np.uint8], ArraySpec("uint8", 2)]  # (H, W)
+FloatMap = Annotated[NDArray[np.float32], ArraySpec("float32", 2)]  # (H, W)
+FloatVector = Annotated[NDArray[np.float32], ArraySpec("float32", 1)]  # (n,)
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """The header that every message carries; a node fills ``captured_ns``, the bus the rest."""
+
+    captured_ns: int
+    """When the data was taken (a camera: read-out finished), in ns of the run's clock."""
+    seq: int = -1
+    """Counts the messages of one topic from 0; a gap is a loss."""
+    sent_ns: int = -1
+    """When the writer handed it to the bus, in ns of the run's clock."""
+    source: str = ""
+    """Name of the node that wrote it."""
+    valid: bool = True
+    """False when the writer itself does not trust the content."""
+
+
+class StereoFrame(Message, frozen=True, kw_only=True):
+    """What both eyes saw at one instant, unrectified."""
+
+    left: GreyImage
+    right: GreyImage
+
+
+class CameraModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One pinhole camera; the fields of ``perception.calibration.CameraIntrinsics``."""
+
+    width: int
+    height: int
+    fx_px: float
+    fy_px: float
+    cx_px: float
+    cy_px: float
+    distortion: tuple[float, ...]
+
+
+class RigCalibration(Message, frozen=True, kw_only=True):
+    """The stereo rig that the frames of the same source come from; sent once, before them."""
+
+    left: CameraModel
+    right: CameraModel
+    right_from_left: tuple[float, ...]
+    """(16,) rows of the 4 x 4 transform, metres."""
+
+
+class DepthMap(Message, frozen=True, kw_only=True):
+    """Depth in the rectified left camera; NaN where the teacher does not trust itself."""
+
+    depth_m: FloatMap
+    """Metres along the optical axis."""
+    disparity_px: FloatMap
+    """Pixels."""
+    confidence: FloatMap
+    """0 (a guess) to 1 (sure)."""
+
+
+class ProximityReading(Message, frozen=True, kw_only=True):
+    """How near things are, as far as the act of flying on needs to know."""
+
+    proximity_px: float
+    """The scalar of van Hecke et al.: the largest disparity that enough pixels reach."""
+    sectors_per_m: FloatVector
+    """Inverse distance (1/m) of the nearest part of each vertical image sector, left to right."""
+    sector_valid: FloatVector
+    """Share of each sector's pixels that carry a depth, 0 to 1."""
+    corridor_m: float
+    """Distance (m) of the nearest part of the corridor about to be swept; inf: seen free."""
+    corridor_seen: float
+    """Share of the corridor's pixels that carry a depth, 0 to 1."""
+
+
+class Command(Message, frozen=True, kw_only=True):
+    """What a policy wants, in the axes and units of the robot's ``[limits]``."""
+
+    values: tuple[float, ...]
+
+
+class Setpoint(Message, frozen=True, kw_only=True):
+    """What the driver was last told after limits; ``reasons`` names the limits that bent it."""
+
+    values: tuple[float, ...]
+    reasons: tuple[str, ...] = ()
+
+
+class FlightState(Message, frozen=True, kw_only=True):
+    """The vehicle's own noisy sensing, body frame (x forward, y left, z up)."""
+
+    gyro_rad_s: tuple[float, float, float]
+    accel_m_s2: tuple[float, float, float]
+    altitude_m: float
+    velocity_b_m_s: tuple[float, float, float]
+    on_watchdog: bool
+    """True while the vehicle hovers by itself because commands stopped coming."""
+
+
+class TruePose(Message, frozen=True, kw_only=True):
+    """The simulator's own knowledge, for evaluation only."""
+
+    position_w: tuple[float, float, float]
+    """Metres, room frame."""
+    quaternion_wxyz: tuple[float, float, float, float]
+    velocity_w: tuple[float, float, float]
+    """Metres per second, room frame."""
+
+
+class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
+    """One obstacle of the room, room frame; the fields of ``sim.room_map.Obstacle``."""
+
+    name: str
+    kind: str
+    shape: str
+    """``box`` or ``cylinder``."""
+    centre_w_m: tuple[float, float, float]
+    half_size_m: tuple[float, float, float]
+    yaw_rad: float
+
+
+class RoomDescription(Message, frozen=True, kw_only=True):
+    """The room as built from its seed, for evaluation only."""
+
+    size_m: tuple[float, float, float]
+    obstacles: tuple[Obstacle, ...]
+    altitude_m: float
+    """The altitude that the vehicle starts at."""
+
+
+class CollisionEvent(Message, frozen=True, kw_only=True):
+    """A contact began; contacts within one second are one collision."""
+
+    position_w: tuple[float, float, float]
+    other: str
+    """What was hit."""
+
+
+class PutBackEvent(Message, frozen=True, kw_only=True):
+    """The vehicle could not recover and was put back where it was two seconds earlier."""
+
+    from_w: tuple[float, float, float]
+    to_w: tuple[float, float, float]
+    reason: str
+
+
+class Alert(Message, frozen=True, kw_only=True):
+    """Something a person should know: it names node, edge and number."""
+
+    text: str
+
+
+class Telemetry(Message, frozen=True, kw_only=True):
+    """The machine's own load; the one topic that differs between two runs of one seed."""
+
+    steps: int
+    """Steps taken since the start."""
+    rate_hz: float
+    """Steps per second over the last report period."""
+    step_ms_mean: float
+    step_ms_max: float
+    overruns: int
+    """Deadlines missed by more than one period since the start."""
+    gauges: dict[str, float]
+    """What else the node measured, unit in the name."""
+    inputs: dict[str, tuple[bool, bool, bool]]
+    """Per edge read: alive, freq_ok, valid (see ``robot.liveness``)."""
+
+
+class Row(NamedTuple):
+    """One row of the table of messages."""
+
+    type: type[Message]
+    logged: bool
+    """Whether the recorder keeps it."""
+    view: str | None
+    """Function of ``robot.views`` that shows it in Foxglove's own schemas; None: nothing to see."""
+
+
+MESSAGES: dict[str, Row] = {
+    row.type.__name__: row
+    for row in (
+        Row(StereoFrame, True, "stereo_images"),
+        Row(RigCalibration, True, "calibration"),
+        Row(DepthMap, True, "depth_image"),
+        Row(ProximityReading, True, "numbers"),
+        Row(Command, True, "numbers"),
+        Row(Setpoint, True, "numbers"),
+        Row(FlightState, True, "numbers"),
+        Row(TruePose, True, "pose"),
+        Row(RoomDescription, True, "room_scene"),
+        Row(CollisionEvent, True, "event_log"),
+        Row(PutBackEvent, True, "event_log"),
+        Row(Alert, True, "event_log"),
+        Row(Telemetry, True, "numbers"),
+    )
+}

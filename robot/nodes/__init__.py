@@ -1,0 +1,10 @@
+"""Table of node classes: the name in a graph file, and where the class lives."""
+
+NODES: dict[str, str] = {
+    "actuator": "robot.nodes.actuator:ActuatorNode",
+    "camera": "robot.nodes.camera:CameraNode",
+    "policy": "robot.nodes.policy:PolicyNode",
+    "recorder": "robot.nodes.recorder:RecorderNode",
+    "simulator": "robot.nodes.simulator:SimulatorNode",
+    "stereo": "robot.nodes.stereo:StereoNode",
+}

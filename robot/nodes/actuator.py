@@ -1,0 +1,58 @@
+"""Commands to a driver, through limits: the last node before hardware.
+
+It runs at the robot's own rate, follows the last accepted command, and steers to stop when that
+command is too old, whatever has become of the nodes before it.
+"""
+
+from dataclasses import dataclass
+
+from firmware_bridge.driver import make_driver
+from firmware_bridge.limits import CommandLimiter
+from robot.messages import Command, Setpoint
+from robot.node import Emission, Input, Inputs, NoConfig, Node, NodeContext, Output, Role
+
+
+@dataclass(frozen=True)
+class ActuatorConfig(NoConfig):
+    """An actuator has no parameters: its limits and link stand in the robot's TOML."""
+
+
+class ActuatorNode(Node[ActuatorConfig]):
+    """Limits and sends; publishes what the driver applies."""
+
+    inputs = {"command": Input(Command)}
+    outputs = {"setpoint": Output(Setpoint)}
+    role = Role.ACTUATOR
+    min_rate_hz = 50.0
+    Config = ActuatorConfig
+
+    def __init__(self, config: ActuatorConfig, context: NodeContext) -> None:
+        super().__init__(config, context)
+        limits = context.robot.limits
+        self._limiter = CommandLimiter(limits)
+        self._driver = make_driver(context.robot.table("link"), limits)
+
+    def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
+        """Offers a new command to the limiter, or follows the last one; sends what it allows."""
+        command = inputs.newest("command")
+        if command is None:
+            limited = self._limiter.follow(now_ns)
+        else:
+            limited = self._limiter.apply(command.values, command.captured_ns, now_ns)
+        self._driver.send(limited.values, now_ns)
+        state = self._driver.read(now_ns)
+        setpoint = Setpoint(
+            captured_ns=now_ns if command is None else command.captured_ns,
+            valid=not state.stopped,
+            values=tuple(float(value) for value in state.values),
+            reasons=limited.reasons + state.faults,
+        )
+        return [("setpoint", setpoint)]
+
+    def gauges(self) -> dict[str, float]:
+        """How often each limit has bent a command."""
+        return {f"limited_{reason}": float(n) for reason, n in self._limiter.counters.items()}
+
+    def close(self) -> None:
+        """Stops the robot and lets go of the hardware."""
+        self._driver.close()

@@ -1,0 +1,111 @@
+"""Stereo frames to depth and proximity: a shell over the stereo teacher."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from perception.calibration import CameraIntrinsics, StereoRig
+from perception.geometry import Rectifier, disparity_range_px
+from perception.matcher import make_matcher
+from perception.proximity import ProximityConfig, measure_proximity
+from perception.quantities import StereoImages
+from perception.stereo import StereoConfig, StereoTeacher
+from robot.messages import (
+    CameraModel,
+    DepthMap,
+    ProximityReading,
+    RigCalibration,
+    StereoFrame,
+)
+from robot.node import Emission, Input, Inputs, Node, NodeContext, Output
+
+
+@dataclass(frozen=True)
+class StereoNodeConfig:
+    """Parameters of a stereo node."""
+
+    matcher: str = "sgbm"  # a row of perception.matchers
+    options: dict[str, Any] = field(default_factory=dict)  # of that matcher's Config
+    nearest_m: float = 0.3  # m, nearest distance to find; sets num_disparities unless options do
+    min_confidence: float = StereoConfig.min_confidence  # 0..1
+    proximity: ProximityConfig = field(default_factory=ProximityConfig)
+
+
+class StereoNode(Node[StereoNodeConfig]):
+    """Rectifies, matches and measures each frame, by the calibration that its source sends."""
+
+    inputs = {
+        "calibration": Input(RigCalibration, wakes=False),
+        "frame": Input(StereoFrame),
+    }
+    outputs = {"depth": Output(DepthMap), "proximity": Output(ProximityReading)}
+    Config = StereoNodeConfig
+
+    def __init__(self, config: StereoNodeConfig, context: NodeContext) -> None:
+        super().__init__(config, context)
+        make_matcher(config.matcher, config.options)  # refuse what is wrong before the first frame
+        self._teacher: StereoTeacher | None = None
+        if "rig" in context.robot.tables:
+            self._warm_up(context.robot.rig)
+
+    def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
+        """Depth and proximity of every new frame."""
+        del now_ns
+        calibration = inputs.newest("calibration")
+        if calibration is not None:
+            self._teacher = self._make_teacher(rig_of(calibration))
+        if self._teacher is None:
+            return []
+        emissions: list[Emission] = []
+        for frame in inputs.all("frame"):
+            emissions += self._see(self._teacher, frame)
+        return emissions
+
+    def _see(self, teacher: StereoTeacher, frame: StereoFrame) -> list[Emission]:
+        depth = teacher.infer(StereoImages(frame.left, frame.right))
+        near = measure_proximity(depth, teacher.view, self.config.proximity)
+        stamp = {"captured_ns": frame.captured_ns, "valid": frame.valid}
+        depth_map = DepthMap(
+            **stamp,
+            depth_m=depth.depth_m,
+            disparity_px=depth.disparity_px,
+            confidence=depth.confidence,
+        )
+        reading = ProximityReading(**stamp, **near._asdict())
+        return [("depth", depth_map), ("proximity", reading)]
+
+    def _make_teacher(self, rig: StereoRig) -> StereoTeacher:
+        reach = {"num_disparities": disparity_range_px(Rectifier(rig).view, self.config.nearest_m)}
+        matcher = make_matcher(self.config.matcher, {**reach, **self.config.options})
+        return StereoTeacher(rig, matcher, StereoConfig(self.config.min_confidence))
+
+    def _warm_up(self, rig: StereoRig) -> None:
+        """Compiles and loads what the first frame would otherwise wait for."""
+        teacher = self._make_teacher(rig)
+        grey = np.random.default_rng(0).integers(0, 255, (rig.left.height, rig.left.width))
+        image = grey.astype(np.uint8)
+        depth = teacher.infer(StereoImages(image, image))
+        measure_proximity(depth, teacher.view, self.config.proximity)
+
+
+def rig_of(message: RigCalibration) -> StereoRig:
+    """The rig that a calibration message describes."""
+    left, right = (_intrinsics(camera) for camera in (message.left, message.right))
+    return StereoRig(left, right, np.array(message.right_from_left).reshape(4, 4))
+
+
+def _intrinsics(camera: CameraModel) -> CameraIntrinsics:
+    return CameraIntrinsics(**{name: getattr(camera, name) for name in camera.__struct_fields__})
+
+
+def calibration_of(rig: StereoRig, captured_ns: int) -> RigCalibration:
+    """The message that describes a rig."""
+    left, right = (
+        CameraModel(**{n: getattr(camera, n) for n in CameraModel.__struct_fields__})
+        for camera in (rig.left, rig.right)
+    )
+    transform = tuple(float(value) for value in np.asarray(rig.right_from_left).ravel())
+    return RigCalibration(
+        captured_ns=captured_ns, left=left, right=right, right_from_left=transform
+    )

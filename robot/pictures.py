@@ -1,0 +1,203 @@
+"""Pictures of a run, drawn from its log: ``flight.png`` from above, ``flight.mp4`` from within."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from robot.clock import SECOND_NS
+from robot.flight import Flight, read_flight
+from robot.messages import DepthMap, Message, StereoFrame
+from robot.record import LogError, LogReader
+from robot.views import depth_colours
+from sim.room_map import RoomMap
+
+Picture = NDArray[np.uint8]  # (H, W, 3), BGR on paper, RGB in films
+
+PIXELS_PER_M = 160
+MARGIN_PX = 70
+LEGEND_PX = 150
+FILM_HEIGHT_PX = 384
+FILM_OPTIONS = {"crf": "23", "preset": "veryfast"}
+MILLISECOND = Fraction(1, 1000)
+WHITE, INK, GREY, PALE = (255, 255, 255), (40, 40, 40), (150, 150, 150), (228, 228, 228)
+OBSTACLE, TURN, CRASH, PUT_BACK = (120, 160, 205), (200, 120, 20), (40, 40, 220), (170, 60, 170)
+
+
+def draw_run(run_dir: Path) -> list[Path]:
+    """Draws what the log of a run allows to draw; returns the files made."""
+    log = run_dir / "log.mcap"
+    made = []
+    try:
+        flight = read_flight(log)
+        if flight is not None:
+            made.append(_write_png(run_dir / "flight.png", draw_flight(flight)))
+        film = write_film(log, run_dir / "flight.mp4")
+        if film is not None:
+            made.append(film)
+    except LogError:
+        return made  # nothing was recorded, so there is nothing to draw
+    return made
+
+
+def draw_flight(flight: Flight) -> Picture:
+    """The room from above with path, turns, collisions and put-backs; x to the right, y up."""
+    canvas = _Canvas(flight.room)
+    canvas.room(flight.room, flight.altitude_m)
+    canvas.path(flight)
+    for event in flight.collisions:
+        canvas.cross(event.position_w, CRASH)
+    for event in flight.put_backs:
+        canvas.ring(event.position_w, PUT_BACK)
+    canvas.legend(flight)
+    return canvas.image
+
+
+class _Canvas:
+    """A drawing in metres."""
+
+    def __init__(self, room: RoomMap) -> None:
+        self._size_m = np.array(room.size_m[:2])
+        width, height = (round(extent * PIXELS_PER_M) + 2 * MARGIN_PX for extent in self._size_m)
+        self.image: Picture = np.full((height + LEGEND_PX, width, 3), 255, np.uint8)
+        self._bottom_px = height - MARGIN_PX
+
+    def _px(self, points_w: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Pixels (..., 2) of points (..., 2) in the room frame."""
+        scaled = (np.asarray(points_w)[..., :2] + self._size_m / 2) * PIXELS_PER_M
+        x, y = MARGIN_PX + scaled[..., 0], self._bottom_px - scaled[..., 1]
+        return np.stack([x, y], axis=-1).round().astype(np.int32)
+
+    def room(self, room: RoomMap, altitude_m: float) -> None:
+        """Walls, a grid of half metres, obstacles (hatched where they are not at flight height)."""
+        half = self._size_m / 2
+        for axis in (0, 1):
+            for at in np.arange(-half[axis], half[axis] + 1e-9, 0.5):
+                ends = np.array([-half, half])
+                ends[:, axis] = at
+                start, end = self._px(ends)
+                cv2.line(self.image, start.tolist(), end.tolist(), PALE, 1, cv2.LINE_AA)
+        in_flight = room.obstacles_at(altitude_m)
+        for obstacle in room.obstacles:
+            outline = self._px(obstacle.outline_w_m())
+            if obstacle in in_flight:
+                cv2.fillPoly(self.image, [outline], OBSTACLE, cv2.LINE_AA)
+            cv2.polylines(self.image, [outline], True, INK, 2, cv2.LINE_AA)
+            self._text(obstacle.kind, self._px(np.array(obstacle.centre_w_m)), 0.5, centred=True)
+        corners = self._px(np.array([-half, half]))
+        cv2.rectangle(self.image, corners[0].tolist(), corners[1].tolist(), INK, 6, cv2.LINE_AA)
+
+    def path(self, flight: Flight) -> None:
+        """The way flown, from dark to light over time; turns are dots."""
+        points = self._px(flight.positions_w)
+        age = np.linspace(0, 255, max(len(points), 1)).astype(np.uint8)
+        colours = cv2.applyColorMap(age[:, np.newaxis], cv2.COLORMAP_VIRIDIS)[:, 0]
+        jumps = {
+            int(i) for i in np.searchsorted(flight.time_s, [e.time_s for e in flight.put_backs])
+        }
+        for i in range(1, len(points)):
+            if i not in jumps:
+                colour = colours[i].tolist()
+                cv2.line(
+                    self.image, points[i - 1].tolist(), points[i].tolist(), colour, 3, cv2.LINE_AA
+                )
+        for start in np.flatnonzero(np.diff(flight.turning.astype(int)) == 1):
+            cv2.circle(self.image, points[start].tolist(), 6, TURN, -1, cv2.LINE_AA)
+        cv2.circle(self.image, points[0].tolist(), 10, INK, 3, cv2.LINE_AA)
+
+    def cross(self, position_w: tuple[float, float, float], colour: tuple[int, int, int]) -> None:
+        """A mark where something went wrong."""
+        centre = self._px(np.array(position_w)).tolist()
+        cv2.drawMarker(self.image, centre, colour, cv2.MARKER_TILTED_CROSS, 26, 5, cv2.LINE_AA)
+
+    def ring(self, position_w: tuple[float, float, float], colour: tuple[int, int, int]) -> None:
+        """A mark where the vehicle was put back to."""
+        cv2.circle(self.image, self._px(np.array(position_w)).tolist(), 14, colour, 4, cv2.LINE_AA)
+
+    def legend(self, flight: Flight) -> None:
+        """What the marks mean, and the figures of the flight."""
+        turns = int(np.count_nonzero(np.diff(flight.turning.astype(int)) == 1))
+        coverage = flight.coverage
+        y = self._bottom_px + MARGIN_PX // 2 + 30
+        marks = (
+            (INK, "start"),
+            (TURN, f"{turns} turns"),
+            (CRASH, f"{len(flight.collisions)} collisions"),
+            (PUT_BACK, f"{len(flight.put_backs)} put-backs"),
+        )
+        for column, (colour, text) in enumerate(marks):
+            x = MARGIN_PX + column * 200
+            cv2.circle(self.image, (x, y), 9, colour, -1, cv2.LINE_AA)
+            self._text(text, np.array([x + 18, y + 7]), 0.65)
+        figures = (
+            f"{flight.distance_m:.1f} m in {flight.time_s[-1]:.0f} s at {flight.altitude_m:.1f} m, "
+            f"{coverage.visited} of {coverage.free} free cells of 0.5 m visited"
+        )
+        self._text(figures, np.array([MARGIN_PX - 9, y + 50]), 0.65)
+        self._text("path: dark = early, light = late", np.array([MARGIN_PX - 9, y + 90]), 0.65)
+
+    def _text(
+        self, text: str, at: NDArray[np.int32], scale: float, *, centred: bool = False
+    ) -> None:
+        font = cv2.FONT_HERSHEY_SIMPLEX
+        if centred:
+            (width, height), _ = cv2.getTextSize(text, font, scale, 1)
+            at = at + np.array([-width // 2, height // 2])
+        cv2.putText(self.image, text, at.tolist(), font, scale, INK, 1, cv2.LINE_AA)
+
+
+def write_film(log: Path, path: Path) -> Path | None:
+    """Left camera beside depth, at the speed they were seen; None when nothing was seen.
+
+    H.264 with 4:2:0 chroma, which every browser plays.
+    """
+    frames = _film_frames(log)
+    first = next(frames, None)
+    if first is None:
+        return None
+    start_ns, picture = first
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options=FILM_OPTIONS)
+        stream.width, stream.height = picture.shape[1], picture.shape[0]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = MILLISECOND
+        for captured_ns, picture in chain([first], frames):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = (captured_ns - start_ns) * 1000 // SECOND_NS
+            frame.time_base = MILLISECOND
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def _film_frames(log: Path) -> Iterator[tuple[int, Picture]]:
+    """Pairs of camera image and its depth, RGB, with the time they were taken."""
+    waiting: dict[int, Message] = {}
+    for _, message, _ in LogReader(log).messages(StereoFrame, DepthMap):
+        if isinstance(message, StereoFrame):
+            waiting = {message.captured_ns: message}
+        elif isinstance(frame := waiting.get(message.captured_ns), StereoFrame):
+            left = np.repeat(frame.left[..., np.newaxis], 3, axis=2)
+            yield frame.captured_ns, _side_by_side(left, depth_colours(message.depth_m))
+
+
+def _side_by_side(left: NDArray[np.uint8], depth: NDArray[np.uint8]) -> Picture:
+    """Both at the film's height, with even sides as H.264 wants them."""
+    scale = FILM_HEIGHT_PX / left.shape[0]
+    size = (round(left.shape[1] * scale / 2) * 2, FILM_HEIGHT_PX)
+    both = [cv2.resize(p, size, interpolation=cv2.INTER_NEAREST) for p in (left, depth)]
+    return np.hstack(both).astype(np.uint8)
+
+
+def _write_png(path: Path, picture: Picture) -> Path:
+    """Writes a picture; a full disk is an OSError like any other."""
+    done, data = cv2.imencode(".png", picture)
+    if not done:
+        raise OSError(f"{path}: could not be encoded")
+    path.write_bytes(data.tobytes())
+    return path

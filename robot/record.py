@@ -1,0 +1,209 @@
+"""The log of a run: MCAP, in which the bytes on the wire are the truth.
+
+Each topic is one channel whose data are the message's wire frames packed into one record; where a
+message can be looked at, a second channel carries it in Foxglove's own schemas, so that the file
+opens in Foxglove without a plug-in. All stamps are the run's own clock: in lockstep two runs of
+one seed write the same records.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import msgspec
+from mcap.exceptions import McapError
+from mcap.records import Channel
+from mcap.records import Message as McapMessage
+from mcap.stream_reader import StreamReader
+from mcap.writer import CompressionType, Writer
+
+from perception.quantities import InputError
+from robot.edges import Arrival
+from robot.messages import MESSAGES, Message
+from robot.views import View, views_of
+from robot.wire import decode, pack, unpack
+
+WIRE_ENCODING = "reflexarc"  # message encoding of the channels that hold wire bytes
+CHUNK_BYTES = 256 * 1024
+RECORD_LIMIT_BYTES = 512 * 1024 * 1024  # a reader refuses larger records before allocating
+
+
+class LogError(InputError):
+    """A log that cannot be read."""
+
+
+class LogWriter:
+    """Writes a log; a disk that fills up costs records, counted, never the run."""
+
+    def __init__(self, stream: IO[bytes], metadata: dict[str, str]) -> None:
+        self._stream = stream
+        self._writer = Writer(stream, chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)
+        self._schemas: dict[str, int] = {}
+        self._channels: dict[str, int] = {}
+        self._metadata = metadata
+        self._begun = False
+        self.written = 0
+        self.lost = 0
+        """Messages that could not be written, the ones in the unfinished chunk included."""
+        self.error: OSError | None = None
+        self._in_chunk = 0
+
+    def write(self, arrival: Arrival) -> None:
+        """Appends one message, and its views."""
+        row = MESSAGES[type(arrival.message).__name__]
+        if not row.logged:
+            return
+        if self.error is not None:
+            self.lost += 1
+            return
+        self.written += 1
+        self._in_chunk += 1
+        try:
+            self._begin()
+            self._append(arrival, row.view)
+        except OSError as error:
+            self._give_up(error)
+
+    def flush(self) -> None:
+        """Hands what was written so far to the operating system."""
+        if self.error is None:
+            try:
+                self._stream.flush()
+            except OSError as error:
+                self._give_up(error)
+
+    def close(self) -> None:
+        """Writes the index and closes the file."""
+        try:
+            if self.error is None:
+                self._begin()
+                self._writer.finish()
+            self._stream.close()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Notes why nothing more is written; what sat in the unfinished chunk is lost."""
+        if self.error is None:
+            self.error = error
+            self.lost += self._in_chunk
+            self.written -= self._in_chunk
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._writer.start(profile="", library="reflexarc")
+            self._writer.add_metadata("reflexarc", self._metadata)
+
+    def _append(self, arrival: Arrival, view: str | None) -> None:
+        message = arrival.message
+        channel = self._channel(arrival.topic, WIRE_ENCODING, type(message).__name__)
+        before = self._stream.tell()
+        self._add(channel, message, pack(arrival.frames))
+        for shown in views_of(view, arrival.topic, message):
+            self._add(self._view_channel(shown), message, shown.data)
+        if self._stream.tell() != before:  # a chunk went out
+            self._in_chunk = 0
+
+    def _add(self, channel: int, message: Message, data: bytes) -> None:
+        self._writer.add_message(
+            channel,
+            log_time=max(message.sent_ns, 0),
+            publish_time=max(message.captured_ns, 0),
+            sequence=message.seq,
+            data=data,
+        )
+
+    def _channel(self, topic: str, encoding: str, type_name: str) -> int:
+        """The channel of a topic's wire bytes, its header described by a JSON schema."""
+        if topic not in self._channels:
+            if type_name not in self._schemas:
+                schema = json.dumps(header_schema(type_name), sort_keys=True).encode()
+                self._schemas[type_name] = self._writer.register_schema(
+                    f"reflexarc.{type_name}", "jsonschema", schema
+                )
+            self._channels[topic] = self._writer.register_channel(
+                topic, encoding, self._schemas[type_name], {"type": type_name}
+            )
+        return self._channels[topic]
+
+    def _view_channel(self, view: View) -> int:
+        """The channel of a Foxglove view."""
+        if view.topic not in self._channels:
+            if view.schema.name not in self._schemas:
+                self._schemas[view.schema.name] = self._writer.register_schema(
+                    view.schema.name, view.schema.encoding, view.schema.data
+                )
+            self._channels[view.topic] = self._writer.register_channel(
+                view.topic, view.message_encoding, self._schemas[view.schema.name]
+            )
+        return self._channels[view.topic]
+
+
+def header_schema(type_name: str) -> dict[str, Any]:
+    """JSON schema of a message's header; an array appears as its dtype and shape."""
+
+    def array_hook(_: type) -> dict[str, Any]:
+        return {"type": "array", "description": "dtype and shape; the buffer follows the header"}
+
+    return msgspec.json.schema(MESSAGES[type_name].type, schema_hook=array_hook)
+
+
+class Logged(NamedTuple):
+    """One message read back."""
+
+    topic: str
+    message: Any
+    record: bytes
+    """Its wire frames, packed."""
+
+
+class LogReader:
+    """Reads the messages of a log back, in the order they were written.
+
+    A log that was cut short (power, full disk) is read up to the cut; ``truncated`` tells.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.truncated = False
+        if not path.is_file():
+            raise LogError(f"{path}: there is no such log; give the log.mcap of a run folder")
+
+    def messages(self, *types: type[Message]) -> Iterator[Logged]:
+        """All messages, or those of the given types.
+
+        Raises:
+            LogError: not an MCAP file, or its content is not ours.
+        """
+        wanted = {kind.__name__ for kind in types}
+        for channel, message in self._records():
+            kind = channel.metadata.get("type", "")
+            if channel.message_encoding != WIRE_ENCODING or (wanted and kind not in wanted):
+                continue
+            if kind not in MESSAGES:
+                raise LogError(f"{self._path}: {channel.topic} holds {kind!r}, unknown here")
+            decoded = decode(MESSAGES[kind].type, unpack(message.data))
+            yield Logged(channel.topic, decoded, message.data)
+
+    def _records(self) -> Iterator[tuple[Channel, McapMessage]]:
+        """Messages with their channels, without need of the index at the end of the file."""
+        channels: dict[int, Channel] = {}
+        with self._path.open("rb") as stream:
+            reader = StreamReader(stream, record_size_limit=RECORD_LIMIT_BYTES)
+            records = iter(reader.records)
+            while True:
+                try:
+                    record = next(records)
+                except StopIteration:
+                    return
+                except (McapError, EOFError, RuntimeError) as error:
+                    if not channels:
+                        raise LogError(f"{self._path}: is not an MCAP log: {error}") from error
+                    self.truncated = True
+                    return
+                if isinstance(record, Channel):
+                    channels[record.id] = record
+                elif isinstance(record, McapMessage):
+                    yield channels[record.channel_id], record

@@ -1,0 +1,210 @@
+"""Runs one node: decodes what comes in, stamps what goes out, counts, measures, warns.
+
+Both executors and the process of a node use this class, so a node behaves alike in all of them.
+"""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from robot.clock import SECOND_NS
+from robot.edges import Arrival, EdgeBuffer
+from robot.graph import Edge, Graph, NodeSpec
+from robot.liveness import Liveness
+from robot.messages import Alert, Message, Telemetry
+from robot.node import Inputs, NodeContext, NodeReport
+from robot.validation import stream_rate_hz
+from robot.wire import Frames, decode, encode
+
+TELEMETRY_PERIOD_NS = SECOND_NS
+SAMPLES = 100_000  # newest latencies kept per edge: 80 minutes at 20 Hz
+
+
+class Outgoing(NamedTuple):
+    """One message on its way out."""
+
+    port: str
+    frames: Frames
+
+
+class NodeRunner:
+    """A node with its buffers, counters and clocks."""
+
+    def __init__(self, spec: NodeSpec, graph: Graph, context: NodeContext) -> None:
+        self.spec = spec
+        self.node = spec.node_class(spec.config, context)
+        self._context = context
+        self._buffers = {
+            edge: EdgeBuffer(edge.topic, edge.policy, lossless=context.lockstep)
+            for edge in graph.edges_into(spec.name)
+        }
+        self._expected_hz = {
+            edge: stream_rate_hz(graph, graph.nodes[edge.writer], edge.output)
+            for edge in self._buffers
+        }
+        self._liveness: dict[Edge, Liveness] = {}
+        self._dead: set[Edge] = set()
+        self._ages_ms: dict[Edge, deque[float]] = {e: deque(maxlen=SAMPLES) for e in self._buffers}
+        self._step_ms: deque[float] = deque(maxlen=SAMPLES)
+        self._alerts: deque[str] = deque(maxlen=100)
+        self._steps_at_telemetry = 0
+        self.sent: dict[str, int] = dict.fromkeys(spec.outputs, 0)
+        self.steps = self._woken = 0
+        self.overruns = 0
+        self.start(context.clock.now_ns())
+
+    def start(self, now_ns: int) -> None:
+        """Sets the zero of liveness and telemetry: the run begins now."""
+        self._liveness = {edge: Liveness(hz, now_ns) for edge, hz in self._expected_hz.items()}
+        self._telemetry_ns = self._start_ns = now_ns
+
+    @property
+    def edges(self) -> list[Edge]:
+        """Edges that the node reads."""
+        return list(self._buffers)
+
+    def push(self, edge: Edge, frames: Frames) -> None:
+        """Takes in one message from the bus."""
+        message = decode(edge.type, frames)
+        self._buffers[edge].push(message, frames)
+        self._liveness[edge].message(self._context.clock.now_ns(), valid=message.valid)
+
+    def newest_seq(self, edge: Edge) -> int:
+        """The highest ``seq`` that came in on an edge."""
+        return self._buffers[edge].newest_seq
+
+    def close_edge(self, edge: Edge, sent: int) -> None:
+        """Takes in the writer's end marker."""
+        self._buffers[edge].close(sent)
+
+    def step(
+        self, now_ns: int, visible: Mapping[Edge, int] | None = None, *, woken: bool = False
+    ) -> list[Outgoing]:
+        """One step of the node.
+
+        Args:
+            now_ns: the run's time.
+            visible: the newest ``seq`` that it may see by edge (lockstep); None: all there is.
+            woken: a message made it step between two deadlines of its own rate.
+        """
+        arrivals = {
+            edge: buffer.take(None if visible is None else visible[edge])
+            for edge, buffer in self._buffers.items()
+        }
+        outgoing = self._watch(now_ns)
+        began = time.perf_counter_ns()
+        emissions = self.node.step(now_ns, self._inputs(arrivals, now_ns))
+        self._step_ms.append((time.perf_counter_ns() - began) / 1e6)
+        self.steps += 1
+        self._woken += woken
+        outgoing += [self._stamp(port, message) for port, message in emissions]
+        outgoing += self._telemetry(now_ns)
+        self._measure_ages(arrivals)
+        return outgoing
+
+    def watch(self, now_ns: int) -> list[Outgoing]:
+        """Alerts due now, for a node that is not stepping because nothing comes."""
+        return self._watch(now_ns)
+
+    def report(self) -> NodeReport:
+        """All counters, at the end."""
+        now_ns = self._context.clock.now_ns()
+        step_ms = list(self._step_ms) or [0.0]
+        return NodeReport(
+            steps=self.steps,
+            rate_hz=(self.steps - self._woken) * SECOND_NS / max(now_ns - self._start_ns, 1),
+            woken=self._woken,
+            step_ms_p50=float(np.percentile(step_ms, 50)),
+            step_ms_p99=float(np.percentile(step_ms, 99)),
+            overruns=self.overruns,
+            sent=dict(self.sent),
+            received={str(edge): buffer.received for edge, buffer in self._buffers.items()},
+            dropped={str(edge): buffer.dropped for edge, buffer in self._buffers.items()},
+            ages_ms={str(edge): list(ages) for edge, ages in self._ages_ms.items() if ages},
+            gauges=self.node.gauges(),
+            alerts=list(self._alerts),
+        )
+
+    def _inputs(self, arrivals: Mapping[Edge, list[Arrival]], now_ns: int) -> Inputs:
+        """What came in, by port; a shared port is in the order (sent, source, topic, seq)."""
+        by_port: dict[str, list[Arrival]] = {}
+        alive: dict[str, bool] = {}
+        for edge, items in arrivals.items():
+            by_port.setdefault(edge.input, []).extend(items)
+            edge_alive = self._liveness[edge].alive(now_ns)
+            alive[edge.input] = alive.get(edge.input, True) and edge_alive
+        for port, items in by_port.items():
+            if self.spec.inputs[port].many:
+                items.sort(key=_total_order)
+        return Inputs(by_port, alive)
+
+    def _stamp(self, port: str, message: Message) -> Outgoing:
+        """Fills the header that the bus owns, and encodes."""
+        stamped = msgspec.structs.replace(
+            message,
+            seq=self.sent[port],
+            sent_ns=self._context.clock.now_ns(),
+            source=self.spec.name,
+        )
+        self.sent[port] += 1
+        return Outgoing(port, encode(stamped))
+
+    def _watch(self, now_ns: int) -> list[Outgoing]:
+        """An alert for each input that fell silent or came back."""
+        outgoing = []
+        for edge, liveness in self._liveness.items():
+            alive = liveness.alive(now_ns)
+            if alive == (edge not in self._dead):
+                continue
+            (self._dead.discard if alive else self._dead.add)(edge)
+            text = (
+                f"{edge}: messages are back"
+                if alive
+                else f"{edge}: silent for {liveness.silence_s(now_ns):.2f} s, "
+                f"expected {liveness.expected_hz:g} Hz"
+            )
+            self._alerts.append(text)
+            outgoing.append(self._stamp("alerts", Alert(captured_ns=now_ns, text=text)))
+        return outgoing
+
+    def _telemetry(self, now_ns: int) -> list[Outgoing]:
+        """Once a second, how the node is doing."""
+        elapsed_ns = now_ns - self._telemetry_ns
+        if elapsed_ns < TELEMETRY_PERIOD_NS:
+            return []
+        steps = self.steps - self._steps_at_telemetry
+        recent = list(self._step_ms)[-steps:] or [0.0]
+        self._telemetry_ns, self._steps_at_telemetry = now_ns, self.steps
+        message = Telemetry(
+            captured_ns=now_ns,
+            steps=self.steps,
+            rate_hz=steps * SECOND_NS / elapsed_ns,
+            step_ms_mean=float(np.mean(recent)),
+            step_ms_max=max(recent),
+            overruns=self.overruns,
+            gauges=self.node.gauges(),
+            inputs={
+                str(edge): (liveness.alive(now_ns), liveness.freq_ok(), liveness.valid)
+                for edge, liveness in self._liveness.items()
+                if liveness.expected_hz is not None
+            },
+        )
+        return [self._stamp("telemetry", message)]
+
+    def _measure_ages(self, arrivals: Mapping[Edge, list[Arrival]]) -> None:
+        """How old each message was when the step that used it had ended."""
+        if self._context.lockstep:
+            return
+        now_ns = self._context.clock.now_ns()
+        for edge, items in arrivals.items():
+            self._ages_ms[edge].extend((now_ns - a.message.captured_ns) / 1e6 for a in items)
+
+
+def _total_order(arrival: Arrival) -> tuple[int, str, str, int]:
+    """The order in which a reader of several writers sees their messages."""
+    message = arrival.message
+    return (message.sent_ns, message.source, arrival.topic, message.seq)

@@ -1,0 +1,143 @@
+"""What a run amounted to, as one JSON object: the flight from its log, the rest from its nodes."""
+
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from robot.executor import RunOptions, RunResult
+from robot.flight import Flight, read_flight
+from robot.graph import Graph
+from robot.node import NodeReport, Role
+from robot.record import LogError
+
+
+def summarise(graph: Graph, options: RunOptions, result: RunResult) -> dict[str, Any]:
+    """The content of ``summary.json``; flight figures are null where there was no flight."""
+    return {
+        "graph": graph.name,
+        "robot": graph.robot.name,
+        "clock": "lockstep" if options.lockstep else "wall",
+        "seed": options.seed,
+        "ended_by": result.ended_by,
+        "failures": result.failures,
+        **_flight_figures(options),
+        "sim_seconds": round(result.run_seconds, 6) if graph.time_owner else None,
+        "wall_seconds": round(result.wall_seconds, 3),
+        "latency": None if options.lockstep else _latency(graph, result.reports),
+        "nodes": {name: _node_figures(report) for name, report in result.reports.items()},
+        "edges": _edge_figures(graph, result.reports),
+        "alerts": [
+            f"{n}: {text}" for n, report in result.reports.items() for text in report.alerts
+        ],
+        "host": f"{platform.machine()}, Python {platform.python_version()}",
+    }
+
+
+def summary_text(summary: dict[str, Any]) -> str:
+    """The few lines a person wants at the end of a run."""
+    lines = []
+    if summary["distance_m"] is not None:
+        lines.append(
+            f"flew {summary['distance_m']:.1f} m, {summary['collisions']} collisions, "
+            f"{summary['put_backs']} put-backs, visited {summary['cells_visited']} of "
+            f"{summary['cells_free']} free cells"
+        )
+    ran = summary["sim_seconds"]
+    if ran is not None and summary["wall_seconds"]:
+        pace = ran / summary["wall_seconds"]
+        lines.append(f"{ran:g} s in {summary['wall_seconds']:.1f} s ({pace:.1f}x real time)")
+    latency = summary["latency"]
+    if latency and latency["capture_to_command_ms"]:
+        shown = latency["capture_to_command_ms"]
+        lines.append(f"capture to command: p50 {shown['p50']:.1f} ms, p99 {shown['p99']:.1f} ms")
+    edges = summary["edges"].values()
+    sent, dropped = (sum(edge[key] or 0 for edge in edges) for key in ("sent", "dropped"))
+    lines.append(f"{sent} messages over {len(edges)} edges, {dropped} dropped")
+    lost = sum(node["gauges"].get("log_lost", 0) for node in summary["nodes"].values())
+    if lost:
+        lines.append(f"{lost:g} messages could not be recorded and are lost")
+    if summary["ended_by"] == "interrupt":
+        lines.append("stopped before its time")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _flight_figures(options: RunOptions) -> dict[str, Any]:
+    """Figures of the flight in the run's log."""
+    flight: Flight | None = None
+    if options.run_dir is not None and (options.run_dir / "log.mcap").is_file():
+        try:
+            flight = read_flight(options.run_dir / "log.mcap")
+        except LogError:
+            flight = None  # an empty log: nothing flew
+    if flight is None:
+        keys = ("collisions", "put_backs", "distance_m", "cells_visited", "cells_free")
+        return dict.fromkeys(keys)
+    coverage = flight.coverage
+    return {
+        "collisions": len(flight.collisions),
+        "put_backs": len(flight.put_backs),
+        "distance_m": round(flight.distance_m, 3),
+        "cells_visited": coverage.visited,
+        "cells_free": coverage.free,
+    }
+
+
+def _latency(graph: Graph, reports: dict[str, NodeReport]) -> dict[str, Any]:
+    """Age of data where they were used; drawing, which no robot does, is told apart."""
+    to_command = [
+        age
+        for name, report in reports.items()
+        if graph.nodes[name].node_class.role is Role.ACTUATOR
+        for ages in report.ages_ms.values()
+        for age in ages
+    ]
+    render = [r.gauges["render_ms_mean"] for r in reports.values() if "render_ms_mean" in r.gauges]
+    return {
+        "capture_to_command_ms": percentiles(to_command),
+        "rendering_ms_mean": round(render[0], 3) if render else None,
+        "age_at_reader_ms": {
+            edge: percentiles(ages)
+            for report in reports.values()
+            for edge, ages in report.ages_ms.items()
+        },
+    }
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float] | None:
+    """How values spread; None without values."""
+    if not values:
+        return None
+    p50, p99 = np.percentile(values, [50, 99])
+    return {
+        "n": len(values),
+        "p50": round(float(p50), 3),
+        "p99": round(float(p99), 3),
+        "max": round(max(values), 3),
+    }
+
+
+def _node_figures(report: NodeReport) -> dict[str, Any]:
+    return {
+        "steps": report.steps,
+        "woken": report.woken,
+        "rate_hz": round(report.rate_hz, 3),
+        "step_ms_p50": round(report.step_ms_p50, 3),
+        "step_ms_p99": round(report.step_ms_p99, 3),
+        "overruns": report.overruns,
+        "gauges": {key: round(value, 3) for key, value in report.gauges.items()},
+    }
+
+
+def _edge_figures(graph: Graph, reports: dict[str, NodeReport]) -> dict[str, dict[str, int | None]]:
+    """What each end of each edge counted; null where the end died without a word."""
+    figures: dict[str, dict[str, int | None]] = {}
+    for edge in graph.edges:
+        writer, reader = reports.get(edge.writer), reports.get(edge.reader)
+        figures[str(edge)] = {
+            "sent": writer.sent[edge.output] if writer else None,
+            "received": reader.received[str(edge)] if reader else None,
+            "dropped": reader.dropped[str(edge)] if reader else None,
+        }
+    return figures

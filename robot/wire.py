@@ -1,0 +1,137 @@
+"""Messages to bytes and back.
+
+A message becomes a list of frames: a msgpack header, then one raw buffer per array. Buffers are
+never copied into the header, so a receiver gets read-only NumPy views on the bytes it received.
+The same frames, packed into one record, are what the log keeps: the bytes on the wire are the
+truth.
+"""
+
+import math
+import struct
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, get_type_hints
+
+import msgspec
+import numpy as np
+
+from robot.messages import ArraySpec, Message
+
+Frames = list[bytes]
+
+MAX_FRAMES = 16
+MAX_ARRAY_BYTES = 256 * 1024 * 1024  # refuse before allocating: a 4K float image is 33 MB
+_LENGTH = struct.Struct("<I")
+
+
+class WireError(ValueError):
+    """Bytes that are no message of the expected type."""
+
+
+class _ArrayRef(msgspec.Struct, array_like=True, frozen=True):
+    """Stands in the header for an array that travels beside it."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@cache
+def array_fields(kind: type[Message]) -> dict[str, ArraySpec]:
+    """Array fields of a message type, by name, in the order their buffers travel."""
+    found = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        for extra in getattr(hint, "__metadata__", ()):
+            if isinstance(extra, ArraySpec):
+                found[name] = extra
+    return found
+
+
+def encode(message: Message) -> Frames:
+    """Frames of one message: header, then the buffer of each array field.
+
+    Raises:
+        WireError: an array is not of the dtype and number of axes that its field states.
+    """
+    arrays: Frames = []
+    header = {name: getattr(message, name) for name in message.__struct_fields__}
+    for name, spec in array_fields(type(message)).items():
+        array = np.ascontiguousarray(header[name])
+        if array.dtype != spec.dtype or array.ndim != spec.ndim:
+            raise WireError(
+                f"{type(message).__name__}.{name}: expected {spec.dtype} with {spec.ndim} axes, "
+                f"got {array.dtype} with {array.ndim}"
+            )
+        header[name] = _ArrayRef(spec.dtype, array.shape)
+        arrays.append(array.tobytes())
+    return [msgspec.msgpack.encode(header), *arrays]
+
+
+def decode(kind: type[Message], frames: Sequence[bytes]) -> Any:
+    """The message that ``frames`` hold; array fields are read-only views on them.
+
+    Raises:
+        WireError: not a ``kind``, or the buffers do not fit the header.
+    """
+    if not 1 <= len(frames) <= MAX_FRAMES:
+        raise WireError(f"{kind.__name__}: {len(frames)} frames, expected 1 to {MAX_FRAMES}")
+    specs = array_fields(kind)
+    if len(frames) != 1 + len(specs):
+        raise WireError(f"{kind.__name__}: {len(frames) - 1} buffers, expected {len(specs)}")
+    try:
+        header = msgspec.msgpack.decode(frames[0])
+        if not isinstance(header, dict):
+            raise WireError(f"{kind.__name__}: header is no map")
+        for (name, spec), buffer in zip(specs.items(), frames[1:], strict=True):
+            ref = msgspec.convert(header.get(name), _ArrayRef)
+            header[name] = _view(kind, name, spec, ref, buffer)
+        return msgspec.convert(header, kind, dec_hook=_accept_array)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+        raise WireError(f"{kind.__name__}: {error}") from error
+
+
+def _view(
+    kind: type[Message], name: str, spec: ArraySpec, ref: _ArrayRef, buffer: bytes
+) -> np.ndarray:
+    """A read-only array on ``buffer``, after the sizes were found to agree."""
+    if ref.dtype != spec.dtype or len(ref.shape) != spec.ndim or any(n < 0 for n in ref.shape):
+        raise WireError(
+            f"{kind.__name__}.{name}: {ref.dtype}{list(ref.shape)} is not {spec.dtype} "
+            f"with {spec.ndim} axes"
+        )
+    dtype = np.dtype(spec.dtype)
+    size = math.prod(ref.shape) * dtype.itemsize
+    if size > MAX_ARRAY_BYTES or size != len(buffer):
+        raise WireError(f"{kind.__name__}.{name}: {len(buffer)} bytes, header says {size}")
+    return np.frombuffer(buffer, dtype).reshape(ref.shape)
+
+
+def _accept_array(kind: Any, value: Any) -> Any:
+    """Lets msgspec take the arrays that ``_view`` has already checked."""
+    if isinstance(value, np.ndarray):
+        return value
+    raise msgspec.ValidationError(f"expected an array, got {type(value).__name__} for {kind}")
+
+
+def pack(frames: Sequence[bytes]) -> bytes:
+    """One record of several frames: each behind its length."""
+    return b"".join(part for frame in frames for part in (_LENGTH.pack(len(frame)), frame))
+
+
+def unpack(record: bytes) -> Frames:
+    """The frames of one record.
+
+    Raises:
+        WireError: the lengths do not add up to the record.
+    """
+    frames: Frames = []
+    at = 0
+    while at < len(record):
+        if len(frames) == MAX_FRAMES or at + _LENGTH.size > len(record):
+            raise WireError("record is cut short or holds too many frames")
+        (length,) = _LENGTH.unpack_from(record, at)
+        at += _LENGTH.size
+        if at + length > len(record):
+            raise WireError("record is cut short")
+        frames.append(record[at : at + length])
+        at += length
+    return frames

@@ -1,0 +1,266 @@
+"""The process of one node: sockets around a ``NodeRunner``.
+
+It ends when its inputs have ended (each writer's last word is an end marker), when it throws, or
+when the supervisor's end of its standard input closes, so that no orphan is left behind.
+"""
+
+import os
+import sys
+import time
+import traceback
+from collections import deque
+from pathlib import Path
+
+import cv2
+import msgspec
+import zmq
+
+from robot.bus import EdgeReader, EdgeWriter, edge_address
+from robot.clock import SECOND_NS, Pacer, VirtualClock, WallClock
+from robot.config import USER_ERRORS
+from robot.control import Bye, Done, Failed, Finished, NodeControl, Ready, Start, Step, Stop
+from robot.executor import RunOptions, node_context
+from robot.graph import Edge, Graph, load_graph
+from robot.runner import NodeRunner, Outgoing
+
+WATCH_PERIOD_MS = 100  # how often a node that nothing wakes looks after its inputs
+END_TIMEOUT_S = 3.0  # how long to wait for end markers on delayed edges
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """What a node's process is told on its standard input."""
+
+    node: str
+    graph: str
+    overrides: tuple[str, ...]
+    folder: str
+    """The run's 0700 folder of sockets."""
+    seed: int
+    lockstep: bool
+    seconds: float | None
+    run_dir: str | None
+
+
+class _OrphanedError(Exception):
+    """The supervisor is gone."""
+
+
+class Worker:
+    """One node on the bus."""
+
+    def __init__(
+        self, launch: Launch, graph: Graph, context: zmq.Context[zmq.Socket[bytes]]
+    ) -> None:
+        self._launch = launch
+        self._clock = VirtualClock() if launch.lockstep else WallClock()
+        folder = Path(launch.folder)
+        self.control = NodeControl(context, folder, launch.node)
+        options = RunOptions(
+            launch.seconds,
+            launch.seed,
+            launch.lockstep,
+            Path(launch.run_dir) if launch.run_dir else None,
+        )
+        spec = graph.nodes[launch.node]
+        self._runner = NodeRunner(spec, graph, node_context(graph, spec.name, options, self._clock))
+        self._readers: dict[zmq.Socket[bytes], EdgeReader] = {}
+        self._writers: dict[str, list[EdgeWriter]] = {}
+        for index, edge in enumerate(graph.edges):
+            address = edge_address(folder, index)
+            if edge.reader == spec.name:
+                reader = EdgeReader(context, address, edge)
+                self._readers[reader.socket] = reader
+            if edge.writer == spec.name:
+                writer = EdgeWriter(context, address, edge, lossless=launch.lockstep)
+                self._writers.setdefault(edge.output, []).append(writer)
+        self._poller = zmq.Poller()
+        for socket in (self.control.socket, *self._readers):
+            self._poller.register(socket, zmq.POLLIN)
+        self._poller.register(sys.stdin.fileno(), zmq.POLLIN)
+        self._stop: Stop | None = None
+        self._orders: deque[Start | Step] = deque()  # at most one: the next comes after Done
+        self._woken = False
+
+    def run(self) -> None:
+        """From ready to bye."""
+        self.control.send(Ready())
+        start = self._next_order()
+        if isinstance(start, Start):
+            self._runner.start(start.start_ns)
+            if self._launch.lockstep:
+                self._run_lockstep()
+            else:
+                self._run_wall(start.start_ns)
+        self._end()
+
+    def close(self) -> None:
+        """Closes node and sockets."""
+        self._runner.node.close()
+        for socket in (*self._readers.values(), *(w for ws in self._writers.values() for w in ws)):
+            socket.close()
+
+    def _next_order(self) -> Start | Step | None:
+        """Waits for the supervisor's next order; None when it is to stop."""
+        while not self._orders:
+            if self._stop is not None:
+                return None
+            self._poll(WATCH_PERIOD_MS)
+        return self._orders.popleft()
+
+    def _run_lockstep(self) -> None:
+        """Steps when told, once everything that the step shall see has come in."""
+        assert isinstance(self._clock, VirtualClock)  # noqa: S101
+        edges = self._runner.edges
+        while (order := self._next_order()) is not None:
+            assert isinstance(order, Step)  # noqa: S101 - Start comes once
+            visible = dict(zip(edges, order.visible, strict=True))
+            if not self._wait_for_messages(visible):
+                return
+            self._clock.set(order.now_ns)
+            self._send(self._runner.step(order.now_ns, visible))
+            if self._runner.node.finished:
+                self.control.send(Finished())
+            self.control.send(Done(self._runner.sent))
+
+    def _wait_for_messages(self, visible: dict[Edge, int]) -> bool:
+        """Until all that a step shall see is here; False when a stop came instead."""
+        while any(self._runner.newest_seq(edge) < seq for edge, seq in visible.items()):
+            if self._stop is not None:
+                return False
+            self._poll(WATCH_PERIOD_MS)
+        return True
+
+    def _run_wall(self, start_ns: int) -> None:
+        """Steps by deadline and when woken, until the inputs have ended."""
+        rate_hz = self._runner.spec.rate_hz
+        pacer = Pacer(rate_hz, start_ns) if rate_hz else None
+        told = False
+        while not self._inputs_ended():
+            self._wait(pacer)
+            now_ns = self._clock.now_ns()
+            due = pacer is not None and pacer.due(now_ns)
+            if due or self._woken:
+                self._woken = False
+                self._send(self._runner.step(now_ns, woken=pacer is not None and not due))
+                if pacer is not None and due:
+                    pacer.advance(self._clock.now_ns())
+                    self._runner.overruns = pacer.overruns
+            else:
+                self._send(self._runner.watch(now_ns))
+            if self._runner.node.finished and not told:
+                told = True
+                self.control.send(Finished())
+        if self._woken:
+            self._send(self._runner.step(self._clock.now_ns()))
+
+    def _wait(self, pacer: Pacer | None) -> None:
+        """Until something comes or the deadline; zmq counts whole ms, a short sleep the rest."""
+        if pacer is None:
+            self._poll(0 if self._woken else WATCH_PERIOD_MS)
+            return
+        left_ns = pacer.next_ns - self._clock.now_ns()
+        while left_ns > 0 and not self._woken and not self._inputs_ended():
+            if left_ns < 1_000_000:
+                time.sleep(left_ns / SECOND_NS)
+                self._poll(0)
+            else:
+                self._poll(left_ns // 1_000_000)
+            left_ns = pacer.next_ns - self._clock.now_ns()
+        self._poll(0)
+
+    def _poll(self, timeout_ms: int) -> None:
+        """Takes in messages and orders, waiting at most ``timeout_ms`` for the first."""
+        for socket, _ in self._poller.poll(timeout_ms):
+            if socket is self.control.socket:
+                while (order := self.control.receive()) is not None:
+                    if isinstance(order, Stop):
+                        self._stop = order
+                    else:
+                        self._orders.append(order)
+            elif socket in self._readers:
+                self._drain(self._readers[socket])
+            elif not os.read(sys.stdin.fileno(), 4096):
+                raise _OrphanedError
+
+    def _drain(self, reader: EdgeReader) -> None:
+        """Takes in all messages that wait on one edge."""
+        while (frames := reader.receive()) is not None:
+            self._runner.push(reader.edge, frames)
+            if self._runner.spec.inputs[reader.edge.input].wakes:
+                self._woken = True
+
+    def _send(self, outgoing: list[Outgoing]) -> None:
+        """Sends to every reader of the port; a full queue shows in the reader's seq gap."""
+        for port, frames in outgoing:
+            for writer in self._writers.get(port, ()):
+                writer.send(frames)
+
+    def _ended(self, edge: Edge, reader: EdgeReader) -> bool:
+        """Whether nothing more can come on an edge."""
+        gone = self._stop.gone if self._stop else ()
+        return reader.sent is not None or edge.writer in gone
+
+    def _inputs_ended(self) -> bool:
+        """Whether a stop was ordered and all that leads here without delay has ended."""
+        return self._stop is not None and all(
+            self._ended(reader.edge, reader)
+            for reader in self._readers.values()
+            if not reader.edge.policy.delayed
+        )
+
+    def _end(self) -> None:
+        """Says the last word on every edge, hears the others' last words, reports."""
+        for port, writers in self._writers.items():
+            for writer in writers:
+                writer.end(self._runner.sent[port])
+        deadline = time.monotonic() + END_TIMEOUT_S
+        while time.monotonic() < deadline and not all(
+            self._ended(reader.edge, reader) for reader in self._readers.values()
+        ):
+            self._poll(10)
+        for reader in self._readers.values():
+            if reader.sent is not None:
+                self._runner.close_edge(reader.edge, reader.sent)
+        self.close()
+        self.control.send(Bye(self._runner.report()))
+
+
+def _close_after_failure(worker: Worker) -> None:
+    """Lets go of devices; a second error is shown, and the first one stays the cause."""
+    try:
+        worker.close()
+    except Exception:  # noqa: BLE001 - shown; the first error is what gets reported
+        traceback.print_exc()
+
+
+def main() -> int:
+    """Entry of ``python -m robot.worker``: one line of JSON on standard input tells what to run."""
+    launch = msgspec.json.decode(sys.stdin.buffer.raw.readline(), type=Launch)  # pyright: ignore[reportAttributeAccessIssue]
+    cv2.setNumThreads(1)  # a node is one thread; the other cores belong to the other nodes
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    control = None
+    try:
+        graph = load_graph(launch.graph, launch.overrides)
+        worker = Worker(launch, graph, context)
+        control = worker.control
+        try:
+            worker.run()
+        except BaseException:
+            _close_after_failure(worker)
+            raise
+    except _OrphanedError:
+        return 1
+    except Exception as error:  # noqa: BLE001 - reported to the supervisor, with its traceback
+        control = control or NodeControl(context, Path(launch.folder), launch.node)
+        text = "".join(traceback.format_exception(error))
+        control.send(Failed(str(error), text, isinstance(error, USER_ERRORS)))
+        return 1
+    finally:
+        if control is not None:
+            control.socket.close()
+        context.term()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+import math
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware_bridge.errors import BridgeInputError, CommandShapeError, LimitsTableError
+from firmware_bridge.limits import REASONS, AxisLimit, CommandLimiter, Limits
+
+SPEED = AxisLimit("speed", "m/s", -0.5, 1.0, slew_per_s=4.0, stop=0.0)
+ALTITUDE = AxisLimit("altitude", "m", 0.5, 2.5, slew_per_s=0.5)
+LIMITS = Limits((SPEED, ALTITUDE), max_command_age_s=0.3)
+TABLE = {
+    "max_command_age_s": 0.3,
+    "axes": [
+        {
+            "name": "speed",
+            "unit": "m/s",
+            "minimum": -0.5,
+            "maximum": 1.0,
+            "slew_per_s": 4,
+            "stop": 0,
+        },
+        {"name": "altitude", "unit": "m", "minimum": 0.5, "maximum": 2.5, "slew_per_s": 0.5},
+    ],
+}
+TICK_NS = 100_000_000
+
+values = st.tuples(st.floats(width=64), st.floats(width=64))  # NaN, infinities and huge included
+ticks_ns = st.integers(min_value=-TICK_NS, max_value=20 * TICK_NS)  # late, early, or long silence
+calls = st.lists(
+    st.tuples(ticks_ns, st.none() | st.tuples(values, ticks_ns)), min_size=1, max_size=40
+)
+
+
+def play(limiter, calls):
+    """Yields (now_ns, offered values or None, what came out) for drawn time steps and commands."""
+    now_ns = 0
+    for step_ns, command in calls:
+        now_ns += step_ns
+        if command is None:
+            yield now_ns, None, limiter.follow(now_ns)
+        else:
+            offered, age_ns = command
+            yield now_ns, offered, limiter.apply(offered, now_ns - age_ns, now_ns)
+
+
+@given(calls)
+def test_no_sequence_of_calls_leaves_the_range_or_exceeds_the_slew(calls):
+    limiter = CommandLimiter(LIMITS)
+    latest_ns, last = None, np.array([0.0, 1.5])
+    for now_ns, _, limited in play(limiter, calls):
+        elapsed_s = 0 if latest_ns is None else max(0, now_ns - latest_ns) / 1e9
+        for axis, value, before in zip(LIMITS.axes, limited.values, last, strict=True):
+            assert axis.minimum <= value <= axis.maximum
+            assert abs(value - before) <= axis.slew_per_s * min(elapsed_s, 0.3) + 1e-12
+        latest_ns = now_ns if latest_ns is None else max(latest_ns, now_ns)
+        last = limited.values
+
+
+@given(calls)
+def test_counters_add_up_to_what_was_returned(calls):
+    limiter = CommandLimiter(LIMITS)
+    played = list(play(limiter, calls))
+    counters = limiter.counters
+    assert counters["sent"] == len(played)
+    assert counters["offered"] == sum(offered is not None for _, offered, _ in played)
+    assert counters["accepted"] <= counters["offered"] - counters["non_finite"]
+    for reason in REASONS:
+        assert counters[reason] == sum(reason in limited.reasons for *_, limited in played)
+
+
+@given(calls)
+def test_after_any_sequence_silence_moves_to_stop_and_stays(calls):
+    limiter = CommandLimiter(LIMITS)
+    now_ns = max([now_ns for now_ns, *_ in play(limiter, calls)] + [0]) + 10 * TICK_NS
+    settled = [limiter.follow(now_ns + tick * TICK_NS) for tick in range(60)][-10:]
+    assert all(limited.values[0] == 0.0 for limited in settled)  # speed stops
+    assert len({limited.values[1] for limited in settled}) == 1  # altitude holds
+    assert all(limited.reasons == ("stale",) for limited in settled)
+
+
+@given(
+    st.tuples(st.sampled_from([math.nan, math.inf, -math.inf]), st.floats()).flatmap(
+        st.permutations
+    )
+)
+def test_a_non_finite_command_leaves_the_last_accepted_one_followed(bad):
+    limiter, twin = CommandLimiter(LIMITS), CommandLimiter(LIMITS)
+    for each in (limiter, twin):
+        each.apply([0.8, 1.6], 0, 0)
+    refused, followed = limiter.apply(bad, TICK_NS, TICK_NS), twin.follow(TICK_NS)
+    assert refused.reasons[0] == "non_finite"
+    np.testing.assert_array_equal(refused.values, followed.values)
+    stopping = limiter.follow(4 * TICK_NS)  # the refused command renewed nothing
+    assert "stale" in stopping.reasons
+
+
+def test_the_example_of_the_module_docstring():
+    limiter = CommandLimiter(Limits((replace(SPEED, slew_per_s=4.0),), 0.3))
+    outputs = [limiter.apply([1.0], 0, 0)]
+    outputs += [limiter.follow(tick * TICK_NS) for tick in (1, 2)]
+    outputs += [limiter.apply([math.nan], 3 * TICK_NS, 3 * TICK_NS)]
+    outputs += [limiter.follow(tick * TICK_NS) for tick in (4, 5, 6, 7)]
+    sent = [float(limited.values[0]) for limited in outputs]
+    assert sent == pytest.approx([0.0, 0.4, 0.8, 1.0, 0.6, 0.2, 0.0, 0.0])
+    reasons = [limited.reasons for limited in outputs]
+    assert reasons[:4] == [("slew",), ("slew",), ("slew",), ("non_finite",)]
+    assert reasons[4:] == [("slew", "stale")] * 2 + [("stale",)] * 2
+
+
+def test_a_command_in_range_arrives_exactly_and_without_a_reason():
+    limiter = CommandLimiter(LIMITS, start=[0.1, 1.5])
+    limiter.follow(0)
+    limited = limiter.apply([0.3, 1.54], TICK_NS, TICK_NS)
+    assert limited.reasons == ()
+    np.testing.assert_array_equal(limited.values, [0.3, 1.54])
+
+
+def test_out_of_range_is_clipped_and_said():
+    limiter = CommandLimiter(LIMITS, start=[1.0, 2.5])
+    assert limiter.apply([1e300, 1e300], 0, 0).reasons == ("range",)
+    np.testing.assert_array_equal(limiter.follow(TICK_NS).values, [1.0, 2.5])
+
+
+def test_before_any_command_it_commands_rest():
+    limited = CommandLimiter(LIMITS).follow(0)
+    np.testing.assert_array_equal(limited.values, [0.0, 1.5])  # stop, and the middle of the range
+    assert limited.reasons == ("stale",)
+
+
+def test_the_first_command_is_ramped_from_where_the_robot_stands():
+    limiter = CommandLimiter(LIMITS, start=[0.0, 0.7])
+    limiter.apply([0.0, 2.0], 0, 0)
+    assert limiter.follow(TICK_NS).values[1] == pytest.approx(0.75)
+
+
+def test_a_command_captured_before_the_followed_one_is_refused():
+    limiter = CommandLimiter(LIMITS, start=[0.5, 1.5])
+    limiter.apply([0.5, 1.5], 2 * TICK_NS, 2 * TICK_NS)
+    assert "stale" in limiter.apply([1.0, 1.5], TICK_NS, 2 * TICK_NS).reasons
+    assert limiter.follow(3 * TICK_NS).values[0] == 0.5
+
+
+def test_a_stamp_from_the_future_keeps_no_command_alive():
+    limiter = CommandLimiter(LIMITS)
+    limiter.apply([1.0, 1.5], 10**18, 0)
+    assert "stale" in limiter.follow(4 * TICK_NS).reasons
+
+
+def test_a_command_too_old_on_arrival_never_moves_the_robot():
+    limiter = CommandLimiter(LIMITS)
+    limiter.apply([1.0, 1.5], 0, 4 * TICK_NS)
+    assert limiter.follow(5 * TICK_NS).values[0] == 0.0
+
+
+def test_outputs_are_not_aliased():
+    limiter = CommandLimiter(LIMITS)
+    limiter.follow(0).values[:] = 99.0
+    np.testing.assert_array_equal(limiter.follow(0).values, [0.0, 1.5])
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 1)])
+def test_a_command_of_another_shape_is_an_error(shape):
+    with pytest.raises(CommandShapeError, match=r"speed, altitude"):
+        CommandLimiter(LIMITS).apply(np.zeros(shape), 0, 0)
+
+
+def test_table_round_trip():
+    assert Limits.from_table(TABLE) == LIMITS
+
+
+def test_limits_of_every_robot_are_valid():
+    folder = Path(__file__).parents[1] / "configs" / "robots"
+    robots = sorted(folder.glob("*.toml"))
+    assert robots
+    for path in robots:
+        Limits.from_table(tomllib.loads(path.read_text())["limits"])
+
+
+def axis(**changes):
+    return TABLE | {"axes": [{**TABLE["axes"][0], **changes}]}
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ({**TABLE, "max_age": 1}, "unknown key 'max_age'.*axes, max_command_age_s"),
+        ({"axes": TABLE["axes"]}, "lacks the key 'max_command_age_s'"),
+        ({**TABLE, "axes": []}, "no axes"),
+        ({**TABLE, "axes": 3}, "list of tables"),
+        ({**TABLE, "axes": TABLE["axes"][:1] * 2}, "twice"),
+        ({**TABLE, "max_command_age_s": 0}, "positive"),
+        ({**TABLE, "max_command_age_s": math.nan}, "positive"),
+        (axis(slew=1), "unknown key 'slew'.*slew_per_s"),
+        (axis(minimum="0"), "minimum is '0', not a number"),
+        (axis(maximum=math.inf), "must be finite"),
+        (axis(minimum=1.0), "not below maximum"),
+        (axis(slew_per_s=0), "must be > 0"),
+        (axis(stop=2), "outside"),
+    ],
+)
+def test_a_bad_table_is_refused_in_one_line(table, says):
+    with pytest.raises(LimitsTableError, match=says) as refused:
+        Limits.from_table(table)
+    assert "\n" not in str(refused.value)
+    assert isinstance(refused.value, BridgeInputError)
+    assert refused.value.exit_code == 2

@@ -1,0 +1,154 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from firmware_bridge.limits import AxisLimit, Limits
+from policies.observation import FREE_M, OBSERVATION
+from policies.pilots import PILOTS
+from policies.pilots.reflex import Config, Reflex
+from policies.policy import make_policy
+
+LIMITS = Limits(
+    (
+        AxisLimit("forward_speed", "m/s", 0.0, 0.5, slew_per_s=4.0, stop=0.0),
+        AxisLimit("yaw_rate", "rad/s", -2.0, 2.0, slew_per_s=20.0, stop=0.0),
+        AxisLimit("altitude", "m", 0.5, 1.2, slew_per_s=0.5),
+    ),
+    max_command_age_s=0.25,
+)
+CONFIG = Config()
+RATE_HZ = 10.0
+REST = (0.0, 0.0, 1.2)
+LEFT, RIGHT = 0.2, 0.8  # turn_random
+
+random_observations = st.fixed_dictionaries(
+    {
+        spec.name: arrays(np.float32, tuple(spec.shape), elements=st.floats(-10, 10, width=32))
+        for spec in OBSERVATION
+    }
+)
+
+
+def seen(corridor_m, previous=REST, turn_random=LEFT, corridor_seen=0.9):
+    """What the reflex decides on, as one observation."""
+    numbers = {
+        "corridor_m": [corridor_m],
+        "corridor_seen": [corridor_seen],
+        "previous_command": previous,
+        "turn_random": [turn_random],
+    }
+    return {name: np.array(value, np.float32) for name, value in numbers.items()}
+
+
+@pytest.fixture
+def reflex():
+    return Reflex(CONFIG, LIMITS, RATE_HZ)
+
+
+def fly(reflex, clear_m, turn_random=LEFT, ticks=200):
+    """The commands (ticks, 3) in answer to `clear_m(angle turned so far, in rad)`."""
+    commands, angle_rad, previous = [], 0.0, np.array([*REST])
+    for _ in range(ticks):
+        previous = reflex.act(seen(clear_m(angle_rad), previous, turn_random))
+        angle_rad += previous[1] / RATE_HZ
+        commands.append(previous)
+    return np.array(commands)
+
+
+@pytest.mark.parametrize("name", PILOTS)
+@given(random_observations)
+def test_every_pilot_stays_within_the_bounds_of_its_spec(name, observation):
+    pilot = make_policy(name, LIMITS, RATE_HZ)
+    pilot.spec.check_compatible(LIMITS.axes, RATE_HZ)
+    pilot.reset(np.random.default_rng(0))
+    action = pilot.act(pilot.spec.check_observation(observation))
+    assert (action.shape, action.dtype) == ((3,), np.float64)
+    for value, axis in zip(action, LIMITS.axes, strict=True):
+        assert axis.minimum <= value <= axis.maximum
+
+
+def test_constant_flies_its_command_within_the_limits():
+    constant = make_policy("constant", LIMITS, RATE_HZ, {"forward_speed_m_s": 9, "altitude_m": 1})
+    np.testing.assert_array_equal(constant.act({}), [0.5, 0.0, 1.0])
+
+
+def test_flies_ahead_when_free(reflex):
+    assert fly(reflex, lambda _: FREE_M)[:, 0] == pytest.approx(0.5)  # cruise, as limited
+    assert not fly(reflex, lambda _: FREE_M)[:, 1].any()
+
+
+def test_slows_down_towards_an_obstacle_and_keeps_its_headway(reflex):
+    distances_m = np.linspace(3.0, 0.0, 50)
+    speeds_m_s = [reflex.act(seen(d, (0.4, 0.0, 1.2)))[0] for d in distances_m]
+    assert np.all(np.diff(speeds_m_s) <= 0)
+    for distance_m, speed_m_s in zip(distances_m, speeds_m_s, strict=True):
+        if speed_m_s > 0:
+            assert distance_m - CONFIG.headway_s * speed_m_s >= CONFIG.stop_m - 1e-6
+
+
+def test_stops_before_it_turns(reflex):
+    first = reflex.act(seen(CONFIG.stop_m, previous=(0.4, 0.0, 1.2)))
+    np.testing.assert_array_equal(first[:2], [0.0, 0.0])
+    assert reflex.act(seen(CONFIG.stop_m, first))[1] != 0.0
+
+
+@given(
+    st.floats(0, CONFIG.stop_m),
+    st.floats(0, 1),
+    arrays(np.float64, 3, elements=st.floats(-2, 2)),
+    st.floats(0, 1),
+)
+def test_never_commands_forward_while_obstructed(clear_m, turn_random, previous, corridor_seen):
+    observation = seen(clear_m, previous, turn_random, corridor_seen)
+    assert Reflex(CONFIG, LIMITS, RATE_HZ).act(observation)[0] == 0.0
+
+
+def test_an_unseen_corridor_counts_as_obstructed(reflex):
+    blind = seen(FREE_M, corridor_seen=CONFIG.min_seen - 0.01)
+    assert reflex.act(blind)[0] == 0.0
+
+
+@pytest.mark.parametrize(("turn_random", "sign"), [(0.0, 1), (0.49, 1), (0.51, -1), (1.0, -1)])
+def test_turn_random_decides_the_side_and_it_is_kept(reflex, turn_random, sign):
+    commands = fly(reflex, lambda turned: FREE_M if abs(turned) > 2 else 0.3, turn_random)
+    turning = commands[:, 1][commands[:, 1] != 0]
+    assert len(turning) > 10
+    assert np.all(np.sign(turning) == sign)
+
+
+@pytest.mark.parametrize("turn_random", [0.0, 0.1, 0.3, 0.49, 0.6, 0.9, 1.0])
+def test_turns_by_its_random_angle_after_it_is_clear(reflex, turn_random):
+    clear_after_rad = 1.0
+    commands = fly(
+        reflex, lambda turned: 3.0 if abs(turned) > clear_after_rad else 0.3, turn_random
+    )
+    turned_rad = abs(commands[:, 1].sum()) / RATE_HZ
+    share = abs(2 * turn_random - 1)
+    wanted_rad = CONFIG.min_extra_rad + share * (CONFIG.max_extra_rad - CONFIG.min_extra_rad)
+    step_rad = CONFIG.turn_rad_s / RATE_HZ  # it notices at the next frame, and ends on a whole one
+    assert turned_rad == pytest.approx(clear_after_rad + wanted_rad, abs=2 * step_rad)
+    assert np.all(commands[-1, :2] == [0.5, 0.0])  # and goes on
+
+
+def test_searches_on_when_obstructed_again_while_turning(reflex):
+    free = lambda turned: 3.0 if 1.0 < turned < 1.1 or turned > 3.0 else 0.3  # noqa: E731
+    commands = fly(reflex, free, turn_random=0.4)
+    assert commands[:, 1].sum() / RATE_HZ > 3.0
+    assert commands[-1, 0] > 0
+
+
+def test_keeps_searching_while_nothing_is_clear(reflex):
+    commands = fly(reflex, lambda _: 0.3)
+    assert commands[:, 0].max() == 0.0
+    assert commands[5:, 1] == pytest.approx(CONFIG.turn_rad_s)
+
+
+def test_its_action_depends_on_nothing_but_the_observation(reflex):
+    observation = seen(2.0, previous=(0.0, -0.8, 1.2), turn_random=0.7)
+    fresh = Reflex(CONFIG, LIMITS, RATE_HZ).act(observation)
+    fly(reflex, lambda turned: math.sin(turned) + 1)
+    np.testing.assert_array_equal(reflex.act(observation), fresh)
