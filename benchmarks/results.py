@@ -17,16 +17,21 @@ def write_result(path: Path, numbers: Mapping[str, Any]) -> None:
     result = {
         "command": f"python -m benchmarks.{module} {shlex.join(sys.argv[1:])}".rstrip(),
         "commit": commit(),
-        "hardware": {
-            "machine": platform.machine(),
-            "processor": processor(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-        },
+        "hardware": hardware(),
         **numbers,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def hardware() -> dict[str, Any]:
+    """The machine that measured."""
+    return {
+        "machine": platform.machine(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
 
 
 def commit() -> str | None:

@@ -101,6 +101,25 @@ class Command(Message, frozen=True, kw_only=True):
     values: tuple[float, ...]
 
 
+class PolicyObservation(Message, frozen=True, kw_only=True):
+    """What a policy acted on and what it chose, for learning; see ``policies.observation``."""
+
+    sectors_per_m: FloatMap
+    """(frames, sectors) 1/m, newest frame last."""
+    sector_valid: FloatMap
+    """(frames, sectors) 0 to 1."""
+    corridor_m: FloatVector
+    """(1,)"""
+    corridor_seen: FloatVector
+    """(1,)"""
+    previous_command: FloatVector
+    """(axes,)"""
+    turn_random: FloatVector
+    """(1,) 0 to 1."""
+    action: FloatVector
+    """(axes,) what the policy chose, before any noise was added."""
+
+
 class Setpoint(Message, frozen=True, kw_only=True):
     """What the driver was last told after limits; ``reasons`` names the limits that bent it."""
 
@@ -206,6 +225,7 @@ MESSAGES: dict[str, Row] = {
         Row(RigCalibration, True, "calibration"),
         Row(DepthMap, True, "depth_image"),
         Row(ProximityReading, True, "numbers"),
+        Row(PolicyObservation, True, None),
         Row(Command, True, "numbers"),
         Row(Setpoint, True, "numbers"),
         Row(FlightState, True, "numbers"),

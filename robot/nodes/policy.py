@@ -8,7 +8,7 @@ import numpy as np
 from perception.quantities import Proximity
 from policies.observation import FlightObserver
 from policies.policy import make_policy
-from robot.messages import Command, ProximityReading
+from robot.messages import Command, PolicyObservation, ProximityReading
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output
 
 
@@ -18,6 +18,7 @@ class PolicyNodeConfig:
 
     policy: str = "reflex"  # a row of policies.pilots, or the path of a model package (.onnx)
     options: dict[str, Any] = field(default_factory=dict)  # of that pilot's Config
+    noise: float = 0.0  # sd of noise on what is sent, as a share of each axis's range; for data
     blind: bool = False  # a control for experiments: every reading counts as "all free"
 
 
@@ -25,16 +26,17 @@ class PolicyNode(Node[PolicyNodeConfig]):
     """One command per proximity reading."""
 
     inputs = {"proximity": Input(ProximityReading)}
-    outputs = {"command": Output(Command)}
+    outputs = {"command": Output(Command), "observation": Output(PolicyObservation)}
     Config = PolicyNodeConfig
 
     def __init__(self, config: PolicyNodeConfig, context: NodeContext) -> None:
         super().__init__(config, context)
         limits = context.robot.limits
         self._policy = make_policy(config.policy, limits, context.rate_hz or 0.0, config.options)
-        rng = context.rng()
-        self._observer = FlightObserver(rng)
-        self._policy.reset(rng)
+        self._rng = context.rng()
+        self._observer = FlightObserver(self._rng)
+        self._policy.reset(self._rng)
+        self._noise = config.noise * np.array([a.maximum - a.minimum for a in limits.axes])
         self._previous = np.array([0.0 if a.stop is None else a.stop for a in limits.axes])
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
@@ -44,11 +46,13 @@ class PolicyNode(Node[PolicyNodeConfig]):
         if reading is None:
             return []
         near = _free(reading) if self.config.blind else _proximity(reading)
-        action = self._policy.act(self._observer.observe(near, self._previous))
-        self._previous = action
-        values = tuple(float(value) for value in action)
-        command = Command(captured_ns=reading.captured_ns, valid=reading.valid, values=values)
-        return [("command", command)]
+        seen = self._observer.observe(near, self._previous)
+        action = self._policy.act(seen)
+        self._previous = action + self._rng.normal(size=len(action)) * self._noise
+        stamp = {"captured_ns": reading.captured_ns, "valid": reading.valid}
+        values = tuple(float(value) for value in self._previous)
+        record = PolicyObservation(**stamp, **seen, action=action.astype(np.float32))
+        return [("command", Command(**stamp, values=values)), ("observation", record)]
 
 
 def _proximity(reading: ProximityReading) -> Proximity:

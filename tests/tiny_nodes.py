@@ -1,0 +1,90 @@
+"""Nodes of a few lines, quick to start, for tests of what runs nodes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from robot.messages import Alert, Command, Setpoint
+from robot.node import Input, Node, Output, Role
+from robot.nodes.actuator import ActuatorNode
+
+TINY = {
+    "ticker": "tiny_nodes:Ticker",
+    "relay": "tiny_nodes:Relay",
+    "telling_actuator": "tiny_nodes:TellingActuator",
+}
+
+
+@dataclass(frozen=True)
+class TickerConfig:
+    last: int = 0  # steps until it has nothing more to say; 0: never
+    bulk: int = 1  # messages per step
+
+
+class Ticker(Node[TickerConfig]):
+    """A source: says how often it has stepped, what it last heard, and a random number."""
+
+    inputs = {"setpoint": Input(Setpoint, required=False, wakes=False)}
+    outputs = {"count": Output(Command), "hint": Output(Alert, steady=False, truth=True)}
+    role = Role.SOURCE
+    owns_time = True
+    Config = TickerConfig
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self._rng = context.rng()
+        self._n = 0
+
+    def step(self, now_ns, inputs):
+        heard = inputs.newest("setpoint")
+        yaw = 0.0 if heard is None else heard.values[1] / 2
+        forward = float(self._rng.random())
+        self._n += 1
+        self.finished = self._n == self.config.last
+        said = Command(captured_ns=now_ns, values=(forward, yaw + 0.1, 1.4))
+        hint = Alert(captured_ns=now_ns, text=str(self._n))
+        return [("count", said)] * self.config.bulk + [("hint", hint)]
+
+
+@dataclass(frozen=True)
+class RelayConfig:
+    throw_at: int = 0  # the step that throws; 0: none
+    throw_on_close: bool = False
+    non_finite_at: int = 0  # the step that commands what no robot can do; 0: none
+
+
+class Relay(Node[RelayConfig]):
+    """Passes commands on."""
+
+    inputs = {"command": Input(Command)}
+    outputs = {"command": Output(Command)}
+    Config = RelayConfig
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self._n = 0
+
+    def step(self, now_ns, inputs):
+        self._n += 1
+        if self._n == self.config.throw_at:
+            raise RuntimeError("boom, said the relay")
+        commands = inputs.all("command")
+        if self._n == self.config.non_finite_at:
+            return [("command", Command(captured_ns=now_ns, values=(np.nan, 0.0, 1.4)))]
+        return [
+            ("command", Command(captured_ns=c.captured_ns, values=c.values)) for c in commands
+        ]
+
+    def close(self):
+        print("relay closed", flush=True)  # noqa: T201 - tests read it
+        if self.config.throw_on_close:
+            raise RuntimeError("cannot close")
+
+
+class TellingActuator(ActuatorNode):
+    """The real actuator; it tells what its driver does when it is closed."""
+
+    def close(self):
+        super().close()
+        state = self._driver.read(0)
+        print(f"stopped={state.stopped} forward={state.values[0]:g}", flush=True)  # noqa: T201
