@@ -49,8 +49,9 @@ class EdgePolicy:
         return text + (", delayed" if self.delayed else "")
 
 
+MAX_DEPTH = 1_000_000  # ZeroMQ counts in 32 bits
 LOSSLESS_DEPTH = 64  # messages in flight before a lossless writer waits
-_POLICY = re.compile(r"(latest|queue\((\d+)\)|lossless\(([\d.]+)\))(\s*,\s*delayed)?")
+_POLICY = re.compile(r"(latest|queue\((\d+)\)|lossless\((\d+(?:\.\d+)?)\))(\s*,\s*delayed)?")
 
 
 def parse_policy(text: str) -> EdgePolicy:
@@ -69,8 +70,8 @@ def parse_policy(text: str) -> EdgePolicy:
     if word == "latest":
         return EdgePolicy(Keep.LATEST, delayed=bool(delayed))
     if depth is not None:
-        if int(depth) < 1:
-            raise InputError(f"edge policy {text!r}: a queue holds at least 1 message")
+        if not 1 <= int(depth) <= MAX_DEPTH:
+            raise InputError(f"edge policy {text!r}: a queue holds 1 to {MAX_DEPTH} messages")
         return EdgePolicy(Keep.QUEUE, int(depth), delayed=bool(delayed))
     return EdgePolicy(Keep.LOSSLESS, LOSSLESS_DEPTH, float(timeout_s), bool(delayed))
 

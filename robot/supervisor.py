@@ -19,6 +19,7 @@ from typing import IO
 import msgspec
 import zmq
 
+from perception.quantities import InputError
 from robot.clock import SECOND_NS, WallClock
 from robot.control import (
     Bye,
@@ -62,9 +63,18 @@ class Supervisor:
         self._finished: set[str] = set()
         self._sources = {n.name for n in graph.nodes.values() if n.node_class.role == "source"}
         self._result = RunResult()
+        self._stop_order: Stop | None = None
+        self._silent: set[str] = set()
+        """Nodes whose process has ended and who have not been heard since."""
+        self._bad_input: str | None = None
+        """What a user got wrong, as a node found it."""
 
     def run(self, progress: Progress, should_stop: ShouldStop) -> RunResult:
-        """Runs to the end; nothing of it is left behind, whatever happens."""
+        """Runs to the end; nothing of it is left behind, whatever happens.
+
+        Raises:
+            InputError: a node refused its parameters, or what they name.
+        """
         try:
             for name in self._graph.nodes:
                 self._launch(name)
@@ -73,6 +83,8 @@ class Supervisor:
             self._stop()
         finally:
             self._clean_up()
+        if self._bad_input is not None:
+            raise InputError(self._bad_input)
         return self._result
 
     def _launch(self, name: str) -> None:
@@ -194,22 +206,32 @@ class Supervisor:
         name, message = said
         if isinstance(message, Ready):
             self._ready.add(name)
+            if self._stop_order is not None:  # it came up too late to hear the order
+                self._control.send(name, self._stop_order)
         elif isinstance(message, Finished):
             self._finished.add(name)
         elif isinstance(message, Bye):
             self._result.reports[name] = message.report
         elif isinstance(message, Failed):
-            if not message.user_error:
+            if message.user_error:
+                self._bad_input = self._bad_input or message.error
+            else:
                 for line in message.traceback.rstrip().splitlines():
                     self._show(name, line)
             self._fail(name, message.error)
         return said
 
     def _notice_the_dead(self) -> None:
-        """A process that ended without a word has failed."""
+        """A process that ended without a word has failed.
+
+        Its last word may still be on the way, so it is listened for once more before.
+        """
         for name, process in self._processes.items():
             code = process.poll()
             if code is None or name in self._result.reports or name in self._result.failures:
+                continue
+            if name not in self._silent:
+                self._silent.add(name)
                 continue
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             self._fail(name, f"its process {how} without a word")
@@ -221,20 +243,22 @@ class Supervisor:
 
     def _stop(self) -> None:
         """Asks all nodes to end and hears their counters; kills who does not."""
-        self._control_all(Stop(tuple(self._result.failures)))
+        self._order_stop()
         told = len(self._result.failures)
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while self._waiting_for() and time.monotonic() < deadline:
             self._hear(POLL_MS)
             if len(self._result.failures) > told:
                 told = len(self._result.failures)
-                self._control_all(Stop(tuple(self._result.failures)))
+                self._order_stop()
         for name in self._waiting_for():
             self._fail(name, f"did not end within {STOP_TIMEOUT_S:g} s and was killed")
 
-    def _control_all(self, order: Stop) -> None:
+    def _order_stop(self) -> None:
+        """Tells all nodes that are left to end, and from whom nothing more will come."""
+        self._stop_order = Stop(tuple(self._result.failures))
         for name in self._waiting_for():
-            self._control.send(name, order)
+            self._control.send(name, self._stop_order)
 
     def _waiting_for(self) -> set[str]:
         """Nodes that have neither reported nor failed."""

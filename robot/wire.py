@@ -100,8 +100,10 @@ def _view(
         )
     dtype = np.dtype(spec.dtype)
     size = math.prod(ref.shape) * dtype.itemsize
-    if size > MAX_ARRAY_BYTES or size != len(buffer):
-        raise WireError(f"{kind.__name__}.{name}: {len(buffer)} bytes, header says {size}")
+    if max(size, *ref.shape) > MAX_ARRAY_BYTES or size != len(buffer):
+        raise WireError(
+            f"{kind.__name__}.{name}: {len(buffer)} bytes do not fit {ref.dtype}{list(ref.shape)}"
+        )
     return np.frombuffer(buffer, dtype).reshape(ref.shape)
 
 

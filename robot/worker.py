@@ -49,12 +49,16 @@ class Worker:
     """One node on the bus."""
 
     def __init__(
-        self, launch: Launch, graph: Graph, context: zmq.Context[zmq.Socket[bytes]]
+        self,
+        launch: Launch,
+        graph: Graph,
+        context: zmq.Context[zmq.Socket[bytes]],
+        control: NodeControl,
     ) -> None:
         self._launch = launch
         self._clock = VirtualClock() if launch.lockstep else WallClock()
         folder = Path(launch.folder)
-        self.control = NodeControl(context, folder, launch.node)
+        self.control = control
         options = RunOptions(
             launch.seconds,
             launch.seed,
@@ -238,28 +242,31 @@ def main() -> int:
     launch = msgspec.json.decode(sys.stdin.buffer.raw.readline(), type=Launch)  # pyright: ignore[reportAttributeAccessIssue]
     cv2.setNumThreads(1)  # a node is one thread; the other cores belong to the other nodes
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    control = None
+    control = NodeControl(context, Path(launch.folder), launch.node)
     try:
-        graph = load_graph(launch.graph, launch.overrides)
-        worker = Worker(launch, graph, context)
-        control = worker.control
-        try:
-            worker.run()
-        except BaseException:
-            _close_after_failure(worker)
-            raise
+        _run_node(launch, context, control)
     except _OrphanedError:
         return 1
-    except Exception as error:  # noqa: BLE001 - reported to the supervisor, with its traceback
-        control = control or NodeControl(context, Path(launch.folder), launch.node)
+    except Exception as error:  # noqa: BLE001 - told to the supervisor, with its traceback
         text = "".join(traceback.format_exception(error))
         control.send(Failed(str(error), text, isinstance(error, USER_ERRORS)))
         return 1
     finally:
-        if control is not None:
-            control.socket.close()
-        context.term()
+        control.socket.close()
+        context.destroy(linger=1000)
     return 0
+
+
+def _run_node(
+    launch: Launch, context: zmq.Context[zmq.Socket[bytes]], control: NodeControl
+) -> None:
+    """Builds and runs the node; closes it after a failure too."""
+    worker = Worker(launch, load_graph(launch.graph, launch.overrides), context, control)
+    try:
+        worker.run()
+    except BaseException:
+        _close_after_failure(worker)
+        raise
 
 
 if __name__ == "__main__":

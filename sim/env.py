@@ -37,7 +37,7 @@ Observation = dict[str, npt.NDArray[Any]]
 class WorldEnv(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
     """One world as a Gymnasium environment."""
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / STEP_S)}  # noqa: RUF012
+    metadata = {"render_modes": ["rgb_array"], "render_fps": round(1 / STEP_S)}
 
     def __init__(
         self,

@@ -30,15 +30,17 @@ class SensorConfig:
 
 
 class Reading(NamedTuple):
-    """One tick of the on-board sensors, body frame (x forward, y left, z up)."""
+    """What is known at one tick, body frame (x forward, y left, z up)."""
 
     gyro_rad_s: Vector
     accel_m_s2: Vector  # specific force: +9.81 along z at rest
-    altitude_m: float | None  # above the floor; None when the sonar has nothing new
-    velocity_b_m_s: Vector | None  # None when the flow camera has nothing new
+    altitude_m: float  # above the floor, the newest there is
+    velocity_b_m_s: Vector  # the newest there is
+    altitude_is_new: bool
+    velocity_is_new: bool
 
 
-AT_REST = Reading((0.0, 0.0, 0.0), (0.0, 0.0, 9.81), 0.0, (0.0, 0.0, 0.0))
+AT_REST = Reading((0.0, 0.0, 0.0), (0.0, 0.0, 9.81), 0.0, (0.0, 0.0, 0.0), False, False)
 
 
 @dataclass
@@ -53,7 +55,7 @@ class SensorState:
     tick: int = 0
     noise: list[list[float]] = field(default_factory=list)  # standard normal rows not used yet
     flow_queue: list[Vector] = field(default_factory=list)  # taken, not yet delivered, oldest first
-    latest: Reading = AT_REST  # newest of each
+    latest: Reading = AT_REST
 
 
 class OnboardSensors:
@@ -85,27 +87,24 @@ class OnboardSensors:
                 (3) in the room frame.
 
         Returns:
-            The reading, where slower sensors are None between their samples. `state.latest` keeps
-            the newest of each.
+            The new reading, which `state.latest` keeps.
         """
-        state, config = self.state, self.config
+        state, config, known = self.state, self.config, self.state.latest
         noise = self._draw_noise()
-        gyro = _noisy(exact, 0, config.gyro_noise_rad_s, noise, 0, state.gyro_bias)
-        accel = _noisy(exact, 3, config.accel_noise_m_s2, noise, 3, state.accel_bias)
-        altitude = velocity = None
-        if state.tick % self._sonar_ticks == 0:
-            altitude = exact[11] + config.sonar_noise_m * noise[9]
-        if state.tick % self._flow_ticks == 0:
-            velocity = self._delayed_flow(exact, noise)
+        altitude_is_new = state.tick % self._sonar_ticks == 0
+        flow = self._delayed_flow(exact, noise) if state.tick % self._flow_ticks == 0 else None
         state.tick += 1
-        known = state.latest
         state.latest = Reading(
-            gyro,
-            accel,
-            known.altitude_m if altitude is None else altitude,
-            known.velocity_b_m_s if velocity is None else velocity,
+            gyro_rad_s=_noisy(exact, 0, config.gyro_noise_rad_s, noise, 0, state.gyro_bias),
+            accel_m_s2=_noisy(exact, 3, config.accel_noise_m_s2, noise, 3, state.accel_bias),
+            altitude_m=exact[11] + config.sonar_noise_m * noise[9]
+            if altitude_is_new
+            else known.altitude_m,
+            velocity_b_m_s=flow or known.velocity_b_m_s,
+            altitude_is_new=altitude_is_new,
+            velocity_is_new=flow is not None,
         )
-        return Reading(gyro, accel, altitude, velocity)
+        return state.latest
 
     def _delayed_flow(self, exact: list[float], noise: list[float]) -> Vector | None:
         state, scale = self.state, self.state.flow_scale

@@ -52,6 +52,7 @@ class WorldConfig:
     camera: CameraConfig = field(default_factory=CameraConfig)
     body: Body = field(default_factory=QuadrotorBody)
     rig: StereoRig = field(default_factory=lambda: ideal_rig(128, 96, 58.0, 0.06))
+    mishaps: MishapConfig = field(default_factory=MishapConfig)
 
 
 class Imu(NamedTuple):
@@ -112,7 +113,7 @@ class World:
         self.config = config
         self.camera = StereoCamera(config.camera, config.rig)
         self.vehicle = config.body.make(CONTROL_TICKS * PHYSICS_STEP_S)
-        self.mishaps = Mishaps(MishapConfig())
+        self.mishaps = Mishaps(config.mishaps)
         self._built_seed: int | None = None
         self.reset(seed)
 
@@ -193,12 +194,6 @@ class World:
         self.data.qvel[:3] += np.asarray(impulse_w_n_s) / body.mass_kg
         self.data.qvel[3:] += np.asarray(angular_impulse_b_n_m_s) / body.inertia_kg_m2
 
-    def take_images(self) -> Capture:
-        """The pair as seen now, whether due or not."""
-        mujoco.mj_kinematics(self.model, self.data)  # mj_step leaves the poses of before the step
-        mujoco.mj_camlight(self.model, self.data)
-        return self.camera.capture(self.model, self.data, self.time_s)
-
     def save(self) -> WorldState:
         """A copy of this moment."""
         physics = np.empty(mujoco.mj_stateSize(self.model, TRUE_STATE))
@@ -230,9 +225,7 @@ class World:
     def _build(self, scene: Scene) -> None:
         spec = mujoco.MjSpec()
         spec.option.timestep = PHYSICS_STEP_S
-        spec.visual.map.znear = (
-            0.003  # times the room's size: about 2 cm, closer than the hull's rim
-        )
+        spec.visual.map.znear = 0.003  # times the room's size: 2 cm, the hull's rim is at 6 cm
         spec.visual.quality.offsamples = 0
         spec.visual.global_.offwidth = self.rig.left.width
         spec.visual.global_.offheight = self.rig.left.height
@@ -264,12 +257,8 @@ class World:
 
     def _rescue(self) -> PutBack | None:
         x, y, z, w, qx, qy, qz = self.data.qpos.tolist()
-        half_x, half_y, height = (
-            self.room.size_m[0] / 2,
-            self.room.size_m[1] / 2,
-            self.room.size_m[2],
-        )
-        inside = abs(x) < half_x and abs(y) < half_y and 0 < z < height
+        length, width, height = self.room.size_m
+        inside = abs(x) < length / 2 and abs(y) < width / 2 and 0 < z < height
         up = 1 - 2 * (qx * qx + qy * qy)
         reason = self.mishaps.find_trouble(self.time_s, self.data.ncon > 0, up, inside)
         if reason is None:
@@ -281,7 +270,11 @@ class World:
         return PutBack(self.time_s, (x, y, z), (to_x, to_y, to_z), reason)
 
     def _take_images_if_due(self) -> Capture | None:
-        return self.take_images() if self.camera.next_due_s() <= self.time_s + 1e-9 else None
+        if self.camera.next_due_s() > self.time_s + 1e-9:
+            return None
+        mujoco.mj_kinematics(self.model, self.data)  # mj_step leaves the poses of before the step
+        mujoco.mj_camlight(self.model, self.data)
+        return self.camera.capture(self.model, self.data, self.time_s)
 
     def _sense(
         self,
@@ -294,7 +287,7 @@ class World:
         return Sensors(
             time_s=self.time_s,
             imu=Imu(np.array(reading.gyro_rad_s), np.array(reading.accel_m_s2)),
-            altitude_m=reading.altitude_m or 0.0,
+            altitude_m=reading.altitude_m,
             velocity_b_m_s=np.array(reading.velocity_b_m_s),
             images=capture.images if capture else None,
             images_time_s=capture.time_s if capture else None,

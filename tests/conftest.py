@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from robot.nodes import NODES
 
-settings.register_profile("laws", derandomize=True, deadline=None, max_examples=60)
+settings.register_profile("laws", derandomize=True, deadline=None)
 settings.load_profile("laws")
 
 HERE = Path(__file__).parent

@@ -8,9 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perception.tables import load_item
-from sim.autopilot import GRAVITY_M_S2, Autopilot, AutopilotConfig, mix_rotors, to_heading_frame
+from sim.autopilot import Autopilot, AutopilotConfig, mix_rotors
+from sim.flight_estimator import (
+    GRAVITY_M_S2,
+    EstimatorConfig,
+    FlightEstimator,
+    to_heading_frame,
+)
 from sim.gl import mujoco
-from sim.onboard_sensors import AT_REST, OnboardSensors, Reading, SensorConfig
+from sim.onboard_sensors import AT_REST, OnboardSensors, SensorConfig
 from sim.robots import ROBOTS
 from sim.robots.quadrotor import ROTOR_SIGNS, BodyError, QuadrotorBody
 
@@ -85,18 +91,38 @@ def test_at_rest_all_rotors_give_hovering_thrust():
 
 
 def test_attitude_is_learned_from_the_accelerometer():
-    autopilot = level_autopilot(attitude_trust_s=0.5)
+    estimator = FlightEstimator(EstimatorConfig(attitude_trust_s=0.5), PERIOD_S)
+    # Nose down by 0.3: up, and with it the specific force at rest, leans towards the tail.
     tilted = (-GRAVITY_M_S2 * math.sin(0.3), 0.0, GRAVITY_M_S2 * math.cos(0.3))
     for _ in range(1500):
-        autopilot.update(Reading((0.0, 0.0, 0.0), tilted, None, (0.0, 0.0, 0.0)))
-    assert -math.asin(autopilot.state.up[0]) == pytest.approx(0.3, abs=0.01)
+        estimator.update(AT_REST._replace(accel_m_s2=tilted, velocity_is_new=True))
+    assert estimator.estimate.pitch_rad == pytest.approx(0.3, abs=0.01)
+    assert estimator.estimate.roll_rad == pytest.approx(0.0, abs=1e-6)
+
+
+def test_attitude_follows_the_gyro_at_once():
+    estimator = FlightEstimator(EstimatorConfig(), PERIOD_S)
+    for _ in range(25):
+        estimator.update(AT_REST._replace(gyro_rad_s=(2.0, 0.0, 0.0)))
+    assert estimator.estimate.roll_rad == pytest.approx(0.2, abs=0.01)
+
+
+def test_speed_and_altitude_are_pulled_to_flow_and_sonar():
+    estimator = FlightEstimator(EstimatorConfig(), PERIOD_S)
+    reading = AT_REST._replace(
+        velocity_b_m_s=(0.4, -0.2, 0.0), altitude_m=1.2, velocity_is_new=True, altitude_is_new=True
+    )
+    for _ in range(2000):
+        estimate = estimator.update(reading)
+    assert (estimate.forward_m_s, estimate.left_m_s) == pytest.approx((0.4, -0.2), abs=0.02)
+    assert estimate.altitude_m == pytest.approx(1.2, abs=0.01)
 
 
 def test_rotors_stop_when_it_lies_on_its_side_and_stay_so_until_started():
     autopilot = level_autopilot()
-    autopilot.state.up = (0.0, 1.0, 0.0)
+    autopilot.state.estimate.up = (0.0, 1.0, 0.0)
     assert autopilot.update(AT_REST) == (0.0, 0.0, 0.0, 0.0)
-    autopilot.state.up = (0.0, 0.0, 1.0)
+    autopilot.state.estimate.up = (0.0, 0.0, 1.0)
     assert autopilot.update(AT_REST) == (0.0, 0.0, 0.0, 0.0)
     autopilot.start(1.4)
     assert min(autopilot.update(AT_REST)) > 0
@@ -130,7 +156,7 @@ def test_sensor_noise_has_the_stated_size_and_no_mean():
     exact = [0.0] * 3 + [0.0, 0.0, 9.81] + [0.5, 0.0, 0.0] + [0.0, 0.0, 1.4]
     readings = [sensors.read(exact) for _ in range(4000)]
     gyro = np.array([r.gyro_rad_s for r in readings])
-    sonar = np.array([r.altitude_m for r in readings if r.altitude_m is not None])
+    sonar = np.array([r.altitude_m for r in readings if r.altitude_is_new])
     assert gyro.std(axis=0) == pytest.approx(config.gyro_noise_rad_s, rel=0.1)
     assert np.abs(gyro.mean(axis=0)).max() < 4 * config.gyro_bias_rad_s
     assert sonar.mean() == pytest.approx(1.4, abs=0.002)
@@ -147,7 +173,7 @@ def test_optical_flow_is_late_by_its_lag():
     for tick in range(100):
         speed = tick * PERIOD_S
         reading = sensors.read([0.0] * 6 + [speed, 0.0, 0.0] + [0.0] * 3)
-        if reading.velocity_b_m_s is not None:
+        if reading.velocity_is_new:
             assert reading.velocity_b_m_s[0] == pytest.approx(speed - 0.04)
 
 

@@ -123,7 +123,7 @@ def test_too_many_obstacles_are_refused(obstacles):
 
 def test_an_impossible_room_is_refused_with_what_to_change():
     with pytest.raises(RoomError, match="fewer obstacles, a larger room or smaller gaps"):
-        draw(0, obstacles=8, gap_m=3.0)
+        draw(0, obstacles=3, gap_m=9.0)
 
 
 def test_plain_surfaces_are_a_minority_and_never_two_walls():

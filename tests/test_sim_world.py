@@ -231,6 +231,18 @@ def test_other_seeds_give_other_rooms_and_other_noise(room):
         assert content(other.reset()) != first
 
 
+def test_two_worlds_at_a_time_do_not_disturb_each_other(room):
+    room.reset(3)
+    alone = [content(room.step(0.1, AHEAD)) for _ in range(3)]
+    room.reset()
+    with World(ROOM, seed=4) as other:
+        together = []
+        for _ in range(3):
+            together.append(content(room.step(0.1, AHEAD)))
+            other.step(0.1, AHEAD)
+    assert together == alone
+
+
 def test_drawing_does_not_change_the_flight(room):
     room.reset(3)
     seen = [room.step(0.1, (0.5, 0.5, ALTITUDE_M)).pose.position_w_m for _ in range(20)]

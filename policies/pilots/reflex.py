@@ -27,20 +27,20 @@ from policies.spec import PolicySpec, bounds_of
 class Config:
     """What the pilot likes."""
 
-    cruise_m_s: float = 0.7  # covers ground, and stops well within what stereo sees
+    cruise_m_s: float = 0.8  # covers ground, and stops well within what stereo sees
     altitude_m: float = 1.4  # half-way up a room; the paper flies at 1.6
-    stop_m: float = 0.45  # stops this near: what it stands by is still in the view of the camera
-    headway_s: float = 0.8  # slows down to keep this much time to the stop: latency and braking
+    stop_m: float = 0.3  # stops this near: what it stands by is still in the view of the camera
+    headway_s: float = 0.7  # slows down to keep this much time to the stop: latency and braking
     crawl_m_s: float = 0.2  # slower than this is not worth it: stops
-    go_m: float = 0.85  # clear from here on; more than stop_m, so that turning pays
+    go_m: float = 0.8  # clear from here on; more than stop_m, so that turning pays
     min_seen: float = 0.5  # part of the corridor to be seen; a blank wall gives stereo nothing
-    turn_rad_s: float = 1.9  # brisk, yet successive frames share most of their view
+    turn_rad_s: float = 2.0  # brisk, yet successive frames share most of their view
     beside_m: float = 0.8
-    ratio: float = 0.5
-    rest_m_s: float = 0.15
-    done_rad_s: float = 0.3  # the turn is done when it is this slow; the vehicle coasts on
+    well_seen: float = 0.8
+    windup_rad_s: float=0.3
+    done_rad_s: float = 1.0  # the turn is done when it is this slow; the vehicle coasts on
     min_extra_rad: float = 0.4  # turned after it is clear, to leave the edge behind for good
-    max_extra_rad: float = 1.8  # the most by chance; the paper draws up to 2 rad
+    max_extra_rad: float = 1.4  # the most by chance; the paper draws up to 2 rad
 
 
 class Reflex:
@@ -64,33 +64,40 @@ class Reflex:
 
     def act(self, observation: Observation) -> NDArray[np.float64]:
         """The action for the newest observation, (3,) m/s, rad/s, m."""
+        config = self._config
         speed_m_s, yaw_rad_s, _ = map(float, observation["previous_command"])
-        clear_m = self._clear_m(observation)
         side = 1.0 if observation["turn_random"][0] < 0.5 else -1.0
+        allowed_m_s = self._allowed_m_s(observation)
         if abs(yaw_rad_s) >= TURNING_RAD_S:
-            return self._turn_on(yaw_rad_s, side, clear_m, observation)
-        wanted_m_s = self._speed_m_s(clear_m)
-        if wanted_m_s >= self._config.crawl_m_s and not self._passes_too_near(observation):
-            return self._command(speed_m_s=wanted_m_s)
-        if speed_m_s >= MOVING_M_S or self._closing_m_s(observation) > self._config.rest_m_s:
+            return self._turn_on(yaw_rad_s, side, allowed_m_s, observation)
+        if allowed_m_s >= config.crawl_m_s:
+            return self._command(speed_m_s=allowed_m_s)
+        if speed_m_s >= MOVING_M_S:
             return self._command()
-        return self._command(yaw_rad_s=side * self._search_rad_s)
+        return self._command(yaw_rad_s=side * config.windup_rad_s)
 
     def _turn_on(
-        self, yaw_rad_s: float, side: float, clear_m: float, observation: Observation
+        self, yaw_rad_s: float, side: float, allowed_m_s: float, observation: Observation
     ) -> NDArray[np.float64]:
         """Goes on with the turn of which the yaw rate tells how far it got."""
         config = self._config
-        searching = abs(yaw_rad_s) > 0.99 * self._search_rad_s
         turning_back = yaw_rad_s * side < 0
-        if clear_m < config.go_m:
+        rate_rad_s = abs(yaw_rad_s)
+        searching = rate_rad_s > 0.99 * self._search_rad_s
+        if self._clear_m(observation) < config.go_m or allowed_m_s<config.crawl_m_s:
+            if rate_rad_s < 0.95*config.done_rad_s:
+                rate_rad_s += config.windup_rad_s
+                if rate_rad_s < 0.95*config.done_rad_s: return self._command(yaw_rad_s=math.copysign(rate_rad_s, yaw_rad_s))
+                return self._command(yaw_rad_s=math.copysign(self._search_rad_s, yaw_rad_s))
             keep = searching or turning_back
             return self._command(yaw_rad_s=math.copysign(self._search_rad_s, yaw_rad_s if keep else -side))
         extra_rad = config.min_extra_rad if turning_back else self._extra_rad(observation)
-        rate_rad_s = min(abs(yaw_rad_s), math.sqrt(config.done_rad_s**2+2 * self._easing_rad_s2 * extra_rad))
+        start=math.sqrt(config.done_rad_s**2+2 * self._easing_rad_s2 * extra_rad)
+        if rate_rad_s<0.95*config.done_rad_s: rate_rad_s=start
+        rate_rad_s = min(rate_rad_s, start)
         rate_rad_s -= self._easing_rad_s2 / self.spec.rate_hz
         if rate_rad_s < config.done_rad_s:
-            return self._command(speed_m_s=self._speed_m_s(clear_m))
+            return self._command(speed_m_s=allowed_m_s)
         return self._command(yaw_rad_s=math.copysign(rate_rad_s, yaw_rad_s))
 
     def _clear_m(self, observation: Observation) -> float:
@@ -98,22 +105,24 @@ class Reflex:
         seen = float(observation["corridor_seen"][0])
         return float(observation["corridor_m"][0]) if seen >= self._config.min_seen else 0.0
 
-    def _passes_too_near(self, observation: Observation) -> bool:
-        """Whether something is about to leave the view to the side, so near that the hull meets it."""
-        sectors_per_m = observation["sectors_per_m"][-1]
-        rim_per_m = max(sectors_per_m[0], sectors_per_m[-1])
-        middle_per_m = sectors_per_m[3:5].max()
-        return bool(rim_per_m * self._config.beside_m > 1 and middle_per_m < rim_per_m * self._config.ratio)
-
-    def _closing_m_s(self, observation: Observation) -> float:
-        """How fast the nearest thing comes nearer, from the first to the last frame."""
-        nearest_m = 1 / np.maximum(observation["sectors_per_m"].max(axis=1), 1 / FREE_M)  # (3,)
-        return float(nearest_m[0] - nearest_m[-1]) * self.spec.rate_hz / (len(nearest_m) - 1)
-
-    def _speed_m_s(self, clear_m: float) -> float:
-        """The cruise, or less so that `headway_s` remains to `stop_m`; 0 or below is obstructed."""
+    def _allowed_m_s(self, observation: Observation) -> float:
+        """The cruise, or less so that `headway_s` remains to the stop and where little is seen."""
         config = self._config
-        return min(config.cruise_m_s, (clear_m - config.stop_m) / config.headway_s)
+        seen = float(observation["corridor_seen"][0])
+        sight = min(1.0, max(0.0, (seen - config.min_seen) / (config.well_seen - config.min_seen)))
+        clear_m = float(observation["corridor_m"][0]) - self._stop_m(observation)
+        return sight * min(config.cruise_m_s, max(0.0, clear_m / config.headway_s))
+
+    def _stop_m(self, observation: Observation) -> float:
+        """Where to stop: near before what fills the view, far from what is about to leave it.
+
+        A thing at the rim of the view would be beside the hull and unseen, were it passed.
+        """
+        config = self._config
+        sectors_per_m = observation["sectors_per_m"][-1]
+        rim_per_m = max(sectors_per_m[0], sectors_per_m[-1], 1 / FREE_M)
+        fills = min(1.0, max(0.0, 2 * float(sectors_per_m[3:5].max() / rim_per_m) - 1))
+        return config.beside_m + fills * (config.stop_m - config.beside_m)
 
     def _extra_rad(self, observation: Observation) -> float:
         """The yaw rate from which easing out turns by the random angle: r^2 = 2 a angle."""

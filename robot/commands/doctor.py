@@ -43,7 +43,7 @@ class Doctor:
     def __call__(self) -> int:
         """Prints what was found; exit code 1 if something that is required is missing."""
         checks = [_run(name, required, look) for name, required, look in CHECKS]
-        checks += [_run(f"graph {name}", True, _graph(name)) for name in list_configs("graphs")]
+        checks += [_run(f"graph {name}", False, _graph(name)) for name in list_configs("graphs")]
         if self.json:
             sys.stdout.write(json.dumps([asdict(check) for check in checks]) + "\n")
         else:

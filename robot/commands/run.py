@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import Annotated, Literal
 import tyro
 
 from perception.quantities import InputError
-from robot.config import list_configs, read_toml
+from robot.config import USER_ERRORS, list_configs, read_toml
 from robot.console import Console
 from robot.executor import RunOptions, RunResult, ShouldStop, run_in_process
 from robot.graph import Graph, load_graph
@@ -62,10 +63,14 @@ class Run:
         lockstep = graph.time_owner is not None if self.clock is None else self.clock == "lockstep"
         validate(graph, lockstep=lockstep)
         run_dir = _make_run_dir(self.out, graph.name)
-        _write_text(run_dir / "resolved.json", graph.resolved_json())
         options = RunOptions(self.seconds, self.seed, lockstep, run_dir)
         console = Console(quiet=self.json)
-        result = self._execute(graph, options, console)
+        try:
+            _write_text(run_dir / "resolved.json", graph.resolved_json())
+            result = self._execute(graph, options, console)
+        except USER_ERRORS:
+            shutil.rmtree(run_dir)  # nothing ran, so there is nothing to keep
+            raise
         return _conclude(graph, options, result, console, as_json=self.json)
 
     def _execute(self, graph: Graph, options: RunOptions, console: Console) -> RunResult:

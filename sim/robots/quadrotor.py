@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from perception.quantities import InputError
-from sim.autopilot import GRAVITY_M_S2, Airframe, Autopilot, AutopilotConfig, AutopilotState
+from sim.autopilot import Airframe, Autopilot, AutopilotConfig, AutopilotState
+from sim.flight_estimator import GRAVITY_M_S2
 from sim.gl import mujoco
 from sim.onboard_sensors import OnboardSensors, Reading, SensorConfig, SensorState, Vector
 
@@ -168,9 +169,7 @@ class Quadrotor:
 
     def apply_drag(self, data: Any) -> None:
         """Sets the force of the (still) air on the body, from its present velocity."""
-        vx, vy, vz, wx, wy, wz = (
-            data.qvel.tolist()
-        )  # linear in the room frame, angular in the body frame
+        vx, vy, vz, wx, wy, wz = data.qvel.tolist()  # v in the room frame, w in the body frame
         speed = math.sqrt(vx * vx + vy * vy + vz * vz)
         drag = -(self.body.drag_n_s_m + self.body.drag_n_s2_m2 * speed)
         spin = -self.body.rotation_drag_nm_s
