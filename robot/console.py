@@ -38,6 +38,11 @@ class Console:
         with self._lock:
             self._console.print(f"[cyan]\\[{escape(node)}][/cyan] {escape(line)}")
 
+    def say(self, text: str) -> None:
+        """One line for the user."""
+        if not self._quiet:
+            self._console.print(escape(text))
+
     @contextlib.contextmanager
     def progress(self, title: str, total_s: float | None) -> Iterator[Callable[[float], None]]:
         """A bar on a terminal, a line now and then elsewhere; yields what to tell progress to."""

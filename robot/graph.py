@@ -148,6 +148,8 @@ def load_graph(name_or_path: str, overrides: Sequence[str] = ()) -> Graph:
     for key in ("robot", "nodes", "edges"):
         if key not in tables:
             raise InputError(f"{path}: {key!r} is missing; a graph has: {', '.join(GRAPH_KEYS)}")
+        if key != "robot" and not isinstance(tables[key], dict):
+            raise InputError(f"{path}: {key!r} must be a table: write [{key}]")
     _apply_overrides(tables["nodes"], overrides)
     nodes = {name: _node(path, name, table) for name, table in tables["nodes"].items()}
     edges = [
@@ -190,12 +192,13 @@ def _node(path: Path, name: str, table: Any) -> NodeSpec:
     where = f"{path}: node {name!r}"
     if not isinstance(table, dict) or "class" not in table:
         raise InputError(f"{where}: 'class' is missing; classes: {', '.join(NODES)}")
-    class_name = table["class"]
+    class_name = str(table["class"])
     if class_name not in NODES:
         raise InputError(f"{where}: unknown class {class_name!r}; classes: {', '.join(NODES)}")
     node_class = pkgutil.resolve_name(NODES[class_name])
     rate_hz = table.get("rate_hz")
-    if rate_hz is not None and not (isinstance(rate_hz, int | float) and 0 < rate_hz <= 10_000):
+    is_number = isinstance(rate_hz, int | float) and not isinstance(rate_hz, bool)
+    if rate_hz is not None and not (is_number and 0 < rate_hz <= 10_000):
         raise InputError(f"{where}: rate_hz = {rate_hz!r} must be a number above 0, at most 10000")
     parameters = {k: v for k, v in table.items() if k not in ("class", "rate_hz")}
     config = to_config(where, parameters, node_class.Config)

@@ -7,9 +7,10 @@ one seed write the same records.
 """
 
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from mcap.exceptions import McapError
@@ -22,23 +23,82 @@ from perception.quantities import InputError
 from robot.edges import Arrival
 from robot.messages import MESSAGES, Message
 from robot.views import View, views_of
-from robot.wire import decode, pack, unpack
+from robot.wire import WireError, decode, pack, unpack
 
 WIRE_ENCODING = "reflexarc"  # message encoding of the channels that hold wire bytes
 CHUNK_BYTES = 256 * 1024
 RECORD_LIMIT_BYTES = 512 * 1024 * 1024  # a reader refuses larger records before allocating
+_DAMAGE = (McapError, EOFError, RuntimeError, ValueError, OverflowError, struct.error, MemoryError)
+"""What the MCAP reader raises on damaged bytes: RuntimeError is LZ4's, the last is a false size."""
 
 
 class LogError(InputError):
     """A log that cannot be read."""
 
 
+class LogFile:
+    """A new file each of whose writes is whole or not there at all.
+
+    On a disk that fills up the log so ends with its last whole chunk, and what the failed write
+    had taken is free again for the run's summary.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=0)
+        self._end = 0
+
+    def write(self, data: bytes) -> int:
+        """Appends all of ``data``, or raises an OSError and leaves the file as it was."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            self._file.seek(self._end)
+            self._file.truncate()
+            raise
+        self._end += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Bytes written."""
+        return self._end
+
+    def flush(self) -> None:
+        """Nothing: no byte is held back."""
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class Sink(Protocol):
+    """Where a log goes."""
+
+    def write(self, data: bytes, /) -> int:
+        """Appends data."""
+        ...
+
+    def tell(self) -> int:
+        """Bytes written."""
+        ...
+
+    def flush(self) -> None:
+        """Hands all bytes to the operating system."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        ...
+
+
 class LogWriter:
     """Writes a log; a disk that fills up costs records, counted, never the run."""
 
-    def __init__(self, stream: IO[bytes], metadata: dict[str, str]) -> None:
+    def __init__(self, stream: Sink, metadata: dict[str, str]) -> None:
         self._stream = stream
-        self._writer = Writer(stream, chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)
+        output: Any = stream
+        self._writer = Writer(output, chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)
         self._schemas: dict[str, int] = {}
         self._channels: dict[str, int] = {}
         self._metadata = metadata
@@ -184,7 +244,10 @@ class LogReader:
                 continue
             if kind not in MESSAGES:
                 raise LogError(f"{self._path}: {channel.topic} holds {kind!r}, unknown here")
-            decoded = decode(MESSAGES[kind].type, unpack(message.data))
+            try:
+                decoded = decode(MESSAGES[kind].type, unpack(message.data))
+            except WireError as error:
+                raise LogError(f"{self._path}: {channel.topic}: {error}") from error
             yield Logged(channel.topic, decoded, message.data)
 
     def _records(self) -> Iterator[tuple[Channel, McapMessage]]:
@@ -198,12 +261,13 @@ class LogReader:
                     record = next(records)
                 except StopIteration:
                     return
-                except (McapError, EOFError, RuntimeError) as error:
+                except _DAMAGE as error:
                     if not channels:
-                        raise LogError(f"{self._path}: is not an MCAP log: {error}") from error
+                        reason = " ".join(str(error).split())
+                        raise LogError(f"{self._path}: is not an MCAP log: {reason}") from error
                     self.truncated = True
                     return
                 if isinstance(record, Channel):
                     channels[record.id] = record
-                elif isinstance(record, McapMessage):
+                elif isinstance(record, McapMessage) and record.channel_id in channels:
                     yield channels[record.channel_id], record

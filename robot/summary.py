@@ -57,7 +57,9 @@ def summary_text(summary: dict[str, Any]) -> str:
     lines.append(f"{sent} messages over {len(edges)} edges, {dropped} dropped")
     lost = sum(node["gauges"].get("log_lost", 0) for node in summary["nodes"].values())
     if lost:
-        lines.append(f"{lost:g} messages could not be recorded and are lost")
+        lines.append(
+            f"{lost:g} messages could not be recorded; flight figures are of the recorded part only"
+        )
     if summary["ended_by"] == "interrupt":
         lines.append("stopped before its time")
     return "".join(f"{line}\n" for line in lines)

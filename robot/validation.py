@@ -74,7 +74,7 @@ def types_agree(graph: Graph) -> Iterator[str]:
                 f"{node.name}.{port}"
                 for node in graph.nodes.values()
                 for port, output in node.outputs.items()
-                if output.type is want
+                if output.type is want and not output.truth
             ]
             yield (
                 f"edge '{edge}': {edge.writer}.{edge.output} carries {edge.type.__name__}, "
@@ -108,7 +108,7 @@ def required_inputs_are_connected(graph: Graph) -> Iterator[str]:
                     f"{other.name}.{out}"
                     for other in graph.nodes.values()
                     for out, output in other.node_class.outputs.items()
-                    if output.type is spec.type
+                    if output.type is spec.type and not output.truth and other is not node
                 ]
                 yield (
                     f"node {node.name!r}: input {port!r} is not connected; add an edge from: "

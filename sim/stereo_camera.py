@@ -6,23 +6,20 @@ simulation, so its time is measured and reported apart.
 
 import time
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from perception.calibration import StereoRig
 from perception.quantities import InputError, StereoImages
-from sim.gl import mujoco, open_context
+
+if TYPE_CHECKING:
+    from sim.drawing import View
 
 LEFT, RIGHT = "left", "right"
-FORWARD_QUATERNION = (
-    0.5,
-    0.5,
-    -0.5,
-    -0.5,
-)  # MuJoCo's cameras look along their -z: turn that to the body's +x, up to +z
-DRAWN_GROUPS = (1, 1, 0, 0, 0, 0)  # the room; not the hull around the lenses
+# MuJoCo's cameras look along their -z: turn that to the body's +x, up to +z.
+FORWARD_QUATERNION = (0.5, 0.5, -0.5, -0.5)
 
 
 class CameraError(InputError):
@@ -76,7 +73,7 @@ class StereoCamera:
         self.config = config
         self.rig = rig
         self.state: CameraState
-        self._view: _View | None = None
+        self._view: View | None = None
 
     def add_to(self, body: Any, position_b_m: tuple[float, float, float]) -> None:
         """Mounts the pair on a body of the model, looking along its x axis, the left lens at +y."""
@@ -113,7 +110,9 @@ class StereoCamera:
         started_ns = time.perf_counter_ns()
         if self._view is None or self._view.model is not model:
             self.close()
-            self._view = _View(model, self.rig.left.width, self.rig.left.height)
+            from sim.drawing import View
+
+            self._view = View(model, self.rig.left.width, self.rig.left.height)
         left, right = self._view.draw(data, LEFT), self._view.draw(data, RIGHT)
         render_s = (time.perf_counter_ns() - started_ns) * 1e-9
         self.state.taken += 1
@@ -142,46 +141,6 @@ class StereoCamera:
         variance = np.float32(config.shot_noise * gain) * signal + np.float32(config.read_noise**2)
         signal += np.sqrt(variance) * self.state.rng.standard_normal(image.shape, dtype=np.float32)
         return np.clip(np.rint(signal), 0, 255).astype(np.uint8)
-
-
-class _View:
-    """MuJoCo's drawing resources for one model and image size."""
-
-    def __init__(self, model: Any, width: int, height: int) -> None:
-        self.model = model
-        self._gl, self._context = open_context(model, width, height)
-        self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 16)
-        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
-            self._scene.flags[flag] = 0
-        self._option = mujoco.MjvOption()
-        self._option.geomgroup[:] = DRAWN_GROUPS
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
-        self._rect = mujoco.MjrRect(0, 0, width, height)
-        self._pixels = np.empty((height, width, 3), np.uint8)
-
-    def draw(self, data: Any, camera_name: str) -> npt.NDArray[np.uint8]:
-        """What one camera sees, (H, W) uint8 grey."""
-        camera = mujoco.MjvCamera()
-        camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        camera.fixedcamid = self.model.camera(camera_name).id
-        self._gl.make_current()
-        mujoco.mjv_updateScene(
-            self.model,
-            data,
-            self._option,
-            None,
-            camera,
-            mujoco.mjtCatBit.mjCAT_ALL.value,
-            self._scene,
-        )
-        mujoco.mjr_render(self._rect, self._scene, self._context)
-        mujoco.mjr_readPixels(self._pixels, None, self._rect, self._context)
-        return self._pixels[::-1, :, 1].copy()  # bottom row first; all surfaces are grey
-
-    def close(self) -> None:
-        self._gl.make_current()
-        self._context.free()
-        self._gl.free()
 
 
 def _require_ideal(rig: StereoRig) -> None:

@@ -65,6 +65,12 @@ def test_a_wall_shows_the_disparity_of_its_distance(distance_m, yaw_rad):
     assert disparity_of_centre(left, right) == pytest.approx(expected_px, abs=0.25)
 
 
+def test_the_first_view_is_that_of_the_start_pose():
+    world = world_of(EMPTY, CLEAN, RIG)
+    first, hovering = world.reset().images.left, world.step(0.1).images.left
+    assert np.abs(np.float64(first) - hovering).mean() < 0.1 * first.std()
+
+
 def test_what_stands_on_the_left_is_on_the_left_of_the_image():
     pillar = Obstacle("pillar 0", "pillar", "cylinder", (1.5, 0.5, 1.5), (0.2, 0.2, 1.5), 0.0)
     with_pillar, _ = look(RoomMap(EMPTY.size_m, (pillar,)))

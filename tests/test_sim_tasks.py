@@ -98,6 +98,12 @@ def test_no_room_has_a_pocket(rooms):
     assert all(is_connected(room) for _, room in rooms)
 
 
+def test_rooms_crowded_with_broad_obstacles_have_no_pocket_either():
+    crowded = {"width_m": (1.0, 1.6), "gap_m": 0.05, "wall_gap_m": 0.05, "start_clearance_m": 0.4}
+    for seed in range(20):
+        assert is_connected(draw(seed, obstacles=4, **crowded)[1])
+
+
 def test_a_bar_across_the_room_makes_a_pocket():
     _, room = draw(0, obstacles=1)
     bar = room.obstacles[0].__class__("bar", "box", "box", (0, 0, 1.5), (2.5, 0.1, 1.5), 0.0)

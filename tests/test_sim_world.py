@@ -97,6 +97,12 @@ def test_it_begins_at_the_start_pose_level_and_at_rest(room):
     assert sensors.images_time_s == 0.0
 
 
+def test_a_reset_after_a_flight_shows_the_first_view_again(room):
+    first = content(room.reset(3))
+    fly(room, 1.0, (0.5, 1.0, ALTITUDE_M), dt_s=0.1)
+    assert content(room.reset()) == first
+
+
 def test_hovering_drifts_by_centimetres(hall):
     begin_hovering(hall)
     drift = positions(fly(hall, 10.0, HOVER)) - hall.data.qpos[:3]

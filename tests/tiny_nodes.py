@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robot.messages import Alert, Command, Setpoint
-from robot.node import Input, Node, Output, Role
+from robot.messages import Command, Message, Setpoint
+from robot.node import Input, NoConfig, Node, Output, Role
 from robot.nodes.actuator import ActuatorNode
 
 TINY = {
     "ticker": "tiny_nodes:Ticker",
     "relay": "tiny_nodes:Relay",
     "telling_actuator": "tiny_nodes:TellingActuator",
+    "watcher": "tiny_nodes:Watcher",
 }
 
 
@@ -25,7 +26,7 @@ class Ticker(Node[TickerConfig]):
     """A source: says how often it has stepped, what it last heard, and a random number."""
 
     inputs = {"setpoint": Input(Setpoint, required=False, wakes=False)}
-    outputs = {"count": Output(Command), "hint": Output(Alert, steady=False, truth=True)}
+    outputs = {"count": Output(Command), "hint": Output(Command, truth=True)}
     role = Role.SOURCE
     owns_time = True
     Config = TickerConfig
@@ -42,7 +43,7 @@ class Ticker(Node[TickerConfig]):
         self._n += 1
         self.finished = self._n == self.config.last
         said = Command(captured_ns=now_ns, values=(forward, yaw + 0.1, 1.4))
-        hint = Alert(captured_ns=now_ns, text=str(self._n))
+        hint = Command(captured_ns=now_ns, values=(float(self._n), 0.0, 1.4))
         return [("count", said)] * self.config.bulk + [("hint", hint)]
 
 
@@ -88,3 +89,11 @@ class TellingActuator(ActuatorNode):
         super().close()
         state = self._driver.read(0)
         print(f"stopped={state.stopped} forward={state.values[0]:g}", flush=True)  # noqa: T201
+
+
+class Watcher(Node[NoConfig]):
+    """May read all there is, and would like to command."""
+
+    inputs = {"seen": Input(Message, many=True)}
+    outputs = {"command": Output(Command)}
+    role = Role.WATCHING

@@ -29,7 +29,7 @@ class Config:
 
     cruise_m_s: float = 0.8  # covers ground, and stops well within what stereo sees
     altitude_m: float = 1.4  # half-way up a room; the paper flies at 1.6
-    stop_m: float = 0.3  # stops this near: what it stands by is still in the view of the camera
+    stop_m: float = 0.25  # stops this near: what it stands by is still in the view of the camera
     headway_s: float = 0.7  # slows down to keep this much time to the stop: latency and braking
     crawl_m_s: float = 0.2  # slower than this is not worth it: stops
     go_m: float = 0.8  # clear from here on; more than stop_m, so that turning pays
@@ -37,7 +37,10 @@ class Config:
     turn_rad_s: float = 2.0  # brisk, yet successive frames share most of their view
     beside_m: float = 0.8
     well_seen: float = 0.8
-    windup_rad_s: float=0.3
+    windup_rad_s: float = 0.3
+    rho: float = 1.0
+    back_rad: float = 0.35
+    catch_rad: float = 0.1
     done_rad_s: float = 1.0  # the turn is done when it is this slow; the vehicle coasts on
     min_extra_rad: float = 0.4  # turned after it is clear, to leave the edge behind for good
     max_extra_rad: float = 1.4  # the most by chance; the paper draws up to 2 rad
@@ -57,7 +60,7 @@ class Reflex:
         self._config = config
         self._search_rad_s = min(config.turn_rad_s, self.spec.action[1].maximum)
         fastest_rad_s = 0.9 * self._search_rad_s
-        self._easing_rad_s2 = (fastest_rad_s**2 - config.done_rad_s**2) / (2 * config.max_extra_rad)
+        self._easing_rad_s2 = (fastest_rad_s**2 - config.done_rad_s**2) / (2 * (config.max_extra_rad + config.back_rad))
 
     def reset(self, rng: np.random.Generator) -> None:
         """Nothing: what it is doing shows in its previous command."""
@@ -81,24 +84,29 @@ class Reflex:
     ) -> NDArray[np.float64]:
         """Goes on with the turn of which the yaw rate tells how far it got."""
         config = self._config
-        turning_back = yaw_rad_s * side < 0
+        back = yaw_rad_s * side < 0
         rate_rad_s = abs(yaw_rad_s)
+        winding_up = rate_rad_s < 0.95 * config.done_rad_s
         searching = rate_rad_s > 0.99 * self._search_rad_s
-        if self._clear_m(observation) < config.go_m or allowed_m_s<config.crawl_m_s:
-            if rate_rad_s < 0.95*config.done_rad_s:
+        if self._clear_m(observation) < config.go_m or allowed_m_s < config.crawl_m_s:
+            if winding_up:
                 rate_rad_s += config.windup_rad_s
-                if rate_rad_s < 0.95*config.done_rad_s: return self._command(yaw_rad_s=math.copysign(rate_rad_s, yaw_rad_s))
-                return self._command(yaw_rad_s=math.copysign(self._search_rad_s, yaw_rad_s))
-            keep = searching or turning_back
+                if rate_rad_s > 0.95 * config.done_rad_s: rate_rad_s = self._search_rad_s
+                return self._command(yaw_rad_s=math.copysign(rate_rad_s, yaw_rad_s))
+            keep = searching or back
             return self._command(yaw_rad_s=math.copysign(self._search_rad_s, yaw_rad_s if keep else -side))
-        extra_rad = config.min_extra_rad if turning_back else self._extra_rad(observation)
-        start=math.sqrt(config.done_rad_s**2+2 * self._easing_rad_s2 * extra_rad)
-        if rate_rad_s<0.95*config.done_rad_s: rate_rad_s=start
-        rate_rad_s = min(rate_rad_s, start)
+        extra_rad = (config.catch_rad if searching else config.back_rad) if back else config.back_rad + self._extra_rad(observation)
+        start_rad_s = self._start_rad_s(extra_rad)
+        rate_rad_s = start_rad_s if winding_up else min(rate_rad_s, start_rad_s)
         rate_rad_s -= self._easing_rad_s2 / self.spec.rate_hz
-        if rate_rad_s < config.done_rad_s:
+        if rate_rad_s >= config.done_rad_s:
+            return self._command(yaw_rad_s=math.copysign(rate_rad_s, yaw_rad_s))
+        if back:
             return self._command(speed_m_s=allowed_m_s)
-        return self._command(yaw_rad_s=math.copysign(rate_rad_s, yaw_rad_s))
+        return self._command(yaw_rad_s=-side * self._start_rad_s(config.back_rad))
+
+    def _start_rad_s(self, angle_rad: float) -> float:
+        return math.sqrt(self._config.done_rad_s**2 + 2 * self._easing_rad_s2 * angle_rad)
 
     def _clear_m(self, observation: Observation) -> float:
         """Metres to the nearest thing in the corridor ahead; 0 where too little of it is seen."""
@@ -121,7 +129,7 @@ class Reflex:
         config = self._config
         sectors_per_m = observation["sectors_per_m"][-1]
         rim_per_m = max(sectors_per_m[0], sectors_per_m[-1], 1 / FREE_M)
-        fills = min(1.0, max(0.0, 2 * float(sectors_per_m[3:5].max() / rim_per_m) - 1))
+        fills = min(1.0, max(0.0, 2 * float(sectors_per_m[3:5].max() / rim_per_m) - config.rho))
         return config.beside_m + fills * (config.stop_m - config.beside_m)
 
     def _extra_rad(self, observation: Observation) -> float:

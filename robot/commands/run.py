@@ -63,10 +63,10 @@ class Run:
         lockstep = graph.time_owner is not None if self.clock is None else self.clock == "lockstep"
         validate(graph, lockstep=lockstep)
         run_dir = _make_run_dir(self.out, graph.name)
+        _write_resolved(run_dir, graph)
         options = RunOptions(self.seconds, self.seed, lockstep, run_dir)
         console = Console(quiet=self.json)
         try:
-            _write_text(run_dir / "resolved.json", graph.resolved_json())
             result = self._execute(graph, options, console)
         except USER_ERRORS:
             shutil.rmtree(run_dir)  # nothing ran, so there is nothing to keep
@@ -92,21 +92,29 @@ def _conclude(
     run_dir = options.run_dir
     assert run_dir is not None  # noqa: S101
     summary = summarise(graph, options, result)
-    _write_text(run_dir / "summary.json", json.dumps(summary, indent=2) + "\n")
-    pictures: list[Path] = []
-    if (run_dir / "log.mcap").is_file():
-        with console.progress("pictures", None):
-            pictures = draw_run(run_dir)
     if as_json:
         sys.stdout.write(json.dumps({**summary, "run_dir": str(run_dir)}) + "\n")
     else:
         sys.stdout.write(summary_text(summary) + f"run folder: {run_dir}\n")
-        for path in pictures:
-            sys.stdout.write(f"  {path.name}\n")
+    try:
+        (run_dir / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        _draw(run_dir, console)
+    except OSError as error:
+        console.say(f"{run_dir}: {error.strerror}; the summary above is all that is left to see")
+        return 1
     for node, error in result.failures.items():
         reason = " ".join(error.split()) or "no reason given"
         sys.stderr.write(f"reflexarc: run: node {node!r} failed: {reason}\n")
     return 1 if result.failures else 0
+
+
+def _draw(run_dir: Path, console: Console) -> None:
+    """Draws the pictures of a run and names them."""
+    if (run_dir / "log.mcap").is_file():
+        with console.progress("pictures", None):
+            pictures = draw_run(run_dir)
+        for path in pictures:
+            console.say(f"  {path.name}")
 
 
 def _list_graphs(*, as_json: bool) -> int:
@@ -149,16 +157,18 @@ def _make_run_dir(out: Path | None, graph_name: str) -> Path:
     return out
 
 
-def _write_text(path: Path, text: str) -> None:
-    """Writes a small file whole.
+def _write_resolved(run_dir: Path, graph: Graph) -> None:
+    """Keeps the graph as it was resolved.
 
     Raises:
-        InputError: the disk is full or the folder went away.
+        InputError: the run folder cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        (run_dir / "resolved.json").write_text(graph.resolved_json() + "\n", encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+        raise InputError(
+            f"run folder {run_dir} cannot be written: {error.strerror}; give a writable --out"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from perception.quantities import Proximity
-from policies.observation import FlightObserver
+from policies.observation import OBSERVATION, FlightObserver
 from policies.policy import make_policy
 from robot.messages import Command, PolicyObservation, ProximityReading
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output
@@ -49,10 +49,15 @@ class PolicyNode(Node[PolicyNodeConfig]):
         seen = self._observer.observe(near, self._previous)
         action = self._policy.act(seen)
         self._previous = action + self._rng.normal(size=len(action)) * self._noise
-        stamp = {"captured_ns": reading.captured_ns, "valid": reading.valid}
         values = tuple(float(value) for value in self._previous)
-        record = PolicyObservation(**stamp, **seen, action=action.astype(np.float32))
-        return [("command", Command(**stamp, values=values)), ("observation", record)]
+        command = Command(captured_ns=reading.captured_ns, valid=reading.valid, values=values)
+        record = PolicyObservation(
+            captured_ns=reading.captured_ns,
+            valid=reading.valid,
+            action=action.astype(np.float32),
+            **{tensor.name: seen[tensor.name] for tensor in OBSERVATION},  # pyright: ignore[reportArgumentType]
+        )
+        return [("command", command), ("observation", record)]
 
 
 def _proximity(reading: ProximityReading) -> Proximity:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from robot.clock import SECOND_NS
 from robot.messages import Alert, Message
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Role
-from robot.record import LogWriter
+from robot.record import LogFile, LogWriter
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class RecorderNode(Node[RecorderConfig]):
         super().__init__(config, context)
         self._writer: LogWriter | None = None
         if context.run_dir is not None:
-            stream = (context.run_dir / config.file).open("wb")
-            self._writer = LogWriter(stream, {"graph": context.graph_json})
+            log = LogFile(context.run_dir / config.file)
+            self._writer = LogWriter(log, {"graph": context.graph_json})
         self._flushed_ns = 0
         self._warned = False
 

@@ -35,10 +35,8 @@ class BodyError(InputError):
 class QuadrotorBody:
     """Facts about the vehicle, the [body] section of a robot file.
 
-    The defaults are the AR.Drone 2.0 with its indoor hull. Size and mass: Krajnik et al., "AR-Drone
-    as a platform for robotic research and education", 2011. Inertia and torque per thrust: Li,
-    "Grey-box system identification of a quadrotor unmanned aerial vehicle", MSc thesis, TU Delft
-    2014. Rotor speeds: Parrot's data sheet.
+    The defaults are a vehicle of the size and mass of an AR.Drone 2.0 with its indoor hull. They
+    are our estimates, not measurements of one: replace them by those of your own vehicle.
     """
 
     mass_kg: float = 0.42  # with battery and indoor hull
@@ -46,7 +44,7 @@ class QuadrotorBody:
     hull_half_width_m: float = 0.26  # half of the indoor hull, over the rotor rings
     hull_half_height_m: float = 0.05  # thickness of the rings and the fuselage, halved
     rotor_offset_m: float = 0.126  # of each rotor axis along x and y: 0.357 m between opposite axes
-    thrust_to_weight: float = 2.1  # 28,500 motor rpm hovering, 41,400 at most; thrust as the square
+    thrust_to_weight: float = 2.1  # all rotors at full thrust over the weight
     rotor_lag_s: float = 0.03  # first-order lag from commanded to real thrust, our estimate
     yaw_torque_per_thrust_m: float = 0.03  # reaction torque of a rotor over its thrust
     drag_n_s_m: float = 0.10  # linear drag of rotors and hull, our estimate

@@ -6,15 +6,17 @@ light and every surface are drawn from a seed.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
 
 from perception.quantities import InputError
 from sim.room_map import FloatArray, Obstacle, RoomMap
-from sim.surfaces import RoomLook, add_room, draw_look
 from sim.task import StartPose
+
+if TYPE_CHECKING:
+    from sim.surfaces import RoomLook
 
 MAX_OBSTACLES = 8
 FLIGHT_BAND_M = (1.1, 1.7)  # every obstacle fills this band, so none is flown over or under
@@ -54,6 +56,8 @@ class RoomTask:
         """A room with its furniture, start and surfaces."""
         room = draw_map(self, rng)
         start = draw_start(self, room, rng)
+        from sim.surfaces import draw_look
+
         return Room(room, start, draw_look(room, self.plain_fraction, rng))
 
     def reward(self, forward_m: float, collided: bool, put_back: bool) -> float:
@@ -67,10 +71,12 @@ class Room:
 
     map: RoomMap
     start: StartPose
-    look: RoomLook
+    look: "RoomLook"
 
     def add_to(self, spec: Any) -> None:
         """Adds walls, floor, ceiling and obstacles with their surfaces."""
+        from sim.surfaces import add_room
+
         add_room(spec, self.map, self.look)
 
 
