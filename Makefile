@@ -48,7 +48,12 @@ format: .venv/.dev
 	$(BIN)/ruff check --fix $(SOURCES)
 
 bench: .venv/.dev
-	$(BIN)/python benchmarks/run_all.py
+	$(BIN)/python -m benchmarks.stereo_motorcycle --out docs/results/stereo_motorcycle.json
+	$(BIN)/python -m benchmarks.sad_speed --out docs/results/sad_speed.json
+	$(BIN)/python -m benchmarks.machine_speed --out docs/results/machine_speed.json
+	$(BIN)/python -m benchmarks.room_flight --pilot reflex blind
+	$(BIN)/python examples/clone_pilot.py --out runs/clone.onnx
+	$(BIN)/python -m benchmarks.room_flight --pilot clone constant --package runs/clone.onnx
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -25,7 +25,8 @@ FRAMES = 3  # a glimpse of motion: 0.2 s at 10 Hz
 SECTORS = 8
 FREE_M = 10.0  # m, what a corridor in which nothing was seen counts as; keeps observations finite
 UNSEEN_PER_M = 4.0  # 1/m, what a sector counts as of which too little is seen: as near as can be
-# Part of a sector to be seen; less at the left rim, where the right camera misses what is near.
+LEFT_RIM_PER_M = 1.7  # 1/m, the same for the leftmost: nearer things the right camera does not see
+# Part of a sector to be seen; less for the leftmost, for the same reason.
 MIN_VALID = np.array([0.1] + [0.4] * (SECTORS - 1))
 TURNING_RAD_S = 0.15  # rad/s, from here on a command is a turn
 MOVING_M_S = 0.1  # m/s, from here on a command is forward
@@ -84,9 +85,7 @@ class FlightObserver:
 
     def _remember(self, proximity: Proximity) -> None:
         missing = 1 if self._sectors else FRAMES
-        seen = proximity.sector_valid >= MIN_VALID
-        sectors_per_m = np.where(seen, np.nan_to_num(proximity.sectors_per_m), UNSEEN_PER_M)
-        self._sectors.extend([sectors_per_m.astype(np.float32)] * missing)
+        self._sectors.extend([_cautious(proximity)] * missing)
         self._valid.extend([proximity.sector_valid.astype(np.float32)] * missing)
 
     def _redraw_after_turn(self, forward_m_s: float, yaw_rad_s: float) -> None:
@@ -95,3 +94,12 @@ class FlightObserver:
         elif self._turning:
             self._turning = False
             self._turn_random = self._rng.random()
+
+
+def _cautious(proximity: Proximity) -> NDArray[np.float32]:
+    """The sectors (S,) in 1/m, where a sector of which too little is seen counts as near."""
+    seen = proximity.sector_valid >= MIN_VALID
+    sectors_per_m = np.where(seen, np.nan_to_num(proximity.sectors_per_m), UNSEEN_PER_M)
+    if not seen[0]:
+        sectors_per_m[0] = max(sectors_per_m[1], LEFT_RIM_PER_M)
+    return sectors_per_m.astype(np.float32)

@@ -14,6 +14,7 @@ from robot.graph import Edge
 from robot.wire import MAX_ARRAY_BYTES, Frames
 
 IN_FLIGHT = 4  # messages a latest edge may hold in the sockets before the writer counts a drop
+LOSSLESS_WAIT_MS = 100  # between two looks, in lockstep, at whether the reader is still there
 _END = b"end"
 
 
@@ -33,19 +34,16 @@ class EdgeWriter:
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], address: str, edge: Edge, *, lossless: bool
     ) -> None:
+        self.edge = edge
         self._socket = context.socket(zmq.PUSH)
         self._socket.sndhwm = high_water_mark(edge.policy)
         self._socket.linger = 1000
         self._socket.reconnect_ivl = 10
-        self._lossless = lossless
-        self._timeout_ms = round(edge.policy.timeout_s * 1000)
+        self._timeout_ms = LOSSLESS_WAIT_MS if lossless else round(edge.policy.timeout_s * 1000)
         self._socket.connect(address)
 
     def send(self, frames: Frames) -> bool:
-        """Sends one message; False when it had to be dropped because the reader is too slow."""
-        if self._lossless:
-            self._socket.send_multipart(frames)
-            return True
+        """Sends one message; False when the reader was too slow, within the wait of the edge."""
         if self._timeout_ms:
             self._socket.poll(self._timeout_ms, zmq.POLLOUT)
         try:

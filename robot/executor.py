@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from robot.clock import SECOND_NS, Clock, Pacer, VirtualClock, WallClock
+from robot.config import USER_ERRORS
 from robot.graph import Edge, Graph
 from robot.node import NodeContext, NodeReport, Role
 from robot.runner import NodeRunner, Outgoing
@@ -88,16 +89,25 @@ def run_in_process(
         try:
             result = run.loop(progress, should_stop)
         except NodeError as error:
-            cause = error.__cause__ or error
-            for line in "".join(traceback.format_exception(cause)).rstrip().splitlines():
-                show(error.node, line)
-            result = RunResult("failure", run.ran_s, failures={error.node: str(cause)})
+            result = RunResult(run_seconds=run.ran_s)
+            _note_failure(result, error.node, error.__cause__ or error, show)
         run.settle()
     finally:
-        run.close()
+        not_closed = run.close()
+    for name, fault in not_closed.items():
+        _note_failure(result, name, fault, show)
     result.wall_seconds = time.monotonic() - began
     result.reports = {name: runner.report() for name, runner in run.runners.items()}
     return result
+
+
+def _note_failure(result: RunResult, node: str, error: BaseException, show: Show) -> None:
+    """Shows the traceback of what no user caused; the first error of a node is its cause."""
+    if not isinstance(error, USER_ERRORS):
+        for line in "".join(traceback.format_exception(error)).rstrip().splitlines():
+            show(node, line)
+    result.failures.setdefault(node, str(error))
+    result.ended_by = "failure"
 
 
 class _InProcessRun:
@@ -145,11 +155,16 @@ class _InProcessRun:
         for edge in self.graph.edges:
             self.runners[edge.reader].close_edge(edge, self.runners[edge.writer].sent[edge.output])
 
-    def close(self) -> None:
-        """Closes every node, in the order of the graph, actuators first."""
+    def close(self) -> dict[str, Exception]:
+        """Closes every node, actuators first; returns the errors of those that threw."""
+        errors: dict[str, Exception] = {}
         order = sorted(self.runners.values(), key=lambda r: r.node.role is not Role.ACTUATOR)
         for runner in order:
-            runner.node.close()
+            try:
+                runner.node.close()
+            except Exception as error:  # noqa: BLE001 - the others are still to be closed
+                errors[runner.spec.name] = error
+        return errors
 
     @property
     def sources_finished(self) -> bool:

@@ -213,9 +213,9 @@ class Supervisor:
         elif isinstance(message, Bye):
             self._result.reports[name] = message.report
         elif isinstance(message, Failed):
-            if message.user_error:
+            if message.user_error and name not in self._ready:
                 self._bad_input = self._bad_input or message.error
-            else:
+            elif not message.user_error:
                 for line in message.traceback.rstrip().splitlines():
                     self._show(name, line)
             self._fail(name, message.error)

