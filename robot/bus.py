@@ -1,7 +1,7 @@
 """ZeroMQ between the nodes of one host: one PUSH/PULL pair per edge, over ipc.
 
 A socket per edge, not one PUB per node: the queue's length is the edge's own, and a full queue is
-an error that the writer sees and counts, where PUB would drop in silence. A message goes out as
+an error that the writer sees, where PUB would drop in silence. A message goes out as
 its wire frames; one more kind, the end marker, tells how many messages were sent in all.
 """
 

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class NodeSpec:
         if not self.outputs[port].steady:
             return None
         key = self.outputs[port].rate_key
-        return getattr(self.config, key) if key else self.rate_hz
+        return attrgetter(key)(self.config) if key else self.rate_hz
 
 
 @dataclass(frozen=True, eq=False)  # told apart by identity: an edge is a key on the hot path

@@ -50,7 +50,7 @@ class Output(NamedTuple):
 
     type: type[Message]
     rate_key: str | None = None
-    """Config field with its rate in Hz; None: at the rate of the node."""
+    """Config field with its rate in Hz, dotted; None: at the rate of the node."""
     steady: bool = True
     """Whether it speaks at a rate at all; events and calibrations do not."""
     truth: bool = False

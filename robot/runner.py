@@ -110,6 +110,17 @@ class NodeRunner:
         """Alerts due now, for a node that is not stepping because nothing comes."""
         return self._watch(now_ns)
 
+    def alert_late(self, edges: list[Edge]) -> list[Outgoing]:
+        """An alert for each lossless edge whose reader let the writer's time run out."""
+        return [
+            self._alert(
+                f"{edge}: message {self.sent[edge.output] - 1} was not taken within "
+                f"{edge.policy.timeout_s:g} s and is dropped"
+            )
+            for edge in edges
+            if edge.output != "alerts"
+        ]
+
     def report(self) -> NodeReport:
         """All counters, at the end."""
         now_ns = self._context.clock.now_ns()
@@ -167,9 +178,14 @@ class NodeRunner:
                 else f"{edge}: silent for {liveness.silence_s(now_ns):.2f} s, "
                 f"expected {liveness.expected_hz:g} Hz"
             )
-            self._alerts.append(text)
-            outgoing.append(self._stamp("alerts", Alert(captured_ns=now_ns, text=text)))
+            outgoing.append(self._alert(text))
         return outgoing
+
+    def _alert(self, text: str) -> Outgoing:
+        """Something a person should know, for the bus and for the report."""
+        self._alerts.append(text)
+        alert = Alert(captured_ns=self._context.clock.now_ns(), text=text)
+        return self._stamp("alerts", alert)
 
     def _telemetry(self, now_ns: int) -> list[Outgoing]:
         """Once a second, how the node is doing."""

@@ -53,8 +53,15 @@ def summary_text(summary: dict[str, Any]) -> str:
         shown = latency["capture_to_command_ms"]
         lines.append(f"capture to command: p50 {shown['p50']:.1f} ms, p99 {shown['p99']:.1f} ms")
     edges = summary["edges"].values()
-    sent, dropped = (sum(edge[key] or 0 for edge in edges) for key in ("sent", "dropped"))
-    lines.append(f"{sent} messages over {len(edges)} edges, {dropped} dropped")
+    sent = sum(edge["sent"] or 0 for edge in edges)
+    overtaken, dropped = (
+        sum(edge["dropped"] or 0 for edge in edges if (edge["policy"] == "latest") is latest)
+        for latest in (True, False)
+    )
+    lines.append(
+        f"{sent} messages over {len(edges)} edges: {dropped} dropped, "
+        f"{overtaken} overtaken by a newer one where only the latest counts"
+    )
     lost = sum(node["gauges"].get("log_lost", 0) for node in summary["nodes"].values())
     if lost:
         lines.append(
@@ -132,12 +139,13 @@ def _node_figures(report: NodeReport) -> dict[str, Any]:
     }
 
 
-def _edge_figures(graph: Graph, reports: dict[str, NodeReport]) -> dict[str, dict[str, int | None]]:
+def _edge_figures(graph: Graph, reports: dict[str, NodeReport]) -> dict[str, dict[str, Any]]:
     """What each end of each edge counted; null where the end died without a word."""
-    figures: dict[str, dict[str, int | None]] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for edge in graph.edges:
         writer, reader = reports.get(edge.writer), reports.get(edge.reader)
         figures[str(edge)] = {
+            "policy": edge.policy.keep.value,
             "sent": writer.sent[edge.output] if writer else None,
             "received": reader.received[str(edge)] if reader else None,
             "dropped": reader.dropped[str(edge)] if reader else None,

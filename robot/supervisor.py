@@ -101,7 +101,12 @@ class Supervisor:
             run_dir=str(run_dir.resolve()) if run_dir else None,
         )
         process = subprocess.Popen(
-            [sys.executable, "-m", "robot.worker"],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "robot.worker",
+            ],  # -P: no folder here may shadow our packages
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -19,6 +19,7 @@ from robot.bus import EdgeReader, EdgeWriter, edge_address
 from robot.clock import SECOND_NS, Pacer, VirtualClock, WallClock
 from robot.config import USER_ERRORS
 from robot.control import Bye, Done, Failed, Finished, NodeControl, Ready, Start, Step, Stop
+from robot.edges import Keep
 from robot.executor import RunOptions, node_context
 from robot.graph import Edge, Graph, load_graph
 from robot.runner import NodeRunner, Outgoing
@@ -198,12 +199,16 @@ class Worker:
 
         In lockstep nothing may be lost, so it waits for the reader, unless that one has died.
         """
+        late = []
         for port, frames in outgoing:
             for writer in self._writers.get(port, ()):
                 while not (self._is_gone(writer.edge.reader) or writer.send(frames)):
                     if not self._launch.lockstep:
+                        late.append(writer.edge)
                         break
                     self._poll(0)
+        if lossless := [edge for edge in late if edge.policy.keep is Keep.LOSSLESS]:
+            self._send(self._runner.alert_late(lossless))
 
     def _is_gone(self, node: str) -> bool:
         """Whether the supervisor said that a node has died."""

@@ -152,7 +152,7 @@ def test_set_takes_words_without_quotes_and_changes_rates_too():
 def test_set_reaches_into_nested_tables_and_the_last_one_wins():
     graph = load_graph(
         "room_sim",
-        ["simulator.room.obstacles=6", "simulator.camera.rate_hz=5", "simulator.room.obstacles=7"],
+        ["simulator.options.obstacles=6", "simulator.camera.rate_hz=5", "simulator.options.obstacles=7"],
     )
     config = graph.nodes["simulator"].config
     assert (config.room.obstacles, config.camera.rate_hz) == (7, 5.0)
@@ -189,13 +189,13 @@ def test_a_set_that_does_not_fit_is_refused(override, fragments, tiny):
 
 
 def test_a_set_inside_a_table_names_the_table_and_its_keys():
-    line = _refusal("room_sim", ["simulator.room.obstacle=6"])
+    line = _refusal("room_sim", ["simulator.options.obstacle=6"])
     assert "room: unknown key 'obstacle' (did you mean 'obstacles'?)" in line
     assert "thin_obstacles" in line
 
 
 def test_a_parameter_that_its_library_refuses_names_node_and_reason():
-    line = _refusal("room_sim", ["simulator.room.obstacles=9"])
+    line = _refusal("room_sim", ["simulator.options.obstacles=9"])
     assert "node 'simulator'" in line
     assert "a room holds 0 to 8" in line
 

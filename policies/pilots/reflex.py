@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.limits import Limits
-from policies.observation import MOVING_M_S, SECTORS, TURNING_RAD_S, Observation, select
+from policies.observation import FREE_M, MOVING_M_S, SECTORS, TURNING_RAD_S, Observation, select
 from policies.spec import PolicySpec, bounds_of
 
 
@@ -41,10 +41,7 @@ class Config:
     crawl_m_s: float = 0.2  # slower is not worth it: stops
     headway_s: float = 0.7  # slows down to keep this much time to the stop: latency and braking
     stop_m: float = 0.2  # from the camera to what it stops before; the hull ends 6 cm ahead of it
-    rim_m: float = 0.75  # from the camera to what is about to leave the view beside the hull
-    keep_m: float = 0.45  # from the middle of the vehicle to anything; the hull reaches 0.31 m
-    camera_forward_m: float = 0.2  # where the camera sits, ahead of the middle of the vehicle
-    view_tan: float = 0.55  # of half the horizontal field of view, which the sectors share
+    rim_m: float = 0.75  # to what is about to leave the view: 0.4 m beside its axis, hull 0.31 m
     min_seen: float = 0.5  # part of the corridor to be seen; a blank wall gives stereo nothing
     well_seen: float = 0.8  # seen so much it cruises; slower with less
     go_m: float = 0.8  # the way is clear from here on: far enough to see as wide as the hull
@@ -74,8 +71,7 @@ class Reflex:
         fastest_rad_s = 0.9 * self._search_rad_s
         longest_rad = config.max_extra_rad + config.back_rad
         self._slowing_rad_s2 = (fastest_rad_s**2 - config.done_rad_s**2) / (2 * longest_rad)
-        middles = (np.arange(SECTORS) + 0.5) * 2 / SECTORS - 1  # (S,) -1..1, left to right
-        self._sector_tan = config.view_tan * middles  # (S,)
+        self._middle = slice(SECTORS // 2 - 1, SECTORS // 2 + 1)
 
     def reset(self, rng: np.random.Generator) -> None:
         """Nothing: what it is doing shows in its previous command."""
@@ -138,29 +134,20 @@ class Reflex:
         seen = (float(observation["corridor_seen"][0]) - config.min_seen) / (
             config.well_seen - config.min_seen
         )
-        way_m = min(
-            float(observation["corridor_m"][0]) - config.stop_m,
-            self._rim_m(observation["sectors_per_m"][-1]) - config.rim_m,
-        )
+        way_m = float(observation["corridor_m"][0]) - self._stop_m(observation["sectors_per_m"][-1])
         speed_m_s = min(1.0, seen) * min(config.cruise_m_s, way_m / config.headway_s)
-        return speed_m_s if way_m > 0 and speed_m_s >= config.crawl_m_s else 0.0
+        return speed_m_s if speed_m_s >= config.crawl_m_s else 0.0
 
-    def _rim_m(self, sectors_per_m: NDArray[np.float32]) -> float:
-        """Metres to what is at the rim of the view and will be the first that the hull meets.
+    def _stop_m(self, sectors_per_m: NDArray[np.float32]) -> float:
+        """How far from the nearest thing to stop: `stop_m` if it fills the view, `rim_m` if not.
 
-        Were it passed, it would be beside the hull and out of sight. Each sector's nearest thing
-        lies at (x, y) from the middle of the vehicle; flying straight on it comes as near as
-        `keep_m` after x - sqrt(keep_m^2 - y^2). Infinite where the first lies inside the view.
+        What is nearer at the rim of the view than in its middle will not stop the robot, but leave
+        the view: were it passed, it would be beside the hull and out of sight.
         """
-        config = self._config
-        depth_m = 1 / np.maximum(sectors_per_m, 1e-3)  # (S,)
-        ahead_m = config.camera_forward_m + depth_m  # (S,)
-        beside_m = np.abs(self._sector_tan) * depth_m  # (S,)
-        room_m2 = config.keep_m**2 - beside_m**2  # (S,)
-        way_m = np.where(room_m2 > 0, ahead_m - np.sqrt(np.maximum(room_m2, 0)), np.inf)  # (S,)
-        first = int(np.argmin(way_m))
-        is_rim = first in (0, SECTORS - 1) and np.isfinite(way_m[first])
-        return float(depth_m[first]) if is_rim else math.inf
+        rim_per_m = max(sectors_per_m[0], sectors_per_m[-1], 1 / FREE_M)
+        fills = 2 * float(sectors_per_m[self._middle].max() / rim_per_m) - 1
+        stop_m, rim_m = self._config.stop_m, self._config.rim_m
+        return rim_m + min(1.0, max(0.0, fills)) * (stop_m - rim_m)
 
     def _command(self, speed_m_s: float = 0.0, yaw_rad_s: float = 0.0) -> NDArray[np.float64]:
         return self.spec.clip(np.array([speed_m_s, yaw_rad_s, self._config.altitude_m]))

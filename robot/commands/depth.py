@@ -42,7 +42,7 @@ class Depth:
     out: Path = Path("depth.png")
     """Where the numbers go (.png or .npy); the picture goes beside them as NAME_view.png."""
     matcher: str = "sgbm"
-    """How to match: sgbm, bm or sad."""
+    """How to match: a row of perception.matchers, such as sgbm, bm, sad."""
     disparities: int | None = None
     """Largest disparity in pixels that is looked for; default: a quarter of the width."""
     json: bool = False

@@ -29,7 +29,7 @@ from robot.validation import validate
 class Run:
     """Run a graph, one process per node; without a graph, list the graphs there are.
 
-    Example: reflexarc run room_sim --seconds 60 --seed 3 --set simulator.room.obstacles=6
+    Example: reflexarc run room_sim --seconds 60 --seed 3 --set simulator.options.obstacles=6
     """
 
     graph: tyro.conf.Positional[str | None] = None

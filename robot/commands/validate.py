@@ -15,7 +15,7 @@ from robot.validation import step_rate_hz, validate
 class Validate:
     """Check a graph without running it: ports, types, rates, loops, reach, limits, calibration.
 
-    Example: reflexarc validate room_sim --set simulator.room.obstacles=6
+    Example: reflexarc validate room_sim --set simulator.options.obstacles=6
     """
 
     graph: tyro.conf.Positional[str]

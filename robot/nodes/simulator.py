@@ -5,9 +5,11 @@ out, setpoints come in. What only a simulator knows goes out on ``truth/`` topic
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from perception.tables import load_item
 from robot.clock import SECOND_NS
+from robot.config import to_config
 from robot.messages import (
     CollisionEvent,
     FlightState,
@@ -22,7 +24,8 @@ from robot.messages import (
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output, Role
 from robot.nodes.stereo import calibration_of
 from sim.stereo_camera import CameraConfig
-from sim.tasks.room import RoomTask
+from sim.task import Task
+from sim.tasks import TASKS
 
 if TYPE_CHECKING:
     from sim.world import Sensors
@@ -32,13 +35,17 @@ if TYPE_CHECKING:
 class SimulatorConfig:
     """Parameters of a simulator."""
 
-    room: RoomTask = field(default_factory=RoomTask)
+    task: str = "room"  # a row of sim.tasks
+    options: dict[str, Any] = field(default_factory=dict)  # of that task
     camera: CameraConfig = field(default_factory=CameraConfig)
 
-    @property
-    def camera_hz(self) -> float:
-        """Stereo pairs per second."""
-        return self.camera.rate_hz
+    def __post_init__(self) -> None:
+        """Refuses a task or option that does not exist, before anything starts."""
+        self.make_task()
+
+    def make_task(self) -> Task:
+        """The task with its options."""
+        return to_config(f"task {self.task!r}", self.options, load_item(TASKS, "task", self.task))
 
 
 class SimulatorNode(Node[SimulatorConfig]):
@@ -47,7 +54,7 @@ class SimulatorNode(Node[SimulatorConfig]):
     inputs = {"setpoint": Input(Setpoint, required=False, wakes=False)}
     outputs = {
         "calibration": Output(RigCalibration, steady=False),
-        "frame": Output(StereoFrame, rate_key="camera_hz"),
+        "frame": Output(StereoFrame, rate_key="camera.rate_hz"),
         "state": Output(FlightState),
         "pose": Output(TruePose, truth=True),
         "room": Output(RoomDescription, steady=False, truth=True),
@@ -63,7 +70,7 @@ class SimulatorNode(Node[SimulatorConfig]):
         from sim.world import World, world_config
 
         self._world = World(
-            world_config(context.robot.tables, config.room, config.camera), context.seed
+            world_config(context.robot.tables, config.make_task(), config.camera), context.seed
         )
         assert context.rate_hz is not None  # noqa: S101 - validated
         self._dt_s = 1.0 / context.rate_hz
@@ -104,7 +111,7 @@ class SimulatorNode(Node[SimulatorConfig]):
             captured_ns=now_ns,
             size_m=room.size_m,
             obstacles=tuple(Obstacle(**vars(obstacle)) for obstacle in room.obstacles),
-            altitude_m=self.config.room.start_altitude_m,
+            altitude_m=self._world.scene.start.position_w_m[2],
         )
         return [
             ("calibration", calibration_of(self._world.rig, now_ns)),
