@@ -41,8 +41,8 @@ def test_every_row_of_the_table_resolves(name):
 
 
 def test_an_unknown_camera_lists_the_valid_ones():
-    with pytest.raises(ChoiceError, match="no camera is called 'usb'; valid names: folder"):
-        load_item(CAMERAS, "camera", "usb")
+    with pytest.raises(ChoiceError, match=f"no camera is called 'none'; valid names: {', '.join(sorted(CAMERAS))}"):
+        load_item(CAMERAS, "camera", "none")
 
 
 def test_pairs_come_at_their_times_counted_from_the_first(recording):

@@ -112,7 +112,7 @@ def test_images_of_different_sizes_are_refused(name):
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
-        ("elas", {}, "no matcher is called 'elas'; valid names: bm, sad, sgbm"),
+        ("none", {}, f"no matcher is called 'none'; valid names: {', '.join(sorted(MATCHERS))}"),
         ("bm", {"block": 9}, "no option block; valid options: num_disparities, block_px"),
     ],
 )

@@ -10,6 +10,7 @@ from robot.graph import load_graph
 from robot.messages import Command, Setpoint, StereoFrame
 from robot.record import LogReader
 
+
 class Said(list):
     """What nodes had to say: (node, line)."""
 
@@ -118,9 +119,7 @@ def test_progress_is_told_the_seconds_run_so_far(tiny):
 
 @pytest.mark.parametrize("lockstep", [True, False])
 def test_a_node_that_throws_is_named_and_the_robot_is_stopped(lockstep, tiny, tmp_path, capsys):
-    result, said = _run(
-        tiny, tmp_path, "relay.throw_at=5", seconds=None, lockstep=lockstep
-    )
+    result, said = _run(tiny, tmp_path, "relay.throw_at=5", seconds=None, lockstep=lockstep)
     assert result.ended_by == "failure"
     assert result.failures == {"relay": "boom, said the relay"}
     assert said.of("relay")[0].startswith("Traceback")
@@ -144,9 +143,7 @@ def test_a_node_that_refuses_its_parameters_closes_the_others(tiny, capsys, monk
     assert "stopped=True" in capsys.readouterr().out
 
 
-def test_an_image_that_cannot_be_read_ends_the_run_and_keeps_what_was_recorded(
-    asl_room, tmp_path
-):
+def test_an_image_that_cannot_be_read_ends_the_run_and_keeps_what_was_recorded(asl_room, tmp_path):
     folder = shutil.copytree(asl_room, tmp_path / "mav0")
     damaged = sorted((folder / "cam1" / "data").iterdir())[3]
     damaged.write_bytes(b"no image")
@@ -189,9 +186,7 @@ def test_by_wall_clock_a_run_ends_when_its_source_does(tiny):
 
 
 def test_by_wall_clock_a_slow_reader_drops_and_counts(tiny):
-    result, _ = _run(
-        tiny, None, "ticker.bulk=5", "ticker.last=4", seconds=None, lockstep=False
-    )
+    result, _ = _run(tiny, None, "ticker.bulk=5", "ticker.last=4", seconds=None, lockstep=False)
     relay = result.reports["relay"]
     assert relay.received == {"ticker.count -> relay.command": 4}
     assert relay.dropped == {"ticker.count -> relay.command": 16}

@@ -85,7 +85,7 @@ def test_a_resolved_graph_holds_all_parameters_with_their_defaults(tiny):
 @pytest.mark.parametrize(
     ("old", "new", "fragments"),
     [
-        ("[nodes.relay]", "[nodez.relay]", ["'nodez'", "mean 'nodes'", "description, robot, nodes"]),
+        ("[nodes.relay]", "[nodez.relay]", ["'nodez'", "mean 'nodes'", "description, robot"]),
         ('robot = "ardrone"', "", ["'robot' is missing", "description, robot, nodes, edges"]),
         ('"ardrone"', '"ardron"', ["no robot named 'ardron'", "there are: ", "ardrone"]),
         ("[edges]", "[[edges]]", ["edges", "table"]),
@@ -102,9 +102,9 @@ def test_a_resolved_graph_holds_all_parameters_with_their_defaults(tiny):
         ("rate_hz = 50", "rate_hz = inf", ["rate_hz = inf", "above 0"]),
         ("rate_hz = 50", "rate_hz = true", ["rate_hz = True", "a number"]),
         ("rate_hz = 50", 'rate_hz = "fast"', ["rate_hz = 'fast'", "a number"]),
-        ("ticker.count -> relay.command", "ticker.count", ["'ticker.count'", "node.port -> node.port"]),
+        ("ticker.count -> relay.command", "ticker.count", ["'ticker.count'", "node.port ->"]),
         ("ticker.count", "tocker.count", ["no node 'tocker'", "nodes: ticker, relay, actuator"]),
-        ("ticker.count", "ticker.counts", ["ticker has no output 'counts'", "count, hint, telemetry"]),
+        ("ticker.count", "ticker.counts", ["ticker has no output 'counts'", "count, hint"]),
         ("ticker.count", "ticker", ["'ticker -> relay.command'", "count, hint"]),
         ("-> relay.command", "-> relais.command", ["no node 'relais'", "nodes: ticker, relay"]),
         ("-> relay.command", "-> relay.order", ["relay has no input 'order'", "inputs: command"]),
@@ -152,11 +152,15 @@ def test_set_takes_words_without_quotes_and_changes_rates_too():
 def test_set_reaches_into_nested_tables_and_the_last_one_wins():
     graph = load_graph(
         "room_sim",
-        ["simulator.options.obstacles=6", "simulator.camera.rate_hz=5", "simulator.options.obstacles=7"],
+        [
+            "simulator.options.obstacles=6",
+            "simulator.camera.rate_hz=5",
+            "simulator.options.obstacles=7",
+        ],
     )
     config = graph.nodes["simulator"].config
-    assert (config.room.obstacles, config.camera.rate_hz) == (7, 5.0)
-    assert config.room.gap_m == 1.2
+    assert (config.make_task().obstacles, config.camera.rate_hz) == (7, 5.0)
+    assert config.make_task().gap_m == 1.2
 
 
 def test_the_rate_of_a_camera_is_where_its_config_says():
@@ -190,7 +194,7 @@ def test_a_set_that_does_not_fit_is_refused(override, fragments, tiny):
 
 def test_a_set_inside_a_table_names_the_table_and_its_keys():
     line = _refusal("room_sim", ["simulator.options.obstacle=6"])
-    assert "room: unknown key 'obstacle' (did you mean 'obstacles'?)" in line
+    assert "task 'room': unknown key 'obstacle' (did you mean 'obstacles'?)" in line
     assert "thin_obstacles" in line
 
 

@@ -44,9 +44,7 @@ def flights(tmp_path_factory):
         "other seed": (_in_process, 2),
         "five processes": (_one_process_per_node, 1),
     }
-    return {
-        name: (folder / name, fly(folder / name, seed)) for name, (fly, seed) in runs.items()
-    }
+    return {name: (folder / name, fly(folder / name, seed)) for name, (fly, seed) in runs.items()}
 
 
 def _records(flights, name):
@@ -123,7 +121,7 @@ def test_a_summary_has_what_it_must_have_and_is_json(flights):
     assert summary["collisions"] == 0
     assert summary["distance_m"] > 0
     assert summary["nodes"].keys() == load_graph("room_sim").nodes.keys()
-    assert {"sent", "received", "dropped"} == set(next(iter(summary["edges"].values())))
+    assert all({"sent", "received", "dropped"} <= edge.keys() for edge in summary["edges"].values())
 
 
 def test_both_executors_sum_up_the_flight_alike(flights):

@@ -222,12 +222,13 @@ def test_a_log_that_was_cut_is_read_up_to_the_cut(tmp_path):
 
 def _read_or_refuse(path):
     """What any file may do: give messages, or be refused as LogError in one line."""
+    refusal = None
     try:
         for entry in LogReader(path).messages():
             assert type(entry.message) is MESSAGES[type(entry.message).__name__].type
     except LogError as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
+        refusal = str(error)
+    assert refusal is None or (str(path) in refusal and "\n" not in refusal)
 
 
 MAGIC = b"\x89MCAP0\r\n"

@@ -122,7 +122,7 @@ def test_a_node_that_throws_is_shown_by_name_and_the_robot_stops(
 
 @pytest.mark.parametrize(
     ("victim", "lockstep", "bulk"),
-    [("relay", True, 1), ("relay", True, 3000), ("recorder", True, 1), ("relay", False, 1)],
+    [("relay", True, 700), ("recorder", True, 1), ("relay", False, 1)],
 )
 def test_a_node_that_is_killed_is_named_with_its_signal_and_the_others_end(
     victim, lockstep, bulk, tiny_processes, tmp_path

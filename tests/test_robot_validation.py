@@ -146,15 +146,14 @@ def test_what_a_watcher_says_of_itself_is_no_detour_either(broken):
 
 
 def test_a_watcher_may_read_the_truth(broken):
-    validate(
-        broken([("[edges]\n", f'{WATCHER}"ticker.hint -> watcher.seen" = "latest"\n')])
-    )
+    validate(broken([("[edges]\n", f'{WATCHER}"ticker.hint -> watcher.seen" = "latest"\n')]))
 
 
 def test_no_acting_node_of_the_room_can_read_the_truth():
     room = load_graph("room_sim")
-    truths = [(n.name, port) for n in room.nodes.values() for port, o in n.outputs.items() if o.truth]
-    actors = [n for n in room.nodes.values() if n.node_class.role is not Role.WATCHING]
+    nodes = room.nodes.values()
+    truths = [(n.name, port) for n in nodes for port, out in n.outputs.items() if out.truth]
+    actors = [n for n in nodes if n.node_class.role is not Role.WATCHING]
     inputs = [(n.name, port) for n in actors for port in n.inputs]
     assert ("simulator", "pose") in truths
     assert ("policy", "proximity") in inputs
@@ -202,7 +201,7 @@ def test_an_output_faster_than_its_node_is_refused():
 
 def test_a_camera_rate_that_is_no_part_of_the_worlds_is_refused_in_lockstep_only():
     graph = load_graph("room_sim", ["simulator.camera.rate_hz=15"])
-    assert "camera_hz = 15 does not divide the 50 Hz of simulator" in _refusal(graph)
+    assert "camera.rate_hz = 15 does not divide the 50 Hz of simulator" in _refusal(graph)
     validate(graph, lockstep=False)
 
 

@@ -44,8 +44,7 @@ def _decode_or_refuse(kind, frames):
     """What bytes may do: become a message of the type, or be refused as WireError."""
     try:
         message = decode(kind, frames)
-    except WireError as error:
-        assert "\n" not in str(error)
+    except WireError:
         return
     assert type(message) is kind
     for name, spec in array_fields(kind).items():
@@ -65,8 +64,9 @@ def test_a_damaged_header_gives_a_message_or_a_wire_error(kind, data):
     _decode_or_refuse(kind, [bytes(header[: cut or None]), *frames[1:]])
 
 
+SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats()
 NESTED = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=3),
+    SCALARS | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=8,
 )
@@ -98,9 +98,7 @@ def test_a_shape_that_lies_about_its_buffer_is_refused(shape, dtype, size):
     frames = encode(sample(DepthMap))
     header = msgspec.msgpack.decode(frames[0])
     header["depth_m"] = (dtype, shape)
-    _decode_or_refuse(
-        DepthMap, [msgspec.msgpack.encode(header), bytes(size), frames[2], frames[3]]
-    )
+    _decode_or_refuse(DepthMap, [msgspec.msgpack.encode(header), bytes(size), frames[2], frames[3]])
 
 
 def test_the_largest_array_is_bounded_before_it_is_made():
@@ -121,7 +119,7 @@ def test_the_largest_array_is_bounded_before_it_is_made():
 )
 def test_an_array_of_another_dtype_or_axes_is_refused_before_it_is_sent(array, fault):
     good = np.zeros((2, 2), np.uint8)
-    with pytest.raises(WireError, match="StereoFrame.right") as refusal:
+    with pytest.raises(WireError, match=r"StereoFrame\.right") as refusal:
         encode(StereoFrame(captured_ns=0, left=good, right=array))
     assert fault in str(refusal.value)
 

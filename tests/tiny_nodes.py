@@ -72,9 +72,7 @@ class Relay(Node[RelayConfig]):
         commands = inputs.all("command")
         if self._n == self.config.non_finite_at:
             return [("command", Command(captured_ns=now_ns, values=(np.nan, 0.0, 1.4)))]
-        return [
-            ("command", Command(captured_ns=c.captured_ns, values=c.values)) for c in commands
-        ]
+        return [("command", Command(captured_ns=c.captured_ns, values=c.values)) for c in commands]
 
     def close(self):
         print("relay closed", flush=True)  # noqa: T201 - tests read it

@@ -40,7 +40,7 @@ class Config:
     cruise_m_s: float = 0.9  # covers ground, and stops well within what stereo sees
     crawl_m_s: float = 0.2  # slower is not worth it: stops
     headway_s: float = 0.7  # slows down to keep this much time to the stop: latency and braking
-    stop_m: float = 0.2  # from the camera to what it stops before; the hull ends 6 cm ahead of it
+    stop_m: float = 0.25  # from the camera to what it stops before; the hull ends 6 cm ahead of it
     rim_m: float = 0.75  # to what is about to leave the view: 0.4 m beside its axis, hull 0.31 m
     min_seen: float = 0.5  # part of the corridor to be seen; a blank wall gives stereo nothing
     well_seen: float = 0.8  # seen so much it cruises; slower with less
@@ -134,7 +134,9 @@ class Reflex:
         seen = (float(observation["corridor_seen"][0]) - config.min_seen) / (
             config.well_seen - config.min_seen
         )
-        way_m = float(observation["corridor_m"][0]) - self._stop_m(observation["sectors_per_m"][-1])
+        sectors_per_m = observation["sectors_per_m"][-1]
+        nearest_m = min(float(observation["corridor_m"][0]), 1 / self._rim_per_m(sectors_per_m))
+        way_m = nearest_m - self._stop_m(sectors_per_m)
         speed_m_s = min(1.0, seen) * min(config.cruise_m_s, way_m / config.headway_s)
         return speed_m_s if speed_m_s >= config.crawl_m_s else 0.0
 
@@ -144,10 +146,14 @@ class Reflex:
         What is nearer at the rim of the view than in its middle will not stop the robot, but leave
         the view: were it passed, it would be beside the hull and out of sight.
         """
-        rim_per_m = max(sectors_per_m[0], sectors_per_m[-1], 1 / FREE_M)
+        rim_per_m = self._rim_per_m(sectors_per_m)
         fills = 2 * float(sectors_per_m[self._middle].max() / rim_per_m) - 1
         stop_m, rim_m = self._config.stop_m, self._config.rim_m
         return rim_m + min(1.0, max(0.0, fills)) * (stop_m - rim_m)
+
+    @staticmethod
+    def _rim_per_m(sectors_per_m: NDArray[np.float32]) -> float:
+        return max(float(sectors_per_m[0]), float(sectors_per_m[-1]), 1 / FREE_M)
 
     def _command(self, speed_m_s: float = 0.0, yaw_rad_s: float = 0.0) -> NDArray[np.float64]:
         return self.spec.clip(np.array([speed_m_s, yaw_rad_s, self._config.altitude_m]))

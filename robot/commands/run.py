@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -62,6 +61,7 @@ class Run:
         graph = load_graph(self.graph, self.set)
         lockstep = graph.time_owner is not None if self.clock is None else self.clock == "lockstep"
         validate(graph, lockstep=lockstep)
+        existed = self.out is not None and self.out.exists()
         run_dir = _make_run_dir(self.out, graph.name)
         _write_resolved(run_dir, graph)
         options = RunOptions(self.seconds, self.seed, lockstep, run_dir)
@@ -69,7 +69,7 @@ class Run:
         try:
             result = self._execute(graph, options, console)
         except USER_ERRORS:
-            shutil.rmtree(run_dir)  # nothing ran, so there is nothing to keep
+            _forget(run_dir, keep_folder=existed)  # nothing ran, so there is nothing to keep
             raise
         return _conclude(graph, options, result, console, as_json=self.json)
 
@@ -80,7 +80,8 @@ class Run:
             console.progress(graph.name, self.seconds) as progress,
         ):
             if self.in_process:
-                return run_in_process(graph, options, progress, interrupted, console.node_line)
+                with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no result
+                    return run_in_process(graph, options, progress, interrupted, console.node_line)
             supervisor = Supervisor(graph, self.set, options, console.node_line)
             return supervisor.run(progress, interrupted)
 
@@ -155,6 +156,14 @@ def _make_run_dir(out: Path | None, graph_name: str) -> Path:
     if not os.access(out, os.W_OK | os.X_OK):
         raise InputError(f"run folder {out} cannot be written; give a writable --out")
     return out
+
+
+def _forget(run_dir: Path, *, keep_folder: bool) -> None:
+    """Removes what was put into the run folder, and the folder unless it was there before."""
+    for path in run_dir.iterdir():
+        path.unlink()
+    if not keep_folder:
+        run_dir.rmdir()
 
 
 def _write_resolved(run_dir: Path, graph: Graph) -> None:
