@@ -41,7 +41,8 @@ def test_every_row_of_the_table_resolves(name):
 
 
 def test_an_unknown_camera_lists_the_valid_ones():
-    with pytest.raises(ChoiceError, match=f"no camera is called 'none'; valid names: {', '.join(sorted(CAMERAS))}"):
+    names = ", ".join(sorted(CAMERAS))
+    with pytest.raises(ChoiceError, match=f"no camera is called 'none'; valid names: {names}"):
         load_item(CAMERAS, "camera", "none")
 
 

@@ -118,6 +118,17 @@ def test_an_input_that_falls_silent_and_comes_back_is_told_once_each_with_edge_a
     assert runner.report().alerts == [alert.text, back.text]
 
 
+def test_a_lossless_reader_that_is_late_is_told_with_edge_number_and_time(tiny, make):
+    runner = make("relay")
+    edges = load_graph(str(tiny)).edges_from("relay")
+    runner.sent["command"] = 8
+    told = _read(runner, runner.alert_late([e for e in edges if e.output == "command"][:1]))
+    ((port, alert),) = told
+    assert port == "alerts"
+    assert "relay.command -> actuator.command: message 7 was not taken" in alert.text
+    assert runner.alert_late([e for e in edges if e.output == "alerts"]) == []  # no avalanche
+
+
 def test_the_zero_of_liveness_is_the_start_of_the_run(make, clock):
     runner = make("relay")
     clock.ns = 10 * SECOND_NS  # the others were slow to come up

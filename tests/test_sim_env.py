@@ -113,7 +113,7 @@ def test_actions_have_the_limits_of_the_robot_file():
 
 
 def test_unknown_tasks_and_options_and_blind_cameras_are_refused():
-    with pytest.raises(InputError, match="valid names: .*room"):
+    with pytest.raises(InputError, match=r"valid names: .*room"):
         WorldEnv(task="kitchen")
     with pytest.raises(InputError, match=r"no option obstacle; valid options: obstacles, "):
         WorldEnv(obstacle=3)
