@@ -210,9 +210,8 @@ class Supervisor:
             return None
         name, message = said
         if isinstance(message, Ready):
-            self._ready.add(name)
-            if self._stop_order is not None:  # it came up too late to hear the order
-                self._control.send(name, self._stop_order)
+            if self._stop_order is None:  # who comes up later is no longer waited for
+                self._ready.add(name)
         elif isinstance(message, Finished):
             self._finished.add(name)
         elif isinstance(message, Bye):
@@ -261,13 +260,14 @@ class Supervisor:
 
     def _order_stop(self) -> None:
         """Tells all nodes that are left to end, and from whom nothing more will come."""
-        self._stop_order = Stop(tuple(self._result.failures))
+        never_ready = self._processes.keys() - self._ready
+        self._stop_order = Stop((*self._result.failures, *never_ready))
         for name in self._waiting_for():
             self._control.send(name, self._stop_order)
 
     def _waiting_for(self) -> set[str]:
-        """Nodes that have neither reported nor failed."""
-        return self._processes.keys() - self._result.reports.keys() - self._result.failures.keys()
+        """Nodes that came up and have neither reported nor failed."""
+        return self._ready - self._result.reports.keys() - self._result.failures.keys()
 
     def _clean_up(self) -> None:
         """Ends every process that is still there; removes the sockets."""

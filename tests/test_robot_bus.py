@@ -59,7 +59,7 @@ def test_messages_come_in_order_and_then_the_end(pair):
 @pytest.mark.parametrize("policy", ["latest", "queue(5)", "lossless(0.001)"])
 def test_a_reader_that_does_not_listen_costs_messages_that_both_ends_know_of(policy, pair):
     reader, writer = pair(policy)
-    sent = 1000
+    sent = 600
     refused = sum(not writer.send(_frames(seq)) for seq in range(sent))
     assert refused > 0
     buffer = EdgeBuffer("a/b", parse_policy(policy), lossless=False)

@@ -207,7 +207,7 @@ def test_a_run_folder_that_is_not_empty_is_refused_and_left_alone(tiny_run, tmp_
     assert (tmp_path / "run" / "log.mcap").read_text() == "precious"
 
 
-@pytest.mark.parametrize("out", ["file", "file/run", "/proc/run"])
+@pytest.mark.parametrize("out", ["file", "file/run", "file/two\nlines", "/proc/run"])
 def test_a_run_folder_that_cannot_be_made_is_refused(out, tiny_run, tmp_path, refused):
     (tmp_path / "file").write_text("")
     assert "give a writable --out" in refused(*tiny_run[:-1], tmp_path / out)

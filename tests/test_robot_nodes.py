@@ -108,8 +108,8 @@ def camera(context, asl_room):
 def test_a_camera_gives_its_calibration_once_and_then_each_pair_when_it_was_taken(camera):
     start_ns = 7_000
     sent = []
-    for tick in range(30):
-        now_ns = start_ns + tick * 10 * MS
+    for tick in range(40):
+        now_ns = start_ns + tick * 7 * MS
         sent += [(now_ns, port, message) for port, message in camera.step(now_ns, NOTHING)]
         if camera.finished:
             break

@@ -12,7 +12,15 @@ from message_samples import same, sample
 
 from robot.edges import Arrival
 from robot.messages import MESSAGES, Alert, DepthMap, TruePose
-from robot.record import WIRE_ENCODING, LogError, LogFile, LogReader, LogWriter, header_schema
+from robot.record import (
+    CHUNK_BYTES,
+    WIRE_ENCODING,
+    LogError,
+    LogFile,
+    LogReader,
+    LogWriter,
+    header_schema,
+)
 from robot.wire import encode, pack
 
 
@@ -153,6 +161,7 @@ def test_a_full_disk_costs_messages_that_are_counted_and_nothing_else(capacity, 
     assert writer.error.errno == errno.ENOSPC
     assert writer.written + writer.lost == 30
     assert writer.lost > 0
+    assert (writer.written > 0) == (capacity > CHUNK_BYTES)
     path = tmp_path / "log.mcap"
     path.write_bytes(disk.content)
     if writer.written:

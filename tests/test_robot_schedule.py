@@ -65,6 +65,18 @@ def test_a_message_is_seen_in_its_own_tick_and_over_a_delayed_edge_one_tick_late
         assert seen["ticker"] == {"actuator.setpoint -> ticker.setpoint": tick - 1}
 
 
+def test_a_delayed_edge_holds_back_what_was_sent_earlier_in_the_same_tick(tiny, tmp_path):
+    path = tmp_path / "late.toml"
+    late = '"ticker.count -> recorder.log" = "queue(9), delayed"\n"relay.command -> recorder.log"'
+    path.write_text(tiny.read_text().replace('"* -> recorder.log"', late))
+    drive = Drive(load_graph(str(path)), SENDS)
+    for tick in range(3):
+        assert dict(drive.tick())["recorder"] == {
+            "ticker.count -> recorder.log": tick - 1,
+            "relay.command -> recorder.log": tick,
+        }
+
+
 def test_a_node_without_a_rate_steps_only_when_a_message_wakes_it(graph):
     drive = Drive(graph, {"actuator": {"setpoint": 1}})
     assert drive.names() == ["ticker", "actuator", "recorder"]
