@@ -129,6 +129,8 @@ class Node(Generic[ConfigT]):
     """Whether the node's data carry their own time, so that a graph with it can run in lockstep."""
     min_rate_hz: ClassVar[float] = 0.0
     """Below this rate the graph is refused; above 0 a rate must be given."""
+    period_step_s: ClassVar[float] = 0.0
+    """The node's period must be a whole number of these; 0: any will do."""
     Config: ClassVar[type] = NoConfig
 
     def __init__(self, config: ConfigT, context: NodeContext) -> None:

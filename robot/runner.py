@@ -124,10 +124,13 @@ class NodeRunner:
     def report(self) -> NodeReport:
         """All counters, at the end."""
         now_ns = self._context.clock.now_ns()
+        elapsed_ns = now_ns - self._start_ns
+        if self._context.lockstep and self._context.rate_hz:
+            elapsed_ns += round(SECOND_NS / self._context.rate_hz)  # the last period counts too
         step_ms = list(self._step_ms) or [0.0]
         return NodeReport(
             steps=self.steps,
-            rate_hz=(self.steps - self._woken) * SECOND_NS / max(now_ns - self._start_ns, 1),
+            rate_hz=(self.steps - self._woken) * SECOND_NS / max(elapsed_ns, 1),
             woken=self._woken,
             step_ms_p50=float(np.percentile(step_ms, 50)),
             step_ms_p99=float(np.percentile(step_ms, 99)),

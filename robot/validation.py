@@ -216,6 +216,12 @@ def nodes_can_step(graph: Graph) -> Iterator[str]:
                     f"node {node.name!r}: rate_hz = {node.rate_hz:g} is below the "
                     f"{node.node_class.min_rate_hz:g} Hz that a {node.class_name} needs"
                 )
+        step_s = node.node_class.period_step_s
+        if node.rate_hz and step_s and (1 / node.rate_hz / step_s + 1e-6) % 1 > 2e-6:
+            yield (
+                f"node {node.name!r}: rate_hz = {node.rate_hz:g} is no whole number of "
+                f"{1000 * step_s:g} ms steps; choose 50, 100, 125, 250 or such"
+            )
         for port in node.node_class.outputs:
             rate_hz = node.output_rate_hz(port)
             if rate_hz and node.rate_hz and rate_hz > node.rate_hz:

@@ -259,3 +259,9 @@ def test_a_stream_has_the_rate_of_what_wakes_its_node(tiny):
     assert step_rate_hz(graph, nodes["recorder"]) == 50
     room = load_graph("room_sim", ["simulator.camera.rate_hz=5"])
     assert step_rate_hz(room, room.nodes["policy"]) == 5
+
+
+@pytest.mark.parametrize("rate_hz", [40, 60, 300])
+def test_a_simulator_rate_that_physics_cannot_step_is_refused(rate_hz):
+    graph = load_graph("room_sim", [f"simulator.rate_hz={rate_hz}"])
+    assert f"rate_hz = {rate_hz} is no whole number of 2 ms steps" in _refusal(graph)

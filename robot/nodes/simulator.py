@@ -63,6 +63,7 @@ class SimulatorNode(Node[SimulatorConfig]):
     }
     role = Role.SOURCE
     owns_time = True
+    period_step_s = 0.002  # of the physics
     Config = SimulatorConfig
 
     def __init__(self, config: SimulatorConfig, context: NodeContext) -> None:
