@@ -6,13 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perception.quantities import Proximity
-from policies.observation import FREE_M, OBSERVATION, FlightObserver, select
+from policies.observation import (
+    FREE_M,
+    LEFT_RIM_PER_M,
+    OBSERVATION,
+    UNSEEN_PER_M,
+    FlightObserver,
+    select,
+)
 
 AHEAD, STOP, LEFT, RIGHT = [0.7, 0.0, 1.5], [0.0, 0.0, 1.5], [0.0, 1.5, 1.5], [0.0, -0.4, 1.5]
 
 
 def proximity(value=0.0, corridor_m=2.0):
-    return Proximity(3.0, np.full(8, value), np.full(8, value / 2), corridor_m, 0.9)
+    return Proximity(3.0, np.full(8, value), np.full(8, (1 + value) / 2), corridor_m, 0.9)
 
 
 @pytest.fixture
@@ -25,7 +32,26 @@ def test_frames_are_stacked_newest_last_and_the_first_fills_the_stack(observer):
     expected = [(0.1, 0.1, 0.1), (0.1, 0.1, 0.2), (0.1, 0.2, 0.3), (0.2, 0.3, 0.4)]
     for stack, rows in zip(stacks, expected, strict=True):
         np.testing.assert_allclose(stack["sectors_per_m"], np.repeat([rows], 8, 0).T)
-        np.testing.assert_allclose(stack["sector_valid"], np.repeat([rows], 8, 0).T / 2)
+        np.testing.assert_allclose(stack["sector_valid"], (1 + np.repeat([rows], 8, 0).T) / 2)
+
+
+@pytest.mark.parametrize("unseen", range(1, 8))
+def test_a_sector_of_which_too_little_is_seen_counts_as_near(observer, unseen):
+    valid = np.ones(8)
+    valid[unseen] = 0.1
+    measured = proximity(0.5)._replace(sector_valid=valid)
+    sectors_per_m = observer.observe(measured, STOP)["sectors_per_m"][-1]
+    assert sectors_per_m[unseen] == UNSEEN_PER_M
+    np.testing.assert_array_equal(np.delete(sectors_per_m, unseen), 0.5)
+
+
+@pytest.mark.parametrize(("beside", "counts_as"), [(0.5, LEFT_RIM_PER_M), (2.5, 2.5)])
+def test_the_unseen_left_rim_counts_as_near_as_the_right_camera_may_miss(
+    observer, beside, counts_as
+):
+    measured = proximity(beside)._replace(sector_valid=np.array([0.0] + [1.0] * 7))
+    sectors_per_m = observer.observe(measured, STOP)["sectors_per_m"][-1]
+    assert sectors_per_m[0] == pytest.approx(counts_as)
 
 
 def test_an_earlier_observation_is_not_changed_by_a_later_one(observer):

@@ -33,9 +33,11 @@ random_observations = st.fixed_dictionaries(
 )
 
 
-def seen(corridor_m, previous=REST, turn_random=LEFT, corridor_seen=0.9):
-    """What the reflex decides on, as one observation."""
+def seen(corridor_m, previous=REST, turn_random=LEFT, corridor_seen=0.9, sectors_m=None):
+    """What the reflex decides on, as one observation; by default one surface fills the view."""
+    depth_m = np.full(8, max(corridor_m, 0.1)) if sectors_m is None else np.array(sectors_m)
     numbers = {
+        "sectors_per_m": np.tile(1 / depth_m, (3, 1)),
         "corridor_m": [corridor_m],
         "corridor_seen": [corridor_seen],
         "previous_command": previous,
@@ -107,44 +109,69 @@ def test_never_commands_forward_while_obstructed(clear_m, turn_random, previous,
     assert Reflex(CONFIG, LIMITS, RATE_HZ).act(observation)[0] == 0.0
 
 
+def test_stops_far_from_what_is_about_to_leave_the_view(reflex):
+    for rim in (0, 7):
+        sectors_m = np.full(8, 3.0)
+        sectors_m[rim] = CONFIG.rim_m
+        assert reflex.act(seen(CONFIG.rim_m, sectors_m=sectors_m))[0] == 0.0
+    assert reflex.act(seen(CONFIG.rim_m))[0] > 0.0  # it may come nearer to what fills the view
+
+
+def test_flies_slower_the_less_it_sees(reflex):
+    speeds_m_s = [reflex.act(seen(2.0, corridor_seen=part))[0] for part in (0.65, 0.7, 0.9)]
+    assert 0 < speeds_m_s[0] < speeds_m_s[1] <= speeds_m_s[2]
+
+
 def test_an_unseen_corridor_counts_as_obstructed(reflex):
     blind = seen(FREE_M, corridor_seen=CONFIG.min_seen - 0.01)
     assert reflex.act(blind)[0] == 0.0
 
 
 @pytest.mark.parametrize(("turn_random", "sign"), [(0.0, 1), (0.49, 1), (0.51, -1), (1.0, -1)])
-def test_turn_random_decides_the_side_and_it_is_kept(reflex, turn_random, sign):
+def test_turn_random_decides_the_side_and_it_is_kept_until_clear(reflex, turn_random, sign):
     commands = fly(reflex, lambda turned: FREE_M if abs(turned) > 2 else 0.3, turn_random)
-    turning = commands[:, 1][commands[:, 1] != 0]
-    assert len(turning) > 10
-    assert np.all(np.sign(turning) == sign)
+    turned_rad = commands[:, 1].cumsum() / RATE_HZ
+    searching = commands[np.abs(turned_rad) < 2, 1]
+    assert len(searching) > 10
+    assert np.all(np.sign(searching) == sign)
+    assert np.sign(turned_rad[-1]) == sign
 
 
 @pytest.mark.parametrize("turn_random", [0.0, 0.1, 0.3, 0.49, 0.6, 0.9, 1.0])
 def test_turns_by_its_random_angle_after_it_is_clear(reflex, turn_random):
-    clear_after_rad = 1.0
-    commands = fly(
-        reflex, lambda turned: 3.0 if abs(turned) > clear_after_rad else 0.3, turn_random
-    )
-    turned_rad = abs(commands[:, 1].sum()) / RATE_HZ
+    def clear_m(turned_rad):
+        return 3.0 if abs(turned_rad) > 1.0 else 0.3
+
+    commands = fly(reflex, clear_m, turn_random)
+    turned_rad = np.abs(commands[:, 1].cumsum()) / RATE_HZ
     share = abs(2 * turn_random - 1)
     wanted_rad = CONFIG.min_extra_rad + share * (CONFIG.max_extra_rad - CONFIG.min_extra_rad)
-    step_rad = CONFIG.turn_rad_s / RATE_HZ  # it notices at the next frame, and ends on a whole one
-    assert turned_rad == pytest.approx(clear_after_rad + wanted_rad, abs=2 * step_rad)
+    step_rad = (
+        CONFIG.search_rad_s / RATE_HZ
+    )  # it notices at the next frame, and ends on a whole one
+    assert turned_rad[-1] == pytest.approx(1.0 + wanted_rad, abs=2 * step_rad)
     assert np.all(commands[-1, :2] == [0.5, 0.0])  # and goes on
 
 
-def test_searches_on_when_obstructed_again_while_turning(reflex):
-    free = lambda turned: 3.0 if 1.0 < turned < 1.1 or turned > 3.0 else 0.3  # noqa: E731
-    commands = fly(reflex, free, turn_random=0.4)
-    assert commands[:, 1].sum() / RATE_HZ > 3.0
+def test_turns_past_where_it_goes_and_swings_back(reflex):
+    commands = fly(reflex, lambda turned: 3.0 if turned > 1.0 else 0.3)
+    turned_rad = commands[:, 1].cumsum() / RATE_HZ
+    step_rad = CONFIG.search_rad_s / RATE_HZ
+    assert turned_rad.max() - turned_rad[-1] == pytest.approx(CONFIG.back_rad, abs=step_rad)
+
+
+def test_looks_back_for_a_gap_that_it_passed(reflex):
+    commands = fly(reflex, lambda turned: 3.0 if 1.0 < turned < 1.6 else 0.3, turn_random=0.4)
+    turned_rad = commands[:, 1].cumsum() / RATE_HZ
+    assert turned_rad.max() > 1.6
+    assert 1.0 < turned_rad[-1] < 1.6
     assert commands[-1, 0] > 0
 
 
 def test_keeps_searching_while_nothing_is_clear(reflex):
     commands = fly(reflex, lambda _: 0.3)
     assert commands[:, 0].max() == 0.0
-    assert commands[5:, 1] == pytest.approx(CONFIG.turn_rad_s)
+    assert commands[5:, 1] == pytest.approx(CONFIG.search_rad_s)
 
 
 def test_its_action_depends_on_nothing_but_the_observation(reflex):

@@ -16,9 +16,12 @@ rest when stopped, and each part of a turn has a band of yaw rates of its own,
     windup_rad_s ..    done_rad_s    .. 90 % of search       search_rad_s
        wind up          look back    pass on, swing back        search
 
-to the side that `turn_random` decides, or back against it. In the third band the rate r falls by a
-constant a to the done rate d, so that (r^2 - d^2) / 2a is the angle still to turn. The action is thus
-a function of the observation, which is why this pilot can be cloned from what it flew.
+to the side that `turn_random` decides, or back against it. In the third band the rate r falls by
+a constant a to the done rate d, so that (r^2 - d^2) / 2a is the angle still to turn. The action is
+thus a function of the observation, which is why this pilot can be cloned from what it flew.
+
+What it cannot do: a thing beside the nose that it has not seen in the turn stays unseen, and so
+does the hidden side of a thing that it turns away from close by. These are its collisions.
 """
 
 import math
@@ -40,7 +43,7 @@ class Config:
     cruise_m_s: float = 0.9  # covers ground, and stops well within what stereo sees
     crawl_m_s: float = 0.2  # slower is not worth it: stops
     headway_s: float = 0.7  # slows down to keep this much time to the stop: latency and braking
-    stop_m: float = 0.25  # from the camera to what it stops before; the hull ends 6 cm ahead of it
+    stop_m: float = 0.2  # from the camera to what it stops before; the hull ends 6 cm ahead of it
     rim_m: float = 0.75  # to what is about to leave the view: 0.4 m beside its axis, hull 0.31 m
     min_seen: float = 0.5  # part of the corridor to be seen; a blank wall gives stereo nothing
     well_seen: float = 0.8  # seen so much it cruises; slower with less
@@ -71,7 +74,7 @@ class Reflex:
         fastest_rad_s = 0.9 * self._search_rad_s
         longest_rad = config.max_extra_rad + config.back_rad
         self._slowing_rad_s2 = (fastest_rad_s**2 - config.done_rad_s**2) / (2 * longest_rad)
-        self._middle = slice(SECTORS // 2 - 1, SECTORS // 2 + 1)
+        self._middle = slice(SECTORS // 2 - 1, SECTORS // 2 + 1)  # the sectors straight ahead
 
     def reset(self, rng: np.random.Generator) -> None:
         """Nothing: what it is doing shows in its previous command."""
@@ -131,13 +134,10 @@ class Reflex:
     def _allowed_m_s(self, observation: Observation) -> float:
         """How fast it may fly on: to stop in time, and slower where little is seen; 0 is stop."""
         config = self._config
-        seen = (float(observation["corridor_seen"][0]) - config.min_seen) / (
-            config.well_seen - config.min_seen
-        )
-        sectors_per_m = observation["sectors_per_m"][-1]
-        nearest_m = min(float(observation["corridor_m"][0]), 1 / self._rim_per_m(sectors_per_m))
-        way_m = nearest_m - self._stop_m(sectors_per_m)
-        speed_m_s = min(1.0, seen) * min(config.cruise_m_s, way_m / config.headway_s)
+        seen = float(observation["corridor_seen"][0])
+        sight = min(1.0, (seen - config.min_seen) / (config.well_seen - config.min_seen))
+        way_m = float(observation["corridor_m"][0]) - self._stop_m(observation["sectors_per_m"][-1])
+        speed_m_s = sight * min(config.cruise_m_s, max(0.0, way_m / config.headway_s))
         return speed_m_s if speed_m_s >= config.crawl_m_s else 0.0
 
     def _stop_m(self, sectors_per_m: NDArray[np.float32]) -> float:
@@ -146,14 +146,10 @@ class Reflex:
         What is nearer at the rim of the view than in its middle will not stop the robot, but leave
         the view: were it passed, it would be beside the hull and out of sight.
         """
-        rim_per_m = self._rim_per_m(sectors_per_m)
+        rim_per_m = max(float(sectors_per_m[0]), float(sectors_per_m[-1]), 1 / FREE_M)
         fills = 2 * float(sectors_per_m[self._middle].max() / rim_per_m) - 1
         stop_m, rim_m = self._config.stop_m, self._config.rim_m
         return rim_m + min(1.0, max(0.0, fills)) * (stop_m - rim_m)
-
-    @staticmethod
-    def _rim_per_m(sectors_per_m: NDArray[np.float32]) -> float:
-        return max(float(sectors_per_m[0]), float(sectors_per_m[-1]), 1 / FREE_M)
 
     def _command(self, speed_m_s: float = 0.0, yaw_rad_s: float = 0.0) -> NDArray[np.float64]:
         return self.spec.clip(np.array([speed_m_s, yaw_rad_s, self._config.altitude_m]))

@@ -73,7 +73,7 @@ class StereoNode(Node[StereoNodeConfig]):
             confidence=depth.confidence,
         )
         reading = ProximityReading(**stamp, **near._asdict())
-        return [("depth", depth_map), ("proximity", reading)]
+        return [("proximity", reading), ("depth", depth_map)]  # what acts goes first
 
     def _make_teacher(self, rig: StereoRig) -> StereoTeacher:
         reach = {"num_disparities": disparity_range_px(Rectifier(rig).view, self.config.nearest_m)}
