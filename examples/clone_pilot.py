@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.calibration import calibration_hash
-from policies.learner import make_learner
+from policies.learners.bc import BehaviorCloning, Config
 from policies.observation import select
 from policies.spec import PolicySpec, bounds_of
 from robot.config import load_robot
@@ -63,7 +63,7 @@ def main() -> None:
 
     robot = load_robot("ardrone")
     spec = PolicySpec(select(*OBSERVED), bounds_of(robot.limits), RATE_HZ)
-    learner = make_learner("bc", spec)
+    learner = BehaviorCloning(spec, Config(), seed=0)
     metrics = learner.fit(batch, batch["action"], args.steps)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     learner.export(args.out, calibration_hash=calibration_hash(robot.rig))
