@@ -43,7 +43,7 @@ class Config:
     cruise_m_s: float = 0.9  # covers ground, and stops well within what stereo sees
     crawl_m_s: float = 0.2  # slower is not worth it: stops
     headway_s: float = 0.7  # slows down to keep this much time to the stop: latency and braking
-    stop_m: float = 0.2  # from the camera to what it stops before; the hull ends 6 cm ahead of it
+    stop_m: float = 0.23  # from the camera to what it stops before; the hull ends 6 cm ahead of it
     rim_m: float = 0.75  # to what is about to leave the view: 0.4 m beside its axis, hull 0.31 m
     min_seen: float = 0.5  # part of the corridor to be seen; a blank wall gives stereo nothing
     well_seen: float = 0.8  # seen so much it cruises; slower with less
@@ -51,8 +51,8 @@ class Config:
     windup_rad_s: float = 0.4  # the turn begins by so much more each time, while it still coasts
     search_rad_s: float = 2.0  # brisk, yet successive frames share most of their view
     done_rad_s: float = 1.0  # a turn ends when it is this slow; the vehicle lags and coasts on
-    min_extra_rad: float = 0.4  # turned after it is clear, to leave the edge behind for good
-    max_extra_rad: float = 1.4  # the most by chance; the paper draws up to 2 rad
+    min_extra_rad: float = 0.9  # turned after it is clear, so as not to fly along what it left
+    max_extra_rad: float = 1.9  # the most by chance; the paper draws up to 2 rad
     back_rad: float = 0.3  # turned past that and swung back: what it looks further than it goes
 
 
