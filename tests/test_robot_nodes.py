@@ -172,14 +172,14 @@ def test_stereo_waits_for_the_calibration(stereo, camera):
     calibration, frame = (message for _, message in emissions)
     assert stereo.step(0, _inputs("frame", frame)) == []
     assert stereo.step(0, _inputs("calibration", calibration)) == []
-    assert [port for port, _ in stereo.step(0, _inputs("frame", frame))] == ["depth", "proximity"]
+    assert [port for port, _ in stereo.step(0, _inputs("frame", frame))] == ["proximity", "depth"]
 
 
 def test_stereo_sees_the_room_and_keeps_the_stamp_of_the_frame(stereo, camera):
     (_, calibration), (_, frame) = camera.step(5, NOTHING)
     stereo.step(5, _inputs("calibration", calibration))
     doubtful = StereoFrame(captured_ns=5, left=frame.left, right=frame.right, valid=False)
-    (_, depth), (_, near) = stereo.step(9 * MS, _inputs("frame", doubtful))
+    (_, near), (_, depth) = stereo.step(9 * MS, _inputs("frame", doubtful))
     assert isinstance(depth, DepthMap)
     assert isinstance(near, ProximityReading)
     assert depth.captured_ns == near.captured_ns == 5
