@@ -175,9 +175,9 @@ class DoorKeeper:
 
     def _refuse(self, key: str, address: bytes, reason: str = "") -> None:
         """Counts one refusal; a key that comes for the first time is told."""
+        if key not in self.refused and len(self.refused) >= MAX_STRANGERS:
+            key = "others"
         if key not in self.refused:
-            if len(self.refused) >= MAX_STRANGERS:
-                key = "others"
             place = address.decode("ascii", "replace")
             self._alerts.append(f"refused an unknown peer at {place} with the key {key}{reason}")
         self.refused[key] = self.refused.get(key, 0) + 1
