@@ -9,7 +9,7 @@ SOURCES := robot perception policies sim firmware_bridge tests examples benchmar
 help:
 	@echo "make demo    fly a simulated quadrotor for 60 s by stereo, in lockstep"
 	@echo "make test    run the tests"
-	@echo "make check   format, lint, types, import contracts, spelling"
+	@echo "make check   format, lint, types, import contracts, unsafe deserialising, spelling"
 	@echo "make bench   measure what docs/results publishes (long)"
 	@echo "make install everything a developer needs, into .venv"
 
@@ -41,6 +41,7 @@ check: .venv/.dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/basedpyright --level error
 	$(BIN)/lint-imports
+	$(BIN)/python tests/unsafe_deserialising.py $(SOURCES)
 	$(BIN)/codespell
 
 format: .venv/.dev

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import zmq
 
+from robot.curve import bind
 from robot.edges import EdgePolicy, Keep
 from robot.graph import Edge
-from robot.wire import MAX_ARRAY_BYTES, Frames
+from robot.wire import MAX_ARRAY_BYTES, Frames, WireError
 
 IN_FLIGHT = 4  # messages a latest edge may hold in the sockets before the writer counts a drop
 LOSSLESS_WAIT_MS = 100  # between two looks, in lockstep, at whether the reader is still there
@@ -21,6 +22,17 @@ _END = b"end"
 def edge_address(folder: Path, index: int) -> str:
     """Where the reader of the graph's ``index``-th edge listens."""
     return f"ipc://{folder}/e{index}"
+
+
+def parse_end(count: bytes) -> int:
+    """How many messages an end marker says were sent.
+
+    Raises:
+        WireError: no decimal number of at most 20 digits.
+    """
+    if not (count.isdigit() and len(count) <= 20):
+        raise WireError(f"end marker: {count[:40]!r} is no number of messages")
+    return int(count)
 
 
 def high_water_mark(policy: EdgePolicy) -> int:
@@ -72,7 +84,7 @@ class EdgeReader:
         self.socket = context.socket(zmq.PULL)
         self.socket.rcvhwm = high_water_mark(edge.policy)
         self.socket.maxmsgsize = MAX_ARRAY_BYTES
-        self.socket.bind(address)
+        bind(self.socket, address)
 
     def receive(self) -> Frames | None:
         """The next message's frames; None when none waits or the edge has ended."""
@@ -81,7 +93,7 @@ class EdgeReader:
         except zmq.Again:
             return None
         if len(frames) == 2 and frames[0] == _END:
-            self.sent = int(frames[1])
+            self.sent = parse_end(frames[1])
             return None
         return frames
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import zmq
 
+from robot.curve import bind
 from robot.node import NodeReport
 
 
@@ -65,9 +66,39 @@ class Bye(msgspec.Struct, tag=True, frozen=True):
 ToNode = Start | Step | Stop
 FromNode = Ready | Done | Finished | Failed | Bye
 
+
+class ControlError(ValueError):
+    """Bytes on the control channel that are no order and no report."""
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode_to_node = msgspec.msgpack.Decoder(ToNode).decode
 _decode_from_node = msgspec.msgpack.Decoder(FromNode).decode
+
+
+def decode_order(body: bytes) -> ToNode:
+    """What the supervisor tells a node.
+
+    Raises:
+        ControlError: bytes that are no order.
+    """
+    try:
+        return _decode_to_node(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ControlError(f"no order: {error}") from error
+
+
+def decode_report(frames: list[bytes]) -> tuple[str, FromNode]:
+    """A node's name, and what it tells the supervisor.
+
+    Raises:
+        ControlError: frames that are no report.
+    """
+    try:
+        name, body = frames
+        return name.decode(), _decode_from_node(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # a wrong count included
+        raise ControlError(f"no report, from {frames[0][:40]!r}: {error}") from error
 
 
 def control_address(folder: Path) -> str:
@@ -89,11 +120,16 @@ class NodeControl:
         self.socket.send(_encode(message))
 
     def receive(self) -> ToNode | None:
-        """The next order; None when there is none."""
+        """The next order; None when there is none.
+
+        Raises:
+            ControlError: bytes that are no order.
+        """
         try:
-            return _decode_to_node(self.socket.recv(zmq.DONTWAIT))
+            order = self.socket.recv(zmq.DONTWAIT)
         except zmq.Again:
             return None
+        return decode_order(order)
 
 
 class SupervisorControl:
@@ -102,15 +138,18 @@ class SupervisorControl:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> None:
         self.socket = context.socket(zmq.ROUTER)
         self.socket.linger = 0
-        self.socket.bind(control_address(folder))
+        bind(self.socket, control_address(folder))
 
     def send(self, name: str, message: ToNode) -> None:
         """Orders one node; one that is gone never hears it."""
         self.socket.send_multipart([name.encode(), _encode(message)])
 
     def receive(self, timeout_ms: int) -> tuple[str, FromNode] | None:
-        """The next word from a node, waiting ``timeout_ms`` at most."""
+        """The next word from a node, waiting ``timeout_ms`` at most.
+
+        Raises:
+            ControlError: bytes that are no report.
+        """
         if not self.socket.poll(timeout_ms):
             return None
-        name, body = self.socket.recv_multipart()
-        return name.decode(), _decode_from_node(body)
+        return decode_report(self.socket.recv_multipart())

@@ -141,9 +141,7 @@ class DoorKeeper:
             name = self._judge(request)
             status, text = (b"200", b"OK") if name else (b"400", b"unknown key")
             request_id = request[1] if len(request) > 1 else b""
-            self.socket.send_multipart(
-                [_ZAP_VERSION, request_id, status, text, name.encode(), b""]
-            )
+            self.socket.send_multipart([_ZAP_VERSION, request_id, status, text, name.encode(), b""])
 
     def alerts(self) -> list[str]:
         """What happened since the last call that a person should know."""

@@ -172,6 +172,8 @@ def _apply_overrides(nodes: dict[str, Any], overrides: Sequence[str]) -> None:
         if name not in nodes:
             raise InputError(f"--set {text!r}: no node {name!r}; nodes: {', '.join(nodes)}")
         table = nodes[name]
+        if not isinstance(table, dict):
+            raise InputError(f"--set {text!r}: node {name!r} is no table: write [nodes.{name}]")
         *sections, leaf = key.split(".")
         for section in sections:
             table = table.setdefault(section, {})
@@ -184,8 +186,10 @@ def _parse_value(text: str) -> Any:
     """A TOML value, or the text itself where it is none (so paths need no quotes)."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # no TOML, or a number of thousands of digits
         return text
+    except RecursionError as error:
+        raise InputError(f"--set: {text[:40]!r}...: is nested too deeply") from error
 
 
 def _node(path: Path, name: str, table: Any) -> NodeSpec:

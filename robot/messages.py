@@ -26,7 +26,7 @@ FloatMap = Annotated[NDArray[np.float32], ArraySpec("float32", 2)]  # (H, W)
 FloatVector = Annotated[NDArray[np.float32], ArraySpec("float32", 1)]  # (n,)
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The header that every message carries; a node fills ``captured_ns``, the bus the rest."""
 
     captured_ns: int
@@ -48,7 +48,7 @@ class StereoFrame(Message, frozen=True, kw_only=True):
     right: GreyImage
 
 
-class CameraModel(msgspec.Struct, frozen=True, kw_only=True):
+class CameraModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One pinhole camera; the fields of ``perception.calibration.CameraIntrinsics``."""
 
     width: int
@@ -148,7 +148,7 @@ class TruePose(Message, frozen=True, kw_only=True):
     """Metres per second, room frame."""
 
 
-class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
+class Obstacle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One obstacle of the room, room frame; the fields of ``sim.room_map.Obstacle``."""
 
     name: str

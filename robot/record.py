@@ -16,18 +16,17 @@ import msgspec
 from mcap.exceptions import McapError
 from mcap.records import Channel
 from mcap.records import Message as McapMessage
-from mcap.stream_reader import StreamReader
 from mcap.writer import CompressionType, Writer
 
 from perception.quantities import InputError
 from robot.edges import Arrival
+from robot.log_records import read_records
 from robot.messages import MESSAGES, Message
 from robot.views import View, views_of
 from robot.wire import WireError, decode, pack, unpack
 
 WIRE_ENCODING = "reflexarc"  # message encoding of the channels that hold wire bytes
 CHUNK_BYTES = 256 * 1024
-RECORD_LIMIT_BYTES = 512 * 1024 * 1024  # a reader refuses larger records before allocating
 _DAMAGE = (McapError, EOFError, RuntimeError, ValueError, OverflowError, struct.error, MemoryError)
 """What the MCAP reader raises on damaged bytes: RuntimeError is LZ4's, the last is a false size."""
 
@@ -254,8 +253,7 @@ class LogReader:
         """Messages with their channels, without need of the index at the end of the file."""
         channels: dict[int, Channel] = {}
         with self._path.open("rb") as stream:
-            reader = StreamReader(stream, record_size_limit=RECORD_LIMIT_BYTES)
-            records = iter(reader.records)
+            records = read_records(stream, self._path.stat().st_size)
             while True:
                 try:
                     record = next(records)

@@ -23,6 +23,7 @@ from perception.quantities import InputError
 from robot.clock import SECOND_NS, WallClock
 from robot.control import (
     Bye,
+    ControlError,
     Done,
     Failed,
     Finished,
@@ -204,7 +205,7 @@ class Supervisor:
 
     def _hear(self, timeout_ms: int) -> tuple[str, FromNode] | None:
         """Takes the next word of a node into account, and notices the dead."""
-        said = self._control.receive(timeout_ms)
+        said = self._listen(timeout_ms)
         if said is None:
             self._notice_the_dead()
             return None
@@ -223,6 +224,18 @@ class Supervisor:
                 for line in message.traceback.rstrip().splitlines():
                     self._show(name, line)
             self._fail(name, message.error)
+        return said
+
+    def _listen(self, timeout_ms: int) -> tuple[str, FromNode] | None:
+        """The next word of a node; what no node of this run could say is shown and not heard."""
+        try:
+            said = self._control.receive(timeout_ms)
+        except ControlError as error:
+            self._show("control", str(error))
+            return None
+        if said is not None and said[0] not in self._graph.nodes:
+            self._show("control", f"{said[0]!r} is no node of this run")
+            return None
         return said
 
     def _notice_the_dead(self) -> None:

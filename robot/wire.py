@@ -20,6 +20,7 @@ from robot.messages import ArraySpec, Message
 Frames = list[bytes]
 
 MAX_FRAMES = 16
+MAX_HEADER_BYTES = 1024 * 1024  # a header of small items takes some ten times that in memory
 MAX_ARRAY_BYTES = 256 * 1024 * 1024  # refuse before allocating: a 4K float image is 33 MB
 _LENGTH = struct.Struct("<I")
 
@@ -74,6 +75,10 @@ def decode(kind: type[Message], frames: Sequence[bytes]) -> Any:
     """
     if not 1 <= len(frames) <= MAX_FRAMES:
         raise WireError(f"{kind.__name__}: {len(frames)} frames, expected 1 to {MAX_FRAMES}")
+    if len(frames[0]) > MAX_HEADER_BYTES:
+        raise WireError(
+            f"{kind.__name__}: header of {len(frames[0])} bytes, at most {MAX_HEADER_BYTES}"
+        )
     specs = array_fields(kind)
     if len(frames) != 1 + len(specs):
         raise WireError(f"{kind.__name__}: {len(frames) - 1} buffers, expected {len(specs)}")

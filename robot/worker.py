@@ -15,6 +15,7 @@ import cv2
 import msgspec
 import zmq
 
+from perception.quantities import InputError
 from robot.bus import EdgeReader, EdgeWriter, edge_address
 from robot.clock import SECOND_NS, Pacer, VirtualClock, WallClock
 from robot.config import USER_ERRORS
@@ -40,6 +41,18 @@ class Launch(msgspec.Struct, frozen=True):
     lockstep: bool
     seconds: float | None
     run_dir: str | None
+
+
+def decode_launch(line: bytes) -> Launch:
+    """What a node's process was told.
+
+    Raises:
+        InputError: not one line of JSON, as the supervisor writes it.
+    """
+    try:
+        return msgspec.json.decode(line, type=Launch)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"robot.worker: standard input tells no node to run: {error}") from error
 
 
 class _OrphanedError(Exception):
@@ -254,7 +267,12 @@ def _close_after_failure(worker: Worker) -> None:
 
 def main() -> int:
     """Entry of ``python -m robot.worker``: one line of JSON on standard input tells what to run."""
-    launch = msgspec.json.decode(sys.stdin.buffer.raw.readline(), type=Launch)  # pyright: ignore[reportAttributeAccessIssue]
+    line = sys.stdin.buffer.raw.readline()  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        launch = decode_launch(line)
+    except InputError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
     cv2.setNumThreads(1)  # a node is one thread; the other cores belong to the other nodes
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     control = NodeControl(context, Path(launch.folder), launch.node)

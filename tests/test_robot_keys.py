@@ -131,8 +131,7 @@ def test_a_name_that_is_no_plain_word_is_refused(ring, name):
 def test_any_text_is_a_key_or_refused(text):
     try:
         key = parse_key("here", text)
-    except KeysError as error:
-        assert "\n" not in str(error)
+    except KeysError:
         return
     assert key_text(key) == text.strip().lower()
 

@@ -27,7 +27,7 @@ class Keys:
     new: makes the key pair. list: prints the public key, and who is trusted. trust NAME KEY: lets
     the host NAME in, whose public key is KEY. revoke NAME: lets it in no more.
 
-    Example: reflexarc keys trust base 
+    Example: reflexarc keys trust base
     f3a1c7d94e0b52886f1d3c5a7b9e2d40618f0a3c5e7d9b1f2a4c6e8d0b3f5a71
     """
 
