@@ -9,9 +9,10 @@ from pathlib import Path
 
 import zmq
 
-from robot.curve import bind
+from robot.curve import bind, connect
 from robot.edges import EdgePolicy, Keep
 from robot.graph import Edge
+from robot.keys import KeyRing
 from robot.wire import MAX_ARRAY_BYTES, Frames, WireError
 
 IN_FLIGHT = 4  # messages a latest edge may hold in the sockets before the writer counts a drop
@@ -44,7 +45,14 @@ class EdgeWriter:
     """The writer's end of one edge."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], address: str, edge: Edge, *, lossless: bool
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        address: str,
+        edge: Edge,
+        keys: KeyRing | None = None,
+        peer: str = "",
+        *,
+        lossless: bool,
     ) -> None:
         self.edge = edge
         self._socket = context.socket(zmq.PUSH)
@@ -52,7 +60,7 @@ class EdgeWriter:
         self._socket.linger = 1000
         self._socket.reconnect_ivl = 10
         self._timeout_ms = LOSSLESS_WAIT_MS if lossless else round(edge.policy.timeout_s * 1000)
-        self._socket.connect(address)
+        connect(self._socket, address, keys, peer)
 
     def send(self, frames: Frames) -> bool:
         """Sends one message; False when the reader was too slow, within the wait of the edge."""
@@ -77,14 +85,20 @@ class EdgeWriter:
 class EdgeReader:
     """The reader's end of one edge."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, edge: Edge) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        address: str,
+        edge: Edge,
+        keys: KeyRing | None = None,
+    ) -> None:
         self.edge = edge
         self.sent: int | None = None
         """What the writer sent in all, once its end marker has come."""
         self.socket = context.socket(zmq.PULL)
         self.socket.rcvhwm = high_water_mark(edge.policy)
         self.socket.maxmsgsize = MAX_ARRAY_BYTES
-        bind(self.socket, address)
+        bind(self.socket, address, keys)
 
     def receive(self) -> Frames | None:
         """The next message's frames; None when none waits or the edge has ended."""

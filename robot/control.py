@@ -34,6 +34,17 @@ class Stop(msgspec.Struct, tag=True, frozen=True):
     """Nodes that died: no end marker will come from them."""
 
 
+class HostTime(msgspec.Struct, tag=True, frozen=True):
+    """Another host's clock minus this one's."""
+
+    host: str
+    offset_ns: int = 0
+    bound_ns: int = -1
+    """Below 0: not known."""
+    at_ns: int = 0
+    """When this was so, by this host's clock."""
+
+
 class Ready(msgspec.Struct, tag=True, frozen=True):
     """The node is built and listens."""
 
@@ -63,7 +74,7 @@ class Bye(msgspec.Struct, tag=True, frozen=True):
     report: NodeReport
 
 
-ToNode = Start | Step | Stop
+ToNode = Start | Step | Stop | HostTime
 FromNode = Ready | Done | Finished | Failed | Bye
 
 

@@ -29,6 +29,10 @@ class RunOptions:
     lockstep: bool
     run_dir: Path | None
     """Where the recorder writes; None: nothing is recorded."""
+    host: str | None = None
+    """Which host of the graph this is; None: the graph has one."""
+    keys: Path | None = None
+    """The folder of keys, for what leaves this host; None: the user's own."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pkgutil
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from typing import Any
 from perception.quantities import InputError
 from robot.config import RobotConfig, find_config, load_robot, read_toml, refuse_unknown, to_config
 from robot.edges import EdgePolicy, parse_policy
+from robot.hosts import HostSpec, parse_hosts
 from robot.messages import Alert, Message, Telemetry
 from robot.node import Input, Node, Output
 from robot.nodes import NODES
 
-GRAPH_KEYS = ("description", "robot", "nodes", "edges")
+GRAPH_KEYS = ("description", "robot", "hosts", "nodes", "edges")
 BUILT_IN_OUTPUTS = {
     "telemetry": Output(Telemetry, steady=False),
     "alerts": Output(Alert, steady=False),
@@ -40,6 +41,8 @@ class NodeSpec:
     node_class: type[Node[Any]]
     rate_hz: float | None
     config: Any
+    host: str | None = None
+    """Where it runs, in a graph of several hosts."""
 
     @property
     def outputs(self) -> dict[str, Output]:
@@ -86,6 +89,12 @@ class Graph:
     robot: RobotConfig
     nodes: dict[str, NodeSpec]
     edges: tuple[Edge, ...]
+    hosts: dict[str, HostSpec] = field(default_factory=dict)
+    """The first one begins and ends the run; empty for a graph of one host."""
+
+    def crosses(self, edge: Edge) -> bool:
+        """Whether an edge leads to another host."""
+        return self.nodes[edge.writer].host != self.nodes[edge.reader].host
 
     def edges_into(self, node: str) -> list[Edge]:
         """Edges that a node reads."""
@@ -108,10 +117,16 @@ class Graph:
                 "graph": self.name,
                 "description": self.description,
                 "robot": {"name": self.robot.name, **self.robot.tables},
+                **(
+                    {"hosts": {h.name: asdict(h) for h in self.hosts.values()}}
+                    if self.hosts
+                    else {}
+                ),
                 "nodes": {
                     node.name: {
                         "class": node.class_name,
                         "rate_hz": node.rate_hz,
+                        **({"host": node.host} if node.host else {}),
                         **asdict(node.config),
                     }
                     for node in self.nodes.values()
@@ -159,7 +174,9 @@ def load_graph(name_or_path: str, overrides: Sequence[str] = ()) -> Graph:
         for edge in _edges(path, nodes, text, _policy(path, text, policy))
     ]
     robot = load_robot(str(tables["robot"]))
-    return Graph(path.stem, path, str(tables.get("description", "")), robot, nodes, tuple(edges))
+    hosts = parse_hosts(path, tables.get("hosts", {}))
+    description = str(tables.get("description", ""))
+    return Graph(path.stem, path, description, robot, nodes, tuple(edges), hosts)
 
 
 def _apply_overrides(nodes: dict[str, Any], overrides: Sequence[str]) -> None:
@@ -205,9 +222,12 @@ def _node(path: Path, name: str, table: Any) -> NodeSpec:
     is_number = isinstance(rate_hz, int | float) and not isinstance(rate_hz, bool)
     if rate_hz is not None and not (is_number and 0 < rate_hz <= 10_000):
         raise InputError(f"{where}: rate_hz = {rate_hz!r} must be a number above 0, at most 10000")
-    parameters = {k: v for k, v in table.items() if k not in ("class", "rate_hz")}
+    parameters = {k: v for k, v in table.items() if k not in ("class", "rate_hz", "host")}
     config = to_config(where, parameters, node_class.Config)
-    return NodeSpec(name, class_name, node_class, rate_hz, config)
+    host = table.get("host")
+    if host is not None and not isinstance(host, str):
+        raise InputError(f"{where}: host = {host!r} must be the name of a host")
+    return NodeSpec(name, class_name, node_class, rate_hz, config, host)
 
 
 def _policy(path: Path, edge: str, text: Any) -> EdgePolicy:

@@ -1,10 +1,10 @@
-"""How far another host's clock is from ours, and how far that may be wrong.
+r"""How far another host's clock is from ours, and how far that may be wrong.
 
 Each host has its own monotonic clock; nothing sets them, so they differ by the time between two
 boots and drift by the tolerance of two crystals. One exchange, as in NTP:
 
     here    asked                        returned        here's clock
-               \\                          /
+                \                          /
     there       heard ---------- replied                 there's clock
 
 The two ways cannot take less than no time, so the offset there - here lies between

@@ -110,6 +110,10 @@ class NodeRunner:
         """Alerts due now, for a node that is not stepping because nothing comes."""
         return self._watch(now_ns)
 
+    def alert(self, text: str) -> Outgoing:
+        """Something a person should know that the node itself cannot see."""
+        return self._alert(text)
+
     def alert_late(self, edges: list[Edge]) -> list[Outgoing]:
         """An alert for each lossless edge whose reader let the writer's time run out."""
         return [

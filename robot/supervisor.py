@@ -100,6 +100,7 @@ class Supervisor:
             lockstep=self._options.lockstep,
             seconds=self._options.seconds,
             run_dir=str(run_dir.resolve()) if run_dir else None,
+            keys=str(self._options.keys.resolve()) if self._options.keys else None,
         )
         process = subprocess.Popen(
             [
@@ -146,13 +147,21 @@ class Supervisor:
 
     def _run(self, progress: Progress, should_stop: ShouldStop) -> None:
         """From the word to the moment when the run shall end."""
-        start_ns = WallClock().now_ns() + START_LEAD_NS
+        start_ns = self._start_at()
         for name in self._graph.nodes:
             self._control.send(name, Start(0 if self._options.lockstep else start_ns))
         began = time.monotonic()
         run = self._conduct if self._options.lockstep else self._oversee
         self._result.ended_by, self._result.run_seconds = run(start_ns, progress, should_stop)
         self._result.wall_seconds = time.monotonic() - began
+
+    def _start_at(self) -> int:
+        """When the run begins, by the host's clock."""
+        return WallClock().now_ns() + START_LEAD_NS
+
+    def _unreachable(self) -> tuple[str, ...]:
+        """Nodes elsewhere from which nothing more will come."""
+        return ()
 
     def _oversee(
         self, start_ns: int, progress: Progress, should_stop: ShouldStop
@@ -199,7 +208,7 @@ class Supervisor:
         """Why the run should end now, if it should."""
         if self._result.failures:
             return "failure"
-        if self._sources <= self._finished:
+        if self._sources and self._sources <= self._finished:
             return "finished"
         return "interrupt" if should_stop() else None
 
@@ -274,7 +283,7 @@ class Supervisor:
     def _order_stop(self) -> None:
         """Tells all nodes that are left to end, and from whom nothing more will come."""
         never_ready = self._processes.keys() - self._ready
-        self._stop_order = Stop((*self._result.failures, *never_ready))
+        self._stop_order = Stop((*self._result.failures, *never_ready, *self._unreachable()))
         for name in self._waiting_for():
             self._control.send(name, self._stop_order)
 

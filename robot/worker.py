@@ -16,10 +16,22 @@ import msgspec
 import zmq
 
 from perception.quantities import InputError
-from robot.bus import EdgeReader, EdgeWriter, edge_address
+from robot.border import Border
+from robot.bus import EdgeReader, EdgeWriter
 from robot.clock import SECOND_NS, Pacer, VirtualClock, WallClock
 from robot.config import USER_ERRORS
-from robot.control import Bye, Done, Failed, Finished, NodeControl, Ready, Start, Step, Stop
+from robot.control import (
+    Bye,
+    Done,
+    Failed,
+    Finished,
+    HostTime,
+    NodeControl,
+    Ready,
+    Start,
+    Step,
+    Stop,
+)
 from robot.edges import Keep
 from robot.executor import RunOptions, node_context
 from robot.graph import Edge, Graph, load_graph
@@ -41,6 +53,8 @@ class Launch(msgspec.Struct, frozen=True):
     lockstep: bool
     seconds: float | None
     run_dir: str | None
+    keys: str | None = None
+    """The folder of keys, in a graph of several hosts; None: the user's own."""
 
 
 def decode_launch(line: bytes) -> Launch:
@@ -83,18 +97,26 @@ class Worker:
         self._runner = NodeRunner(spec, graph, node_context(graph, spec.name, options, self._clock))
         self._readers: dict[zmq.Socket[bytes], EdgeReader] = {}
         self._writers: dict[str, list[EdgeWriter]] = {}
+        keys = Path(launch.keys) if launch.keys else None
+        self._border = Border(context, graph, spec.name, folder, keys, self._clock)
         for index, edge in enumerate(graph.edges):
-            address = edge_address(folder, index)
+            if spec.name not in (edge.reader, edge.writer):
+                continue
+            way = self._border.way(index, edge)
             if edge.reader == spec.name:
-                reader = EdgeReader(context, address, edge)
+                reader = EdgeReader(context, way.address, edge, way.keys)
                 self._readers[reader.socket] = reader
             if edge.writer == spec.name:
-                writer = EdgeWriter(context, address, edge, lossless=launch.lockstep)
+                writer = EdgeWriter(
+                    context, way.address, edge, way.keys, way.peer, lossless=launch.lockstep
+                )
                 self._writers.setdefault(edge.output, []).append(writer)
         self._poller = zmq.Poller()
         for socket in (self.control.socket, *self._readers):
             self._poller.register(socket, zmq.POLLIN)
         self._poller.register(sys.stdin.fileno(), zmq.POLLIN)
+        if self._border.socket is not None:
+            self._poller.register(self._border.socket, zmq.POLLIN)
         self._stop: Stop | None = None
         self._orders: deque[Start | Step] = deque()  # at most one: the next comes after Done
         self._woken = False
@@ -116,6 +138,7 @@ class Worker:
         self._runner.node.close()
         for socket in (*self._readers.values(), *(w for ws in self._writers.values() for w in ws)):
             socket.close()
+        self._border.close()
 
     def _next_order(self) -> Start | Step | None:
         """Waits for the supervisor's next order; None when it is to stop."""
@@ -165,6 +188,7 @@ class Worker:
                     self._runner.overruns = pacer.overruns
             else:
                 self._send(self._runner.watch(now_ns))
+            self._send([self._runner.alert(text) for text in self._border.alerts()])
             if self._runner.node.finished and not told:
                 told = True
                 self.control.send(Finished())
@@ -193,17 +217,21 @@ class Worker:
                 while (order := self.control.receive()) is not None:
                     if isinstance(order, Stop):
                         self._stop = order
+                    elif isinstance(order, HostTime):
+                        self._border.learn(order)
                     else:
                         self._orders.append(order)
             elif socket in self._readers:
                 self._drain(self._readers[socket])
+            elif socket is self._border.socket:
+                self._border.answer()
             elif not os.read(sys.stdin.fileno(), 4096):
                 raise _OrphanedError
 
     def _drain(self, reader: EdgeReader) -> None:
         """Takes in all messages that wait on one edge."""
         while (frames := reader.receive()) is not None:
-            self._runner.push(reader.edge, frames)
+            self._runner.push(reader.edge, self._border.localise(reader.edge, frames))
             if self._runner.spec.inputs[reader.edge.input].wakes:
                 self._woken = True
 

@@ -18,6 +18,7 @@ from robot.config import USER_ERRORS, list_configs, read_toml
 from robot.console import Console
 from robot.executor import RunOptions, RunResult, ShouldStop, run_in_process
 from robot.graph import Graph, load_graph
+from robot.host_supervisor import HostSupervisor, check_host, part_of
 from robot.pictures import draw_run
 from robot.summary import summarise, summary_text
 from robot.supervisor import Supervisor
@@ -43,6 +44,10 @@ class Run:
     """Run all nodes in this process: slower on many cores, easier to debug."""
     out: Path | None = None
     """The run folder; default: runs/TIME-GRAPH."""
+    host: str | None = None
+    """Which host of a graph with [hosts] this is; only its nodes start here."""
+    keys: Path | None = None
+    """The folder of keys for what leaves this host; default: that of reflexarc keys."""
     set: Annotated[
         tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NODE.KEY=VALUE")
     ] = ()
@@ -59,18 +64,22 @@ class Run:
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: must be 0 or more")
         graph = load_graph(self.graph, self.set)
-        lockstep = graph.time_owner is not None if self.clock is None else self.clock == "lockstep"
+        check_host(graph, self.host, seconds=self.seconds, in_process=self.in_process)
+        makes_lockstep = graph.time_owner is not None and not graph.hosts
+        lockstep = makes_lockstep if self.clock is None else self.clock == "lockstep"
         validate(graph, lockstep=lockstep)
         existed = self.out is not None and self.out.exists()
         run_dir = _make_run_dir(self.out, graph.name)
         _write_resolved(run_dir, graph)
-        options = RunOptions(self.seconds, self.seed, lockstep, run_dir)
+        options = RunOptions(self.seconds, self.seed, lockstep, run_dir, self.host, self.keys)
         console = Console(quiet=self.json)
         try:
             result = self._execute(graph, options, console)
         except USER_ERRORS:
             _forget(run_dir, keep_folder=existed)  # nothing ran, so there is nothing to keep
             raise
+        if self.host is not None:
+            graph = part_of(graph, self.host)
         return _conclude(graph, options, result, console, as_json=self.json)
 
     def _execute(self, graph: Graph, options: RunOptions, console: Console) -> RunResult:
@@ -82,7 +91,10 @@ class Run:
             if self.in_process:
                 with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no result
                     return run_in_process(graph, options, progress, interrupted, console.node_line)
-            supervisor = Supervisor(graph, self.set, options, console.node_line)
+            if self.host is not None:
+                supervisor = HostSupervisor(graph, self.host, self.set, options, console.node_line)
+            else:
+                supervisor = Supervisor(graph, self.set, options, console.node_line)
             return supervisor.run(progress, interrupted)
 
 
