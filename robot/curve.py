@@ -16,6 +16,8 @@ from perception.quantities import InputError
 from robot.keys import KeyRing, KeysError, key_text
 
 HANDSHAKE_TIMEOUT_MS = 3000  # half-open connections are dropped after it
+HEARTBEAT_MS = 500  # ZeroMQ's own, on every connection
+SILENCE_MS = 2000  # after it a connection counts as cut
 MAX_STRANGERS = 64  # unknown keys told apart; more are counted together
 _ZAP_ADDRESS, _ZAP_VERSION, _ZAP_DOMAIN = "inproc://zeromq.zap.01", b"1.0", b"reflexarc"
 _REQUEST_FRAMES = 7  # version, request id, domain, address, identity, mechanism, credentials
@@ -85,7 +87,7 @@ def bind(socket: Socket, address: str, keys: KeyRing | None = None) -> None:
         socket.curve_secretkey = own.secret
         socket.zap_domain = _ZAP_DOMAIN
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
-        socket.handshake_ivl = HANDSHAKE_TIMEOUT_MS
+        _notice_cuts(socket)
     try:
         socket.bind(address)
     except zmq.ZMQError as error:
@@ -103,13 +105,19 @@ def connect(socket: Socket, address: str, keys: KeyRing | None = None, peer: str
         own = keys.own()
         socket.curve_publickey, socket.curve_secretkey = own.public, own.secret
         socket.curve_serverkey = keys.peer(peer)
-        socket.handshake_ivl = HANDSHAKE_TIMEOUT_MS
+        _notice_cuts(socket)
     elif not is_local(address):
         raise EndpointError(
             f"address {address}: is on another host, so keys are needed; make them with "
             "reflexarc keys new"
         )
     socket.connect(address)
+
+
+def _notice_cuts(socket: Socket) -> None:
+    """Gives a connection up when the other end is silent, so that a new one can be made."""
+    socket.handshake_ivl = HANDSHAKE_TIMEOUT_MS
+    socket.heartbeat_ivl, socket.heartbeat_timeout = HEARTBEAT_MS, SILENCE_MS
 
 
 class DoorKeeper:

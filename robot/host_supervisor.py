@@ -107,6 +107,7 @@ class HostSupervisor(Supervisor):
     def _start_at(self) -> int:
         """When the run begins, on this host's clock."""
         now_ns = WallClock().now_ns()
+        self._show("hosts", "all hosts are ready; the run begins")
         if self._link.leads:
             self._said_start_ns = now_ns + START_LEAD_NS
             self._link.poll(now_ns, self._word, at_once=True)

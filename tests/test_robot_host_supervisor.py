@@ -32,9 +32,7 @@ class Host:
         )
         resolved = load_graph(str(graph), overrides)
         validate(resolved)
-        self.supervisor = HostSupervisor(
-            resolved, self.name, overrides, options, self._show
-        )
+        self.supervisor = HostSupervisor(resolved, self.name, overrides, options, self._show)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
