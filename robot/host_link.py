@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 import zmq
 
+from perception.quantities import InputError
 from robot.clock import SECOND_NS
 from robot.curve import Context, DoorKeeper, Socket, bind, connect
 from robot.graph import Graph
@@ -107,12 +108,25 @@ class HostLink:
         self._socket.linger = 500
         self._socket.maxmsgsize = MAX_WORD_BYTES
         self._socket.sndhwm = self._socket.rcvhwm = MAX_WAITING
+        try:
+            self._join(first.link_address(), keys, first.name)
+        except InputError:
+            self.close()
+            raise
+
+    def _join(self, address: str, keys: KeyRing, first: str) -> None:
+        """Listens, or calls the first host.
+
+        Raises:
+            EndpointError: the address cannot be had, or nobody is trusted.
+            KeysError: the keys are missing, malformed or open to others.
+        """
         if self.leads:
-            bind(self._socket, first.link_address(), keys)
+            bind(self._socket, address, keys)
         else:
             self._socket.setsockopt(zmq.IMMEDIATE, 1)  # old words are of no use after a cut
             self._socket.reconnect_ivl, self._socket.reconnect_ivl_max = 100, 1000
-            connect(self._socket, first.link_address(), keys, first.name)
+            connect(self._socket, address, keys, first)
 
     def poll(self, now_ns: int, word: Callable[[], Word], *, at_once: bool = False) -> None:
         """Hears what has come, and says where this host stands when it is time to.
