@@ -68,6 +68,13 @@ class Border:
         """Who was refused since the last call."""
         return self._keeper.alerts() if self._keeper else []
 
+    def gauges(self) -> dict[str, float]:
+        """What the door-keeper counted, if there is one."""
+        if self._keeper is None:
+            return {}
+        refused = sum(self._keeper.refused.values())
+        return {"peers_admitted": float(self._keeper.admitted), "peers_refused": float(refused)}
+
     def learn(self, time: HostTime) -> None:
         """Takes in what is known of another host's clock."""
         self._known[time.host] = time

@@ -23,7 +23,7 @@ from robot.messages import Message
 
 MAX_DRIFT = 200e-6  # two crystals of 100 ppm each, the worst that boards are built with
 WINDOW = 32  # exchanges kept
-MAX_BOUND_NS = 20_000_000  # a fifth of the age at which a 10 Hz command counts as stale
+MAX_BOUND_NS = 50_000_000  # a fifth of the age at which a 10 Hz command counts as stale
 NEVER_NS = 0  # the stamp of what has no known time: the host's boot, older than any limit
 
 

@@ -188,7 +188,7 @@ class Worker:
                     self._runner.overruns = pacer.overruns
             else:
                 self._send(self._runner.watch(now_ns))
-            self._send([self._runner.alert(text) for text in self._border.alerts()])
+            self._tell_refusals()
             if self._runner.node.finished and not told:
                 told = True
                 self.control.send(Finished())
@@ -251,6 +251,10 @@ class Worker:
         if lossless := [edge for edge in late if edge.policy.keep is Keep.LOSSLESS]:
             self._send(self._runner.alert_late(lossless))
 
+    def _tell_refusals(self) -> None:
+        """An alert for each unknown host that knocked."""
+        self._send([self._runner.alert(text) for text in self._border.alerts()])
+
     def _is_gone(self, node: str) -> bool:
         """Whether the supervisor said that a node has died."""
         return self._stop is not None and node in self._stop.gone
@@ -269,6 +273,7 @@ class Worker:
 
     def _end(self) -> None:
         """Says the last word on every edge, hears the others' last words, reports."""
+        self._tell_refusals()
         for port, writers in self._writers.items():
             for writer in writers:
                 if not self._is_gone(writer.edge.reader):
@@ -281,8 +286,10 @@ class Worker:
         for reader in self._readers.values():
             if reader.sent is not None:
                 self._runner.close_edge(reader.edge, reader.sent)
+        report = self._runner.report()
+        report.gauges |= self._border.gauges()
         self.close()
-        self.control.send(Bye(self._runner.report()))
+        self.control.send(Bye(report))
 
 
 def _close_after_failure(worker: Worker) -> None:

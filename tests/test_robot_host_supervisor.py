@@ -4,12 +4,14 @@ import socket
 import threading
 
 import pytest
+import zmq
 from conftest import HERE
 
+from robot.curve import connect
 from robot.executor import RunOptions
 from robot.graph import load_graph
 from robot.host_supervisor import HostSupervisor
-from robot.keys import KeyRing, key_text
+from robot.keys import KeyRing, KeysError, key_text
 from robot.record import LogReader
 from robot.validation import validate
 
@@ -51,7 +53,7 @@ class Host:
         self.said.append((node, line))
 
 
-def _free_ports(count):
+def free_ports(count):
     """The first of some ports that are free together."""
     for first in range(20_000, 60_000, count):
         try:
@@ -66,7 +68,7 @@ def _free_ports(count):
 
 @pytest.fixture
 def graph(tiny_processes, tmp_path):
-    first = _free_ports(100)
+    first = free_ports(100)
     text = (HERE / "graphs" / "two_hosts.toml").read_text()
     path = tmp_path / "two_hosts.toml"
     path.write_text(text.replace("5600", str(first)).replace("5700", str(first + 50)))
@@ -100,3 +102,43 @@ def test_a_graph_over_two_hosts_runs_as_one_and_ends_as_one(graph, hosts):
     assert len(acted) > 30
     assert any(message.valid for message in acted)
     assert robot.lines("actuator") == ["stopped=True forward=0"]
+
+
+def test_a_stranger_at_an_edge_is_refused_counted_and_told_in_the_summary(graph, hosts, tmp_path):
+    base, robot = hosts
+    stranger = KeyRing(tmp_path / "stranger")
+    stranger.create()
+    stranger.trust("base", key_text(base.ring.own().public))
+    context = zmq.Context()
+    knocking = context.socket(zmq.PUSH)
+    resolved = load_graph(str(graph))
+    (index,) = (i for i, e in enumerate(resolved.edges) if str(e).endswith("relay.command"))
+    monitor = knocking.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+    connect(knocking, resolved.hosts["base"].edge_address(index), stranger, "base")
+    robot.begin(graph)
+    base.begin(graph)
+    assert monitor.poll(30_000)
+    base.stop.set()
+    ended = base.end()
+    robot.end()
+    knocking.disable_monitor()
+    monitor.close()
+    knocking.close(linger=0)
+    context.term()
+    report = ended.reports["relay"]
+    assert report.gauges["peers_refused"] >= 1
+    assert any(key_text(stranger.own().public) in alert for alert in report.alerts)
+
+
+def test_an_interrupt_while_a_host_is_still_missing_ends_the_waiting(graph, hosts):
+    base, _ = hosts
+    base.begin(graph)
+    base.stop.set()
+    assert base.end().ended_by == "interrupt"
+
+
+def test_keys_that_others_can_open_stop_the_run_before_it_starts(graph, hosts):
+    base, _ = hosts
+    (base.ring.folder / "host.secret").chmod(0o644)
+    with pytest.raises(KeysError, match="chmod 600"):
+        base.begin(graph)

@@ -6,6 +6,7 @@ import zmq
 from conftest import HERE
 from hypothesis import given
 from hypothesis import strategies as st
+from test_robot_host_supervisor import free_ports
 
 from perception.quantities import InputError
 from robot.clock import SECOND_NS
@@ -130,7 +131,8 @@ class Talk:
 
 @pytest.fixture
 def talk(changed, tmp_path):
-    talk = Talk(tmp_path, changed(("5600", "28600"), ("5700", "28700")))
+    first = free_ports(100)
+    talk = Talk(tmp_path, changed(("5600", str(first)), ("5700", str(first + 50))))
     yield talk
     talk.close()
 
@@ -161,7 +163,9 @@ def test_a_silent_host_is_away_and_its_clock_forgotten_until_it_is_back(talk):
 
 def test_a_host_with_another_graph_is_not_heard_and_told_once(talk, changed):
     base = talk.join("base", talk.context)
-    other = changed(("5600", "28600"), ("5700", "28700"), ("rate_hz = 50", "rate_hz = 100"))
+    base_port, robot_port = (str(host.port) for host in talk.graph.hosts.values())
+    ports = ("5600", base_port), ("5700", robot_port)
+    other = changed(*ports, ("rate_hz = 50", "rate_hz = 100"))
     talk.join("robot", talk.other_context, other)
     talk.until(lambda: base.garbled > 2)
     assert base.estimate("robot", 0) is None
