@@ -210,7 +210,7 @@ DECODERS = {
     "log": Decoder([_log_sample()], _file("log.mcap", _log), (LogError,)),
 }
 decoders = pytest.mark.parametrize("name", DECODERS)
-thorough = settings(max_examples=60, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 NASTY = [
     b"",
