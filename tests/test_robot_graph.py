@@ -86,7 +86,7 @@ def test_a_resolved_graph_holds_all_parameters_with_their_defaults(tiny):
     ("old", "new", "fragments"),
     [
         ("[nodes.relay]", "[nodez.relay]", ["'nodez'", "mean 'nodes'", "description, robot"]),
-        ('robot = "ardrone"', "", ["'robot' is missing", "description, robot, nodes, edges"]),
+        ('robot = "ardrone"', "", ["'robot' is missing", "description, robot, hosts, nodes, edges"]),
         ('"ardrone"', '"ardron"', ["no robot named 'ardron'", "there are: ", "ardrone"]),
         ("[edges]", "[[edges]]", ["edges", "table"]),
         ("[edges]", "edges2 = 1\n[edges]", ["'edges2'", "valid: "]),
