@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import zmq
 
+from robot.messages import Telemetry
 from robot.node import NodeReport
 
 
@@ -43,6 +44,14 @@ class Done(msgspec.Struct, tag=True, frozen=True):
     sent: dict[str, int]
 
 
+class Vitals(msgspec.Struct, tag=True, frozen=True):
+    """How the node is doing, once a second, for who watches the run."""
+
+    telemetry: Telemetry
+    alerts: tuple[str, ...]
+    """Its newest, oldest first."""
+
+
 class Finished(msgspec.Struct, tag=True, frozen=True):
     """A source has nothing more to say."""
 
@@ -63,7 +72,7 @@ class Bye(msgspec.Struct, tag=True, frozen=True):
 
 
 ToNode = Start | Step | Stop
-FromNode = Ready | Done | Finished | Failed | Bye
+FromNode = Ready | Done | Vitals | Finished | Failed | Bye
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_to_node = msgspec.msgpack.Decoder(ToNode).decode
@@ -87,6 +96,14 @@ class NodeControl:
     def send(self, message: FromNode) -> None:
         """Tells the supervisor."""
         self.socket.send(_encode(message))
+
+    def offer(self, message: FromNode) -> bool:
+        """Tells the supervisor what may be missed; False when it has stopped listening."""
+        try:
+            self.socket.send(_encode(message), zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True
 
     def receive(self) -> ToNode | None:
         """The next order; None when there is none."""

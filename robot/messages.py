@@ -191,6 +191,20 @@ class Alert(Message, frozen=True, kw_only=True):
     text: str
 
 
+class EdgeTelemetry(msgspec.Struct, frozen=True, kw_only=True):
+    """How one edge looks from its reader: counts since the start, the rest of the last period."""
+
+    received: int
+    dropped: int
+    rate_hz: float
+    """Messages taken in per second."""
+    age_ms_p50: float | None = None
+    """Age (since ``captured_ns``) when the step that used the message ended; None: nothing was
+    used, or lockstep, where ages mean nothing."""
+    age_ms_p99: float | None = None
+    age_ms_max: float | None = None
+
+
 class Telemetry(Message, frozen=True, kw_only=True):
     """The machine's own load; the one topic that differs between two runs of one seed."""
 
@@ -206,6 +220,16 @@ class Telemetry(Message, frozen=True, kw_only=True):
     """What else the node measured, unit in the name."""
     inputs: dict[str, tuple[bool, bool, bool]]
     """Per edge read: alive, freq_ok, valid (see ``robot.liveness``)."""
+    step_ms_p99: float = 0.0
+    cpu_share: float | None = None
+    """CPU time per second of real time, 1 = one core, of the node's process over the last period;
+    None where nodes share a process."""
+    memory_mb: float | None = None
+    """Resident memory of the node's process, MB of 10^6 bytes; None where nodes share a process."""
+    sent: dict[str, int] = {}
+    """Messages by output port since the start, this one not counted."""
+    edges: dict[str, EdgeTelemetry] = {}
+    """By edge read."""
 
 
 class Row(NamedTuple):

@@ -3,6 +3,7 @@
 Both executors and the process of a node use this class, so a node behaves alike in all of them.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -12,16 +13,19 @@ import msgspec
 import numpy as np
 
 from robot.clock import SECOND_NS
+from robot.control import Vitals
 from robot.edges import Arrival, EdgeBuffer
 from robot.graph import Edge, Graph, NodeSpec
 from robot.liveness import Liveness
-from robot.messages import Alert, Message, Telemetry
+from robot.messages import Alert, EdgeTelemetry, Message, Telemetry
 from robot.node import Inputs, NodeContext, NodeReport
+from robot.process_load import ProcessLoad
 from robot.validation import stream_rate_hz
 from robot.wire import Frames, decode, encode
 
 TELEMETRY_PERIOD_NS = SECOND_NS
 SAMPLES = 100_000  # newest latencies kept per edge: 80 minutes at 20 Hz
+TOLD_ALERTS = 20  # newest alerts told with each telemetry to whom watches the run
 
 
 class Outgoing(NamedTuple):
@@ -34,8 +38,17 @@ class Outgoing(NamedTuple):
 class NodeRunner:
     """A node with its buffers, counters and clocks."""
 
-    def __init__(self, spec: NodeSpec, graph: Graph, context: NodeContext) -> None:
+    def __init__(
+        self,
+        spec: NodeSpec,
+        graph: Graph,
+        context: NodeContext,
+        load: ProcessLoad | None = None,
+    ) -> None:
         self.spec = spec
+        self._load = load
+        self.telemetry: Telemetry | None = None
+        """What the node last said of itself."""
         self.node = spec.node_class(spec.config, context)
         self._context = context
         self._buffers = {
@@ -49,6 +62,10 @@ class NodeRunner:
         self._liveness: dict[Edge, Liveness] = {}
         self._dead: set[Edge] = set()
         self._ages_ms: dict[Edge, deque[float]] = {e: deque(maxlen=SAMPLES) for e in self._buffers}
+        self._fresh_ages_ms: dict[Edge, deque[float]] = {
+            e: deque(maxlen=SAMPLES) for e in self._buffers
+        }
+        self._received_at_telemetry: dict[Edge, int] = dict.fromkeys(self._buffers, 0)
         self._step_ms: deque[float] = deque(maxlen=SAMPLES)
         self._alerts: deque[str] = deque(maxlen=100)
         self._steps_at_telemetry = 0
@@ -107,8 +124,14 @@ class NodeRunner:
         return outgoing
 
     def watch(self, now_ns: int) -> list[Outgoing]:
-        """Alerts due now, for a node that is not stepping because nothing comes."""
-        return self._watch(now_ns)
+        """Alerts and telemetry due now, for a node that is not stepping because nothing comes."""
+        return self._watch(now_ns) + self._telemetry(now_ns)
+
+    def vitals(self) -> Vitals | None:
+        """What the node last said of itself, for who watches the run; None before the first."""
+        if self.telemetry is None:
+            return None
+        return Vitals(self.telemetry, tuple(self._alerts)[-TOLD_ALERTS:])
 
     def alert_late(self, edges: list[Edge]) -> list[Outgoing]:
         """An alert for each lossless edge whose reader let the writer's time run out."""
@@ -196,14 +219,16 @@ class NodeRunner:
         if elapsed_ns < TELEMETRY_PERIOD_NS:
             return []
         steps = self.steps - self._steps_at_telemetry
-        recent = list(self._step_ms)[-steps:] or [0.0]
+        recent = sorted(list(self._step_ms)[-steps:] if steps else []) or [0.0]
         self._telemetry_ns, self._steps_at_telemetry = now_ns, self.steps
-        message = Telemetry(
+        load = self._load.measure() if self._load else None
+        self.telemetry = Telemetry(
             captured_ns=now_ns,
             steps=self.steps,
             rate_hz=steps * SECOND_NS / elapsed_ns,
             step_ms_mean=float(np.mean(recent)),
-            step_ms_max=max(recent),
+            step_ms_p99=_nearest_rank(recent, 0.99),
+            step_ms_max=recent[-1],
             overruns=self.overruns,
             gauges=self.node.gauges(),
             inputs={
@@ -211,8 +236,27 @@ class NodeRunner:
                 for edge, liveness in self._liveness.items()
                 if liveness.expected_hz is not None
             },
+            cpu_share=load.cpu_share if load else None,
+            memory_mb=load.memory_mb if load else None,
+            sent=dict(self.sent),
+            edges={str(edge): self._edge_telemetry(edge, elapsed_ns) for edge in self._buffers},
         )
-        return [self._stamp("telemetry", message)]
+        return [self._stamp("telemetry", self.telemetry)]
+
+    def _edge_telemetry(self, edge: Edge, elapsed_ns: int) -> EdgeTelemetry:
+        """How an edge did since the last telemetry."""
+        buffer, ages_ms = self._buffers[edge], sorted(self._fresh_ages_ms[edge])
+        self._fresh_ages_ms[edge].clear()
+        fresh = buffer.received - self._received_at_telemetry[edge]
+        self._received_at_telemetry[edge] = buffer.received
+        return EdgeTelemetry(
+            received=buffer.received,
+            dropped=buffer.dropped,
+            rate_hz=max(fresh, 0) * SECOND_NS / elapsed_ns,
+            age_ms_p50=_nearest_rank(ages_ms, 0.5) if ages_ms else None,
+            age_ms_p99=_nearest_rank(ages_ms, 0.99) if ages_ms else None,
+            age_ms_max=ages_ms[-1] if ages_ms else None,
+        )
 
     def _measure_ages(self, arrivals: Mapping[Edge, list[Arrival]]) -> None:
         """How old each message was when the step that used it had ended."""
@@ -220,10 +264,17 @@ class NodeRunner:
             return
         now_ns = self._context.clock.now_ns()
         for edge, items in arrivals.items():
-            self._ages_ms[edge].extend((now_ns - a.message.captured_ns) / 1e6 for a in items)
+            ages_ms = [(now_ns - a.message.captured_ns) / 1e6 for a in items]
+            self._ages_ms[edge].extend(ages_ms)
+            self._fresh_ages_ms[edge].extend(ages_ms)
 
 
 def _total_order(arrival: Arrival) -> tuple[int, str, str, int]:
     """The order in which a reader of several writers sees their messages."""
     message = arrival.message
     return (message.sent_ns, message.source, arrival.topic, message.seq)
+
+
+def _nearest_rank(ordered: list[float], share: float) -> float:
+    """The value that ``share`` of sorted values do not exceed; no array for a handful of them."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

@@ -22,6 +22,7 @@ from robot.control import Bye, Done, Failed, Finished, NodeControl, Ready, Start
 from robot.edges import Keep
 from robot.executor import RunOptions, node_context
 from robot.graph import Edge, Graph, load_graph
+from robot.process_load import ProcessLoad
 from robot.runner import NodeRunner, Outgoing
 
 WATCH_PERIOD_MS = 100  # how often a node that nothing wakes looks after its inputs
@@ -67,7 +68,8 @@ class Worker:
             Path(launch.run_dir) if launch.run_dir else None,
         )
         spec = graph.nodes[launch.node]
-        self._runner = NodeRunner(spec, graph, node_context(graph, spec.name, options, self._clock))
+        node = node_context(graph, spec.name, options, self._clock)
+        self._runner = NodeRunner(spec, graph, node, ProcessLoad())
         self._readers: dict[zmq.Socket[bytes], EdgeReader] = {}
         self._writers: dict[str, list[EdgeWriter]] = {}
         for index, edge in enumerate(graph.edges):
@@ -201,6 +203,8 @@ class Worker:
         """
         late = []
         for port, frames in outgoing:
+            if port == "telemetry" and (vitals := self._runner.vitals()) is not None:
+                self.control.offer(vitals)
             for writer in self._writers.get(port, ()):
                 while not (self._is_gone(writer.edge.reader) or writer.send(frames)):
                     if not self._launch.lockstep:
