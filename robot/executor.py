@@ -12,6 +12,7 @@ from pathlib import Path
 
 from robot.clock import SECOND_NS, Clock, Pacer, VirtualClock, WallClock
 from robot.config import USER_ERRORS
+from robot.control import Vitals
 from robot.graph import Edge, Graph
 from robot.node import NodeContext, NodeReport, Role
 from robot.runner import NodeRunner, Outgoing
@@ -58,6 +59,12 @@ Progress = Callable[[float], None]
 ShouldStop = Callable[[], bool]
 Show = Callable[[str, str], None]
 """Told each line that a node has to say: node, line."""
+Note = Callable[[str, Vitals], None]
+"""Told how each node is doing, about once a second."""
+
+
+def nobody_watches(node: str, vitals: Vitals) -> None:
+    """A ``Note`` that goes nowhere."""
 
 
 def node_context(graph: Graph, name: str, options: RunOptions, clock: Clock) -> NodeContext:
@@ -75,7 +82,12 @@ def node_context(graph: Graph, name: str, options: RunOptions, clock: Clock) -> 
 
 
 def run_in_process(
-    graph: Graph, options: RunOptions, progress: Progress, should_stop: ShouldStop, show: Show
+    graph: Graph,
+    options: RunOptions,
+    progress: Progress,
+    should_stop: ShouldStop,
+    show: Show,
+    note: Note = nobody_watches,
 ) -> RunResult:
     """Runs the graph to its end in this process; a node that throws ends the run.
 
@@ -83,7 +95,7 @@ def run_in_process(
         InputError: a node refused its parameters; all nodes were closed.
     """
     kind = _LockstepRun if options.lockstep else _WallRun
-    run = kind(graph, options)
+    run = kind(graph, options, note)
     began = time.monotonic()
     try:
         try:
@@ -113,8 +125,9 @@ def _note_failure(result: RunResult, node: str, error: BaseException, show: Show
 class _InProcessRun:
     """What both clocks share: building, stepping, delivering, closing."""
 
-    def __init__(self, graph: Graph, options: RunOptions, clock: Clock) -> None:
+    def __init__(self, graph: Graph, options: RunOptions, clock: Clock, note: Note) -> None:
         self.graph = graph
+        self._note = note
         self.options = options
         self.clock = clock
         self.ran_s = 0.0
@@ -145,6 +158,8 @@ class _InProcessRun:
         """Hands messages to all readers of their ports."""
         used = []
         for port, frames in outgoing:
+            if port == "telemetry" and (vitals := self.runners[name].vitals()) is not None:
+                self._note(name, vitals)
             for edge in self._readers.get((name, port), ()):
                 self.runners[edge.reader].push(edge, frames)
                 used.append(edge)
@@ -176,9 +191,9 @@ class _InProcessRun:
 class _LockstepRun(_InProcessRun):
     """Virtual time, moved by the schedule."""
 
-    def __init__(self, graph: Graph, options: RunOptions) -> None:
+    def __init__(self, graph: Graph, options: RunOptions, note: Note) -> None:
         self._virtual = VirtualClock()
-        super().__init__(graph, options, self._virtual)
+        super().__init__(graph, options, self._virtual, note)
         self._schedule = LockstepSchedule(graph)
 
     def loop(self, progress: Progress, should_stop: ShouldStop) -> RunResult:
@@ -205,8 +220,8 @@ class _LockstepRun(_InProcessRun):
 class _WallRun(_InProcessRun):
     """Real time: one loop, each node by its deadline or when something wakes it."""
 
-    def __init__(self, graph: Graph, options: RunOptions) -> None:
-        super().__init__(graph, options, WallClock())
+    def __init__(self, graph: Graph, options: RunOptions, note: Note) -> None:
+        super().__init__(graph, options, WallClock(), note)
         start_ns = self.clock.now_ns()
         self._start_ns = start_ns
         self._pacers = {

@@ -32,8 +32,18 @@ from robot.control import (
     Step,
     Stop,
     SupervisorControl,
+    Vitals,
 )
-from robot.executor import Progress, RunOptions, RunResult, ShouldStop, Show, tick_count
+from robot.executor import (
+    Note,
+    Progress,
+    RunOptions,
+    RunResult,
+    ShouldStop,
+    Show,
+    nobody_watches,
+    tick_count,
+)
 from robot.graph import Graph
 from robot.schedule import LockstepSchedule
 from robot.worker import Launch
@@ -48,12 +58,18 @@ class Supervisor:
     """One run of one graph."""
 
     def __init__(
-        self, graph: Graph, overrides: tuple[str, ...], options: RunOptions, show: Show
+        self,
+        graph: Graph,
+        overrides: tuple[str, ...],
+        options: RunOptions,
+        show: Show,
+        note: Note = nobody_watches,
     ) -> None:
         self._graph = graph
         self._overrides = overrides
         self._options = options
         self._show = show
+        self._note = note
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._folder = Path(tempfile.mkdtemp(prefix="reflexarc-"))  # 0700; short, as ipc needs it
         self._control = SupervisorControl(self._context, self._folder)
@@ -212,6 +228,8 @@ class Supervisor:
         if isinstance(message, Ready):
             if self._stop_order is None:  # who comes up later is no longer waited for
                 self._ready.add(name)
+        elif isinstance(message, Vitals):
+            self._note(name, message)
         elif isinstance(message, Finished):
             self._finished.add(name)
         elif isinstance(message, Bye):

@@ -211,3 +211,33 @@ def test_a_delayed_input_is_decoded_like_any_other(make):
     runner.push(_edge(runner), encode(setpoint))
     count = dict(_read(runner, runner.step(0)))["count"]
     assert count.values[1] == pytest.approx(0.3)
+
+
+def test_telemetry_counts_each_edge_since_the_start_and_its_ages_of_the_last_second(make, clock):
+    runner = make("relay", lockstep=False)
+    edge = _edge(runner)
+    told = []
+    for second in (0, 1):
+        clock.ns = second * SECOND_NS + 10 * MS
+        for seq in (3 * second, 3 * second + 1):  # the third is lost
+            runner.push(edge, _command(seq, captured_ns=clock.ns - (seq + 1) * MS))
+            runner.step(clock.ns)
+        clock.ns = (second + 1) * SECOND_NS
+        told += [m for port, m in _read(runner, runner.watch(clock.ns)) if port == "telemetry"]
+    first, second = (t.edges["ticker.count -> relay.command"] for t in told)
+    assert (first.received, first.dropped, second.received, second.dropped) == (2, 0, 4, 1)
+    assert (first.age_ms_p50, first.age_ms_max) == (1.0, 2.0)
+    assert (second.age_ms_p50, second.age_ms_p99, second.age_ms_max) == (4.0, 5.0, 5.0)
+    assert first.rate_hz == second.rate_hz == 2.0
+    assert (told[1].sent["command"], told[1].sent["telemetry"]) == (4, 1)
+    assert told[1].cpu_share is told[1].memory_mb is None  # a process of several nodes
+
+
+def test_a_node_that_nothing_wakes_still_tells_how_it_does(make, clock):
+    runner = make("relay", lockstep=False)
+    assert runner.vitals() is None
+    clock.ns = SECOND_NS
+    (told,) = [m for port, m in _read(runner, runner.watch(clock.ns)) if port == "telemetry"]
+    assert (told.steps, told.rate_hz, told.step_ms_max) == (0, 0.0, 0.0)
+    assert runner.vitals().telemetry.captured_ns == told.captured_ns
+    assert runner.vitals().alerts == tuple(runner.report().alerts)

@@ -3,6 +3,9 @@
 COMMANDS: dict[str, str] = {
     "run": "robot.commands.run:Run",
     "validate": "robot.commands.validate:Validate",
+    "top": "robot.commands.top:Top",
+    "stop": "robot.commands.stop:Stop",
+    "trace": "robot.commands.trace:TraceRun",
     "depth": "robot.commands.depth:Depth",
     "doctor": "robot.commands.doctor:Doctor",
 }

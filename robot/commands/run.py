@@ -19,6 +19,8 @@ from robot.console import Console
 from robot.executor import RunOptions, RunResult, ShouldStop, run_in_process
 from robot.graph import Graph, load_graph
 from robot.pictures import draw_run
+from robot.run_control import controllable
+from robot.run_status import StatusBoard
 from robot.summary import summarise, summary_text
 from robot.supervisor import Supervisor
 from robot.validation import validate
@@ -75,15 +77,26 @@ class Run:
 
     def _execute(self, graph: Graph, options: RunOptions, console: Console) -> RunResult:
         """Runs the graph by the chosen executor, with progress, until its end or Ctrl-C."""
+        board = StatusBoard(graph, options)
         with (
             _interruptible() as interrupted,
-            console.progress(graph.name, self.seconds) as progress,
+            controllable(board, graph.name, options.run_dir) as control,
+            console.progress(graph.name, self.seconds) as show_progress,
         ):
+
+            def progress(seconds: float) -> None:
+                board.progress(seconds)
+                show_progress(seconds)
+
+            def should_stop() -> bool:
+                return interrupted() or control.stop_asked
+
+            say = console.node_line
             if self.in_process:
                 with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no result
-                    return run_in_process(graph, options, progress, interrupted, console.node_line)
-            supervisor = Supervisor(graph, self.set, options, console.node_line)
-            return supervisor.run(progress, interrupted)
+                    return run_in_process(graph, options, progress, should_stop, say, board.note)
+            supervisor = Supervisor(graph, self.set, options, say, board.note)
+            return supervisor.run(progress, should_stop)
 
 
 def _conclude(
