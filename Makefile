@@ -48,6 +48,7 @@ format: .venv/.dev
 	$(BIN)/ruff check --fix $(SOURCES)
 
 bench: .venv/.dev
+	$(BIN)/python -m pytest -m budget
 	$(BIN)/python -m benchmarks.stereo_motorcycle --out docs/results/stereo_motorcycle.json
 	$(BIN)/python -m benchmarks.sad_speed --out docs/results/sad_speed.json
 	$(BIN)/python -m benchmarks.machine_speed --out docs/results/machine_speed.json

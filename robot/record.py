@@ -28,7 +28,7 @@ from robot.wire import WireError, decode, pack, unpack
 WIRE_ENCODING = "reflexarc"  # message encoding of the channels that hold wire bytes
 CHUNK_BYTES = 256 * 1024
 RECORD_LIMIT_BYTES = 512 * 1024 * 1024  # a reader refuses larger records before allocating
-_DAMAGE = (McapError, EOFError, RuntimeError, ValueError, OverflowError, struct.error, MemoryError)
+DAMAGE = (McapError, EOFError, RuntimeError, ValueError, OverflowError, struct.error, MemoryError)
 """What the MCAP reader raises on damaged bytes: RuntimeError is LZ4's, the last is a false size."""
 
 
@@ -261,7 +261,7 @@ class LogReader:
                     record = next(records)
                 except StopIteration:
                     return
-                except _DAMAGE as error:
+                except DAMAGE as error:
                     if not channels:
                         reason = " ".join(str(error).split())
                         raise LogError(f"{self._path}: is not an MCAP log: {reason}") from error

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from mcap.exceptions import McapError
 from mcap.records import Metadata
 from mcap.stream_reader import StreamReader
 
 from perception.quantities import InputError
 from robot.messages import Alert, Message, Telemetry
-from robot.record import RECORD_LIMIT_BYTES, LogError, LogReader
+from robot.record import DAMAGE, RECORD_LIMIT_BYTES, LogError, LogReader
 
 Port = tuple[str, str]
 """A node and one of its output ports."""
@@ -96,16 +95,19 @@ def logged_graph(log: Path) -> LoggedGraph:
             records = StreamReader(stream, record_size_limit=RECORD_LIMIT_BYTES).records
             metadata = next(r for r in records if isinstance(r, Metadata) and r.name == "reflexarc")
         resolved: Any = json.loads(metadata.metadata["graph"])
-        edges = [
-            (*text.partition(" -> ")[0].split("."), text.partition(" -> ")[2].split(".")[0])
-            for text, policy in resolved["edges"].items()
-            if "delayed" not in policy
-        ]
+        edges = (_edge(t) for t, policy in resolved["edges"].items() if "delayed" not in policy)
         return LoggedGraph(str(resolved["graph"]), tuple(edges))
     except OSError as error:
         raise LogError(f"{log}: cannot be read: {error.strerror}") from error
-    except (StopIteration, KeyError, McapError, EOFError, ValueError, AttributeError) as error:
+    except (StopIteration, KeyError, TypeError, AttributeError, *DAMAGE) as error:
         raise LogError(f"{log}: holds no graph, so nothing can be followed through it") from error
+
+
+def _edge(text: str) -> tuple[str, str, str]:
+    """Writer, output and reader in the text of an edge."""
+    before, _, after = text.partition(" -> ")
+    writer, output = before.split(".")
+    return writer, output, after.partition(".")[0]
 
 
 def sent_times(logged: Iterable[Any]) -> Streams:
