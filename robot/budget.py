@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from perception.quantities import InputError
 from robot.clock import SECOND_NS
 from robot.config import find_config, read_toml, refuse_unknown, to_config
+from robot.control import Vitals
 from robot.executor import RunOptions
 from robot.graph import Graph, load_graph
 from robot.messages import Alert, Telemetry
@@ -127,23 +130,34 @@ def run_budget(budget: Budget, overrides: tuple[str, ...], run_dir: Path) -> lis
     validate(graph, lockstep=False)
     refuse_strangers(budget, graph)
     options = RunOptions(budget.seconds, budget.seed, lockstep=False, run_dir=run_dir)
-    said: list[str] = []
-    supervisor = Supervisor(graph, overrides, options, lambda n, text: said.append(f"{n}: {text}"))
+    heard: list[Telemetry] = []
+
+    def note(node: str, vitals: Vitals) -> None:
+        told = vitals.telemetry
+        heard.append(msgspec.structs.replace(told, source=node, sent_ns=told.captured_ns))
+
+    supervisor = Supervisor(graph, overrides, options, lambda *_: None, note)
     result = supervisor.run(lambda _: None, lambda: False)
     if result.failures:
         return [f"{node}: failed: {error}" for node, error in result.failures.items()]
-    return list(compare(measure(run_dir / "log.mcap", budget.warm_up_s), budget))
+    return list(compare(measure(run_dir / "log.mcap", budget.warm_up_s, heard), budget))
 
 
-def measure(log: Path, warm_up_s: float) -> Measured:
+def measure(log: Path, warm_up_s: float, heard: Sequence[Telemetry] = ()) -> Measured:
     """A recorded run in numbers, without its first ``warm_up_s`` seconds.
+
+    Args:
+        log: the run's log.
+        warm_up_s: seconds.
+        heard: telemetry that went past the log: a recorder does not record itself.
 
     Raises:
         LogError: the log cannot be read, or holds no graph.
     """
     logged = list(LogReader(log).messages())
     begin_ns = min((message.sent_ns for _, message, _ in logged), default=0)
-    judged = [row for row in logged if row.message.sent_ns >= begin_ns + warm_up_s * SECOND_NS]
+    end_of_warm_up_ns = begin_ns + warm_up_s * SECOND_NS
+    judged = [row for row in logged if row.message.sent_ns >= end_of_warm_up_ns]
     latencies = _latencies_ms(logged_graph(log), sent_times(judged))
     told: dict[str, list[Telemetry]] = {}
     spoken: dict[str, list[Any]] = {}
@@ -153,6 +167,10 @@ def measure(log: Path, warm_up_s: float) -> Measured:
         elif not isinstance(message, Alert):
             port = topic.rpartition("/")[2]
             spoken.setdefault(f"{message.source}.{port}", []).append(message)
+    recorded = set(told)
+    for message in heard:
+        if message.source not in recorded and message.sent_ns >= end_of_warm_up_ns:
+            told.setdefault(message.source, []).append(message)
     return Measured(
         {node: _cost(messages, latencies.get(node)) for node, messages in told.items()},
         {port: _figures(messages) for port, messages in spoken.items() if len(messages) > 2},

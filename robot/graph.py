@@ -16,12 +16,13 @@ from typing import Any
 
 from perception.quantities import InputError
 from robot.config import RobotConfig, find_config, load_robot, read_toml, refuse_unknown, to_config
-from robot.edges import EdgePolicy, parse_policy
+from robot.edges import EdgePolicy, Keep, parse_policy
 from robot.messages import Alert, Message, Telemetry
-from robot.node import Input, Node, Output
+from robot.node import Input, Node, Output, Role
 from robot.nodes import NODES
 
 GRAPH_KEYS = ("description", "robot", "nodes", "edges")
+WATCHERS_POLICY = EdgePolicy(Keep.QUEUE, 64)  # of edges to an added watcher: it may lose, never delay
 BUILT_IN_OUTPUTS = {
     "telemetry": Output(Telemetry, steady=False),
     "alerts": Output(Alert, steady=False),
@@ -86,6 +87,8 @@ class Graph:
     robot: RobotConfig
     nodes: dict[str, NodeSpec]
     edges: tuple[Edge, ...]
+    watchers: tuple[str, ...] = ()
+    """Nodes that are not in its file: they were added to watch one run."""
 
     def edges_into(self, node: str) -> list[Edge]:
         """Edges that a node reads."""
@@ -132,13 +135,17 @@ def topic_of(writer: str, port: str, output: Output) -> str:
     return f"{writer}/{port}"
 
 
-def load_graph(name_or_path: str, overrides: Sequence[str] = ()) -> Graph:
+def load_graph(
+    name_or_path: str, overrides: Sequence[str] = (), watchers: Sequence[str] = ()
+) -> Graph:
     """Reads a graph by its name under ``configs/graphs/`` or by path.
 
     Args:
         name_or_path: ``room_sim``, or a path that ends in ``.toml``.
         overrides: ``node.key=value`` texts (``node.table.key=value`` for a key inside a table), the
             value as in TOML or a bare word.
+        watchers: classes of nodes to add, each under its own name, that see all that is said by
+            nodes which do not watch themselves.
 
     Raises:
         InputError: no such graph, or anything in it that does not resolve.
@@ -151,6 +158,8 @@ def load_graph(name_or_path: str, overrides: Sequence[str] = ()) -> Graph:
             raise InputError(f"{path}: {key!r} is missing; a graph has: {', '.join(GRAPH_KEYS)}")
         if key != "robot" and not isinstance(tables[key], dict):
             raise InputError(f"{path}: {key!r} must be a table: write [{key}]")
+    added = tuple(name for name in watchers if name not in tables["nodes"])
+    tables["nodes"].update({name: {"class": name} for name in added})
     _apply_overrides(tables["nodes"], overrides)
     nodes = {name: _node(path, name, table) for name, table in tables["nodes"].items()}
     edges = [
@@ -158,8 +167,22 @@ def load_graph(name_or_path: str, overrides: Sequence[str] = ()) -> Graph:
         for text, policy in tables["edges"].items()
         for edge in _edges(path, nodes, text, _policy(path, text, policy))
     ]
+    edges += [edge for name in added for edge in _watching_edges(path, nodes, name)]
     robot = load_robot(str(tables["robot"]))
-    return Graph(path.stem, path, str(tables.get("description", "")), robot, nodes, tuple(edges))
+    description = str(tables.get("description", ""))
+    return Graph(path.stem, path, description, robot, nodes, tuple(edges), added)
+
+
+def _watching_edges(path: Path, nodes: dict[str, NodeSpec], name: str) -> list[Edge]:
+    """Edges from all outputs of nodes that do not watch to the one input of one that does."""
+    (port,) = nodes[name].inputs
+    return [
+        edge
+        for node in nodes.values()
+        if node.node_class.role is not Role.WATCHING
+        for output in node.outputs
+        for edge in _edges(path, nodes, f"{node.name}.{output} -> {name}.{port}", WATCHERS_POLICY)
+    ]
 
 
 def _apply_overrides(nodes: dict[str, Any], overrides: Sequence[str]) -> None:

@@ -115,6 +115,7 @@ class Supervisor:
             lockstep=self._options.lockstep,
             seconds=self._options.seconds,
             run_dir=str(run_dir.resolve()) if run_dir else None,
+            watchers=self._graph.watchers,
         )
         process = subprocess.Popen(
             [

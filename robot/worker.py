@@ -41,6 +41,8 @@ class Launch(msgspec.Struct, frozen=True):
     lockstep: bool
     seconds: float | None
     run_dir: str | None
+    watchers: tuple[str, ...] = ()
+    """Nodes added to the graph's own."""
 
 
 class _OrphanedError(Exception):
@@ -103,6 +105,9 @@ class Worker:
     def close(self) -> None:
         """Closes node and sockets."""
         self._runner.node.close()
+        self._close_sockets()
+
+    def _close_sockets(self) -> None:
         for socket in (*self._readers.values(), *(w for ws in self._writers.values() for w in ws)):
             socket.close()
 
@@ -244,8 +249,13 @@ class Worker:
         for reader in self._readers.values():
             if reader.sent is not None:
                 self._runner.close_edge(reader.edge, reader.sent)
-        self.close()
+        self._runner.node.close()
         self.control.send(Bye(self._runner.report()))
+        # Until the supervisor lets go: ZeroMQ forgets what a slow reader has not yet taken from the
+        # kernel when the writer closes, the end marker included.
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        self._close_sockets()
 
 
 def _close_after_failure(worker: Worker) -> None:
@@ -280,7 +290,8 @@ def _run_node(
     launch: Launch, context: zmq.Context[zmq.Socket[bytes]], control: NodeControl
 ) -> None:
     """Builds and runs the node; closes it after a failure too."""
-    worker = Worker(launch, load_graph(launch.graph, launch.overrides), context, control)
+    graph = load_graph(launch.graph, launch.overrides, launch.watchers)
+    worker = Worker(launch, graph, context, control)
     try:
         worker.run()
     except BaseException:

@@ -163,7 +163,9 @@ def test_a_log_is_measured_without_its_warm_up_and_without_what_the_recorder_los
             *(("telemetry/mind", message) for message in load),
         ],
     )
-    measured = measure(tmp_path / "log.mcap", warm_up_s=2.0)
+    heard = [_load("mind", 3000, 9.0, 9.0), _load("log", 1000, 9.0, 9.0), _load("log", 2000, 1, 8)]
+    measured = measure(tmp_path / "log.mcap", 2.0, heard)
+    assert measured.nodes["log"] == NodeCost(1.0, 8.0, 0.0, None)  # a recorder is not in its log
     mind = measured.nodes["mind"]
     assert mind.cpu_share == pytest.approx(0.3)  # of seconds 2, 3 and 4
     assert (mind.memory_mb, mind.memory_growth_mb) == (54.0, 2.0)

@@ -18,6 +18,7 @@ from robot.config import USER_ERRORS, list_configs, read_toml
 from robot.console import Console
 from robot.executor import RunOptions, RunResult, ShouldStop, run_in_process
 from robot.graph import Graph, load_graph
+from robot.metrics import serve_metrics
 from robot.pictures import draw_run
 from robot.run_control import controllable
 from robot.run_status import StatusBoard
@@ -49,6 +50,10 @@ class Run:
         tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NODE.KEY=VALUE")
     ] = ()
     """Overrides a parameter of a node; may be given several times."""
+    view: bool = False
+    """Serve a live view for Foxglove at ws://127.0.0.1:8765 (--set viewer.port=N for another)."""
+    metrics: int | None = None
+    """Serve metrics for Prometheus at http://127.0.0.1:METRICS/metrics."""
     json: bool = False
     """Print the summary as JSON, and no progress."""
 
@@ -60,7 +65,7 @@ class Run:
             raise InputError(f"--seconds {self.seconds:g}: must be above 0")
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: must be 0 or more")
-        graph = load_graph(self.graph, self.set)
+        graph = load_graph(self.graph, self.set, ("viewer",) if self.view else ())
         lockstep = graph.time_owner is not None if self.clock is None else self.clock == "lockstep"
         validate(graph, lockstep=lockstep)
         existed = self.out is not None and self.out.exists()
@@ -80,6 +85,7 @@ class Run:
         board = StatusBoard(graph, options)
         with (
             _interruptible() as interrupted,
+            serve_metrics(board, self.metrics),
             controllable(board, graph.name, options.run_dir) as control,
             console.progress(graph.name, self.seconds) as show_progress,
         ):

@@ -103,8 +103,8 @@ def picture(status: RunStatus) -> Group:
 
 def _nodes(status: RunStatus) -> Table:
     table = Table("node", box=None, header_style="bold", padding=(0, 1))
-    for heading in ("Hz", "of", "step p99 ms", "max ms", "late", "CPU %", "MB", "heard s"):
-        table.add_column(heading, justify="right")
+    for heading in ("Hz", "of", "step p99", "max ms", "late", "CPU %", "MB", "heard s"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, node in status.nodes.items():
         table.add_row(name, *_node_cells(node), style=_style(node))
     return table
@@ -134,9 +134,9 @@ def _style(node: NodeStatus) -> str | None:
 def _edges(status: RunStatus) -> Table:
     """A row per input: the many edges into one recorder are summed up."""
     table = Table(box=None, header_style="bold", padding=(0, 1))
-    table.add_column("edge", no_wrap=True)
-    for heading in ("Hz", "age p50 ms", "p99", "max", "sent", "received", "dropped"):
-        table.add_column(heading, justify="right")
+    table.add_column("edge", overflow="fold")
+    for heading in ("Hz", "age p50", "p99", "max ms", "sent", "received", "dropped"):
+        table.add_column(heading, justify="right", no_wrap=True)
     by_input: dict[str, dict[str, EdgeStatus]] = {}
     for name, edge in status.edges.items():
         by_input.setdefault(name.partition(" -> ")[2], {})[name] = edge
