@@ -5,6 +5,7 @@ clock, and its own log is held against a budget. The measuring and the comparing
 functions over a log, so a recorded run can be judged as well as a fresh one.
 """
 
+import itertools
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -198,9 +199,7 @@ def compare(measured: Measured, budget: Budget) -> Iterator[str]:
 def _node_faults(name: str, cost: NodeCost, allowed: NodeBudget) -> Iterator[str]:
     yield from _over(name, "CPU share", cost.cpu_share, allowed.cpu_share, "cores")
     yield from _over(name, "memory", cost.memory_mb, allowed.memory_mb, "MB")
-    yield from _over(
-        name, "memory growth", cost.memory_growth_mb, allowed.memory_growth_mb, "MB"
-    )
+    yield from _over(name, "memory growth", cost.memory_growth_mb, allowed.memory_growth_mb, "MB")
     latency_ms = cost.latency_ms or {}
     for share, limit_ms in (("p50", allowed.latency_p50_ms), ("p99", allowed.latency_p99_ms)):
         if limit_ms is not None and share not in latency_ms:
@@ -234,8 +233,8 @@ def _table(path: Path, tables: Mapping[str, Any], key: str) -> Mapping[str, Any]
 def _latencies_ms(graph: Any, streams: Streams) -> dict[str, dict[str, float]]:
     """Per node, from the message that it used to the slowest one that it made of it."""
     slowest: dict[str, dict[str, float]] = {}
-    for port, befores in hops(graph, streams).items():
-        for before in befores:
+    for port, sources in hops(graph, streams).items():
+        for before in sources:
             found = spread(_hop_ms(streams, before, port))
             node = port[0]
             if node not in slowest or found["p50"] > slowest[node]["p50"]:
@@ -259,10 +258,7 @@ def _figures(messages: Sequence[Any]) -> StreamFigures:
     """Rates by sequence numbers, so that what a recorder lost does not count as silence."""
     first, last = messages[0], messages[-1]
     seconds = max(last.sent_ns - first.sent_ns, 1) / SECOND_NS
-    intervals = [
-        (b.sent_ns - a.sent_ns) / (b.seq - a.seq)
-        for a, b in zip(messages, messages[1:], strict=False)
-    ]
+    intervals = [(b.sent_ns - a.sent_ns) / (b.seq - a.seq) for a, b in itertools.pairwise(messages)]
     return StreamFigures(
         rate_hz=(last.seq - first.seq) / seconds,
         jitter=statistics.pstdev(intervals) / max(statistics.fmean(intervals), 1),

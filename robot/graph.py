@@ -22,7 +22,9 @@ from robot.node import Input, Node, Output, Role
 from robot.nodes import NODES
 
 GRAPH_KEYS = ("description", "robot", "nodes", "edges")
-WATCHERS_POLICY = EdgePolicy(Keep.QUEUE, 64)  # of edges to an added watcher: it may lose, never delay
+WATCHERS_POLICY = EdgePolicy(
+    Keep.QUEUE, 64
+)  # of edges to an added watcher: it may lose, never delay
 BUILT_IN_OUTPUTS = {
     "telemetry": Output(Telemetry, steady=False),
     "alerts": Output(Alert, steady=False),

@@ -63,7 +63,9 @@ NODE_METRICS = (
 EDGE_METRICS = (
     EdgeMetric("reflexarc_edge_sent", True, "Messages sent by the writer", lambda e: e.sent),
     EdgeMetric("reflexarc_edge_received", True, "Messages the reader got", lambda e: e.received),
-    EdgeMetric("reflexarc_edge_dropped", True, "Messages the reader never got", lambda e: e.dropped),
+    EdgeMetric(
+        "reflexarc_edge_dropped", True, "Messages the reader never got", lambda e: e.dropped
+    ),
     EdgeMetric(
         "reflexarc_edge_age_seconds_p99",
         False,

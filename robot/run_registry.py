@@ -34,7 +34,7 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
     graph: str
     pid: int
     started_ticks: int
-    """Start of the process as the kernel counts it: tells it from a later one of the same number."""
+    """When the kernel started the process: tells it from a later one of the same number."""
     run_dir: str | None
     folder: str
     """The run's 0700 folder, which holds its control socket."""

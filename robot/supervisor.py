@@ -236,13 +236,17 @@ class Supervisor:
         elif isinstance(message, Bye):
             self._result.reports[name] = message.report
         elif isinstance(message, Failed):
-            if message.user_error and name not in self._ready:
-                self._bad_input = self._bad_input or message.error
-            elif not message.user_error:
-                for line in message.traceback.rstrip().splitlines():
-                    self._show(name, line)
-            self._fail(name, message.error)
+            self._hear_failure(name, message)
         return said
+
+    def _hear_failure(self, name: str, failed: Failed) -> None:
+        """Shows and notes why a node threw."""
+        if failed.user_error and name not in self._ready:
+            self._bad_input = self._bad_input or failed.error
+        elif not failed.user_error:
+            for line in failed.traceback.rstrip().splitlines():
+                self._show(name, line)
+        self._fail(name, failed.error)
 
     def _notice_the_dead(self) -> None:
         """A process that ended without a word has failed.

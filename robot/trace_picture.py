@@ -46,7 +46,10 @@ def _x(ms: float, end_ms: float) -> int:
 def _axis(image: NDArray[np.uint8], end_ms: float, bottom_px: int) -> None:
     """Vertical lines at round times since capture."""
     step_ms = next(
-        base * 10**power for power in range(9) for base in STEPS_MS if end_ms <= base * 10**power * 8
+        base * 10**power
+        for power in range(9)
+        for base in STEPS_MS
+        if end_ms <= base * 10**power * 8
     )
     for tick in range(int(end_ms / step_ms) + 1):
         x = _x(tick * step_ms, end_ms)

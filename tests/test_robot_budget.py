@@ -23,7 +23,9 @@ from robot.record import LogFile, LogWriter
 from robot.wire import encode
 
 MS = 1_000_000
-COST = NodeCost(cpu_share=0.5, memory_mb=100.0, memory_growth_mb=2.0, latency_ms={"p50": 4.0, "p99": 9.0})
+COST = NodeCost(
+    cpu_share=0.5, memory_mb=100.0, memory_growth_mb=2.0, latency_ms={"p50": 4.0, "p99": 9.0}
+)
 FIGURES = StreamFigures(rate_hz=10.0, jitter=0.2, age_ms={"p50": 5.0, "p99": 20.0})
 MEASURED = Measured({"mind": COST, "eye": COST}, {"mind.wish": FIGURES})
 
@@ -105,9 +107,9 @@ def test_a_wrong_budget_is_one_line_with_the_choices(text, fragments, tmp_path):
 
 def test_a_budget_for_what_the_graph_does_not_have_is_refused():
     graph = load_graph("room_sim")
-    with pytest.raises(InputError, match="'sterio'.*did you mean 'stereo'"):
-        refuse_strangers(Budget("room_sim", nodes={"sterio": NodeBudget()}), graph)
-    with pytest.raises(InputError, match="stereo.proximity"):
+    with pytest.raises(InputError, match=r"'stere'.*did you mean 'stereo'"):
+        refuse_strangers(Budget("room_sim", nodes={"stere": NodeBudget()}), graph)
+    with pytest.raises(InputError, match=r"stereo\.proximity"):
         refuse_strangers(Budget("room_sim", streams={"stereo.depths": StreamBudget()}), graph)
 
 

@@ -87,7 +87,10 @@ def test_metrics_are_served_on_loopback_only_and_end_with_the_run(board):
 def test_a_port_that_is_taken_is_one_line_that_names_it(board):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(MetricsError, match=f"--metrics {port}: .*in use"), serve_metrics(board, port):
+        with (
+            pytest.raises(MetricsError, match=f"--metrics {port}: .*in use"),
+            serve_metrics(board, port),
+        ):
             pass
     with pytest.raises(MetricsError, match="99999"), serve_metrics(board, 99999):
         pass

@@ -1,4 +1,4 @@
-"""The live view, with real clients at the other end: what they see, and whom they cannot hold up."""
+"""The live view, with real clients at the other end: what they see, whom they cannot hold up."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import pytest
 from websockets.sync.client import connect
 
 from perception.quantities import InputError
+from robot.clock import VirtualClock
 from robot.edges import Arrival
 from robot.executor import RunOptions, node_context
 from robot.graph import load_graph
@@ -25,8 +26,6 @@ from robot.wire import encode
 def viewer(tiny):
     graph = load_graph(str(tiny), ("viewer.port=0",), ("viewer",))
     options = RunOptions(seconds=None, seed=0, lockstep=False, run_dir=None)
-    from robot.clock import VirtualClock
-
     spec = graph.nodes["viewer"]
     node = spec.node_class(spec.config, node_context(graph, "viewer", options, VirtualClock()))
     yield node
