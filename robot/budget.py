@@ -20,10 +20,10 @@ from robot.config import find_config, read_toml, refuse_unknown, to_config
 from robot.control import Vitals
 from robot.executor import RunOptions
 from robot.graph import Graph, load_graph
-from robot.messages import Alert, Telemetry
+from robot.messages import Telemetry
 from robot.record import LogReader
 from robot.supervisor import Supervisor
-from robot.trace import Port, Streams, hops, logged_graph, sent_times, spread
+from robot.trace import OF_THE_MACHINE, Port, Streams, hops, logged_graph, sent_times, spread
 from robot.validation import validate
 
 
@@ -156,17 +156,18 @@ def measure(log: Path, warm_up_s: float, heard: Sequence[Telemetry] = ()) -> Mea
         LogError: the log cannot be read, or holds no graph.
     """
     logged = list(LogReader(log).messages())
-    begin_ns = min((message.sent_ns for _, message, _ in logged), default=0)
+    begin_ns = min((row.message.sent_ns for row in logged), default=0)
     end_of_warm_up_ns = begin_ns + warm_up_s * SECOND_NS
     judged = [row for row in logged if row.message.sent_ns >= end_of_warm_up_ns]
     latencies = _latencies_ms(logged_graph(log), sent_times(judged))
     told: dict[str, list[Telemetry]] = {}
     spoken: dict[str, list[Any]] = {}
-    for topic, message, _ in judged:
+    for row in judged:
+        message = row.message
         if isinstance(message, Telemetry):
             told.setdefault(message.source, []).append(message)
-        elif not isinstance(message, Alert):
-            port = topic.rpartition("/")[2]
+        elif not isinstance(message, OF_THE_MACHINE):
+            port = row.topic.rpartition("/")[2]
             spoken.setdefault(f"{message.source}.{port}", []).append(message)
     recorded = set(told)
     for message in heard:

@@ -17,14 +17,16 @@ from mcap.records import Metadata
 from mcap.stream_reader import StreamReader
 
 from perception.quantities import InputError
-from robot.messages import Alert, Message, Telemetry
-from robot.record import DAMAGE, RECORD_LIMIT_BYTES, LogError, LogReader
+from robot.graph import BUILT_IN_OUTPUTS
+from robot.record import DAMAGE, RECORD_LIMIT_BYTES, LogError, Logged, LogReader
 
 Port = tuple[str, str]
 """A node and one of its output ports."""
 Streams = Mapping[Port, Mapping[int, int]]
 """Per output port, when the first message of each ``captured_ns`` was sent, in ns."""
 
+OF_THE_MACHINE = tuple(output.type for output in BUILT_IN_OUTPUTS.values())
+"""Messages that every node sends of itself; no frame is in them."""
 SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 
 
@@ -110,12 +112,13 @@ def _edge(text: str) -> tuple[str, str, str]:
     return writer, output, after.partition(".")[0]
 
 
-def sent_times(logged: Iterable[Any]) -> Streams:
+def sent_times(logged: Iterable[Logged]) -> Streams:
     """When each frame's message was sent, by output port; the machine's own load left out."""
     streams: dict[Port, dict[int, int]] = {}
-    for topic, message, _ in logged:
-        if isinstance(message, Message) and not isinstance(message, Telemetry | Alert):
-            port = (message.source, topic.rpartition("/")[2])
+    for entry in logged:
+        message = entry.message
+        if not isinstance(message, OF_THE_MACHINE):
+            port = (message.source, entry.topic.rpartition("/")[2])
             streams.setdefault(port, {}).setdefault(message.captured_ns, message.sent_ns)
     return streams
 

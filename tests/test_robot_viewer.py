@@ -11,6 +11,7 @@ import pytest
 from websockets.sync.client import connect
 
 from perception.quantities import InputError
+from robot.cli import main
 from robot.clock import VirtualClock
 from robot.edges import Arrival
 from robot.executor import RunOptions, node_context
@@ -172,5 +173,34 @@ def test_a_viewer_that_is_stopped_cannot_hold_up_control(tiny_processes, tmp_pat
     edge = "ticker.count -> viewer.log"
     viewer = result.reports["viewer"]
     assert viewer.dropped[edge] > 0
-    assert viewer.received[edge] + viewer.dropped[edge] == 40 * 50
+    sent = result.reports["ticker"].sent["count"]
+    assert viewer.received[edge] + viewer.dropped[edge] == sent >= 40 * 50
     assert result.reports["actuator"].steps > 0
+
+
+def test_run_with_view_adds_the_viewer_and_serves_metrics_meanwhile(asl_room, tmp_path, capsys):
+    viewed = ["--view", "--set", "viewer.port=0", "--metrics", "0"]
+    camera = ["--set", f"camera.path={asl_room}", "--set", "stereo.matcher=bm"]
+    run = ["run", "folder_stereo", "--in-process", "--out", str(tmp_path / "run")]
+    assert main([*run, *camera, *viewed]) == 0
+    told = capsys.readouterr().err
+    assert "live view at ws://127.0.0.1:" in told
+    assert "metrics at http://127.0.0.1:" in told
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    edge = summary["edges"]["stereo.depth -> viewer.log"]
+    assert edge["sent"] == edge["received"] == 6
+
+
+def test_a_port_that_is_taken_ends_the_run_before_it_begins_and_leaves_no_folder(
+    asl_room, tmp_path, capsys
+):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        camera = ["--set", f"camera.path={asl_room}"]
+        run = ["run", "folder_stereo", *camera, "--out", str(tmp_path / "run")]
+        for flags in (["--metrics", str(port)], ["--view", "--set", f"viewer.port={port}"]):
+            assert main([*run, *flags]) == 2
+            out, err = capsys.readouterr()
+            assert out == ""
+            assert str(port) in err.splitlines()[-1]
+            assert not (tmp_path / "run").exists()

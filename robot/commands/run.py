@@ -53,7 +53,7 @@ class Run:
     view: bool = False
     """Serve a live view for Foxglove at ws://127.0.0.1:8765 (--set viewer.port=N for another)."""
     metrics: int | None = None
-    """Serve metrics for Prometheus at http://127.0.0.1:METRICS/metrics."""
+    """Serve metrics for Prometheus at this port of 127.0.0.1; 0: any that is free."""
     json: bool = False
     """Print the summary as JSON, and no progress."""
 
@@ -85,10 +85,12 @@ class Run:
         board = StatusBoard(graph, options)
         with (
             _interruptible() as interrupted,
-            serve_metrics(board, self.metrics),
+            serve_metrics(board, self.metrics) as metrics_port,
             controllable(board, graph.name, options.run_dir) as control,
             console.progress(graph.name, self.seconds) as show_progress,
         ):
+            if metrics_port is not None:
+                console.say(f"metrics at http://127.0.0.1:{metrics_port}/metrics")
 
             def progress(seconds: float) -> None:
                 board.progress(seconds)
