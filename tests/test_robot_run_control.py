@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import zmq
 
 from robot.cli import main
-from robot.commands.top import Top, picture
-from robot.control import Vitals
+from robot.commands.top import picture
+from robot.control import NodeControl, Vitals
 from robot.executor import RunOptions, run_in_process
 from robot.graph import load_graph
 from robot.messages import EdgeTelemetry, Telemetry
@@ -245,12 +247,38 @@ def test_stop_asks_the_run_to_end(client, board, capsys):
     assert board.stopping
 
 
-def test_ctrl_c_leaves_top_cleanly(client, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
+def _top_process():
+    """``reflexarc top`` in a process of its own, once it has printed the first status."""
+    command = [sys.executable, "-m", "robot.cli", "top", "--json"]
+    top = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert msgspec.json.decode(top.stdout.readline(), type=RunStatus).graph == "tiny"
+    return top
 
-    monkeypatch.setattr("robot.commands.top._statuses", interrupted)
-    assert Top()() == 0
+
+def test_ctrl_c_leaves_top_cleanly_and_the_run_goes_on(client):
+    top = _top_process()
+    top.send_signal(signal.SIGINT)
+    assert top.communicate()[1] == ""
+    assert top.returncode == 0
+    assert not client.status().stopping
+
+
+def test_top_ends_with_its_run(runtime, board):
+    with controllable(board, "tiny", None):
+        top = _top_process()
+    assert top.communicate()[1] == ""
+    assert top.returncode == 0
+
+
+def test_a_node_never_waits_for_a_supervisor_that_does_not_listen():
+    context = zmq.Context()
+    control = NodeControl(context, Path("/nowhere"), "relay")
+    vitals = Vitals(_telemetry(), ())
+    while control.offer(vitals):
+        pass
+    assert not control.offer(vitals)
+    control.socket.close(linger=0)
+    context.term()
 
 
 def test_load_counts_the_work_and_the_memory_of_this_process():

@@ -67,9 +67,8 @@ class Top:
 
     def _live(self, entry: RunEntry, client: RunClient) -> None:
         """Redraws the tables each second."""
-        statuses = _statuses(entry, client)
-        with Live(picture(next(statuses)), auto_refresh=False, screen=False) as live:
-            for status in statuses:
+        with Live(auto_refresh=False) as live:
+            for status in _statuses(entry, client):
                 live.update(picture(status), refresh=True)
         sys.stdout.write("the run has ended\n")
 
@@ -77,16 +76,20 @@ class Top:
 def _statuses(entry: RunEntry, client: RunClient) -> Iterator[RunStatus]:
     """The run's status each second, until the run has ended."""
     due_s = time.monotonic()
-    while True:
+    while _goes_on(entry):
         try:
             status = client.status()
         except RunControlError:
-            if not entry.alive or not Path(entry.folder).exists():
-                return
-            raise
+            if _goes_on(entry):
+                raise
+            return
         yield status
         due_s += PERIOD_S
         time.sleep(max(0.0, due_s - time.monotonic()))
+
+
+def _goes_on(entry: RunEntry) -> bool:
+    return entry.alive and Path(entry.folder).exists()
 
 
 def picture(status: RunStatus) -> Group:
