@@ -47,6 +47,11 @@ def test_a_frame_that_was_overtaken_is_counted_and_not_measured():
     assert found.total_ms["max"] == 13
 
 
+def test_a_message_sent_before_what_it_would_be_made_of_is_no_part_of_a_frame():
+    streams = _streams((1, 10, 2), (1, -5, 2))
+    assert trace("three", longest_way(GRAPH, streams), streams).arrived == 1
+
+
 def test_the_way_may_end_earlier_and_a_wrong_end_is_told_with_the_right_ones():
     streams = _streams((1, 10, 2))
     assert longest_way(GRAPH, streams, "mind.wish") == WAY[:2]
