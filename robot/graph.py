@@ -15,9 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from perception.quantities import InputError
-from robot.config import RobotConfig, find_config, load_robot, read_toml, refuse_unknown, to_config
+from robot.config import (
+    ROBOT_SECTIONS,
+    RobotConfig,
+    find_config,
+    load_robot,
+    read_toml,
+    refuse_unknown,
+    to_config,
+)
 from robot.edges import EdgePolicy, parse_policy
-from robot.messages import Alert, Message, Telemetry
+from robot.messages import Alert, Message, StepRecord, Telemetry
 from robot.node import Input, Node, Output
 from robot.nodes import NODES
 
@@ -25,6 +33,7 @@ GRAPH_KEYS = ("description", "robot", "nodes", "edges")
 BUILT_IN_OUTPUTS = {
     "telemetry": Output(Telemetry, steady=False),
     "alerts": Output(Alert, steady=False),
+    "steps": Output(StepRecord, steady=False),
 }
 """Ports that every node has: the runner writes them."""
 
@@ -124,11 +133,11 @@ class Graph:
 
 
 def topic_of(writer: str, port: str, output: Output) -> str:
-    """``node/port``; the truth and the machine's own load have roots of their own."""
+    """``node/port``; the truth, the machine's own load and step records have their own roots."""
     if output.truth:
         return f"truth/{writer}/{port}"
-    if port == "telemetry":
-        return f"telemetry/{writer}"
+    if port in ("telemetry", "steps"):
+        return f"{port}/{writer}"
     return f"{writer}/{port}"
 
 
@@ -146,20 +155,55 @@ def load_graph(name_or_path: str, overrides: Sequence[str] = ()) -> Graph:
     path = find_config("graphs", name_or_path)
     tables = read_toml(path)
     refuse_unknown(str(path), tables, GRAPH_KEYS)
+    _refuse_missing(path, tables)
+    robot = load_robot(str(tables["robot"]))
+    return _resolve(path.stem, path, tables, robot, overrides)
+
+
+def graph_from_resolved(text: str, path: Path, overrides: Sequence[str] = ()) -> Graph:
+    """The graph that ``Graph.resolved_json`` wrote, as a log carries it.
+
+    Args:
+        text: the JSON.
+        path: the log, for error lines.
+        overrides: as in ``load_graph``.
+
+    Raises:
+        InputError: it is none, or names what is unknown here.
+    """
+    try:
+        tables = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{path}: its graph is no JSON: {error}") from error
+    if not isinstance(tables, dict) or not isinstance(tables.get("robot"), dict):
+        raise InputError(f"{path}: its graph has no robot")
+    _refuse_missing(path, tables)
+    sections = {k: v for k, v in tables["robot"].items() if k in ROBOT_SECTIONS}
+    robot = RobotConfig(str(tables["robot"].get("name", "")), path, sections)
+    return _resolve(str(tables.get("graph", "")), path, tables, robot, overrides)
+
+
+def _refuse_missing(path: Path, tables: Mapping[str, Any]) -> None:
+    """Raises an InputError for the first part of a graph that is not there."""
     for key in ("robot", "nodes", "edges"):
         if key not in tables:
             raise InputError(f"{path}: {key!r} is missing; a graph has: {', '.join(GRAPH_KEYS)}")
         if key != "robot" and not isinstance(tables[key], dict):
             raise InputError(f"{path}: {key!r} must be a table: write [{key}]")
+
+
+def _resolve(
+    name: str, path: Path, tables: Mapping[str, Any], robot: RobotConfig, overrides: Sequence[str]
+) -> Graph:
+    """Nodes and edges from their tables."""
     _apply_overrides(tables["nodes"], overrides)
-    nodes = {name: _node(path, name, table) for name, table in tables["nodes"].items()}
+    nodes = {node: _node(path, node, table) for node, table in tables["nodes"].items()}
     edges = [
         edge
         for text, policy in tables["edges"].items()
         for edge in _edges(path, nodes, text, _policy(path, text, policy))
     ]
-    robot = load_robot(str(tables["robot"]))
-    return Graph(path.stem, path, str(tables.get("description", "")), robot, nodes, tuple(edges))
+    return Graph(name, path, str(tables.get("description", "")), robot, nodes, tuple(edges))
 
 
 def _apply_overrides(nodes: dict[str, Any], overrides: Sequence[str]) -> None:

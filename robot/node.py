@@ -133,6 +133,12 @@ class Node(Generic[ConfigT]):
     """The node's period must be a whole number of these; 0: any will do."""
     Config: ClassVar[type] = NoConfig
 
+    @classmethod
+    def is_played_back(cls, config: ConfigT, robot: RobotConfig) -> bool:
+        """Whether replay takes its messages from the log: it moves or reads the world outside."""
+        del config, robot
+        return cls.role in (Role.SOURCE, Role.WATCHING)
+
     def __init__(self, config: ConfigT, context: NodeContext) -> None:
         self.config = config
         self.context = context

@@ -26,6 +26,7 @@ from robot.views import View, views_of
 from robot.wire import WireError, decode, pack, unpack
 
 WIRE_ENCODING = "reflexarc"  # message encoding of the channels that hold wire bytes
+FORMAT = "1"  # of the messages in the log; a reader refuses any other
 CHUNK_BYTES = 256 * 1024
 RECORD_LIMIT_BYTES = 512 * 1024 * 1024  # a reader refuses larger records before allocating
 _DAMAGE = (McapError, EOFError, RuntimeError, ValueError, OverflowError, struct.error, MemoryError)
@@ -126,9 +127,12 @@ class LogWriter:
             self._give_up(error)
 
     def flush(self) -> None:
-        """Hands what was written so far to the operating system."""
+        """Hands what was written so far to the operating system, the unfinished chunk too."""
         if self.error is None:
             try:
+                if self._in_chunk:
+                    self._writer.flush()  # ends the chunk
+                    self._in_chunk = 0
                 self._stream.flush()
             except OSError as error:
                 self._give_up(error)
@@ -154,7 +158,7 @@ class LogWriter:
         if not self._begun:
             self._begun = True
             self._writer.start(profile="", library="reflexarc")
-            self._writer.add_metadata("reflexarc", self._metadata)
+            self._writer.add_metadata("reflexarc", {"format": FORMAT, **self._metadata})
 
     def _append(self, arrival: Arrival, view: str | None) -> None:
         message = arrival.message

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from firmware_bridge.driver import make_driver
 from firmware_bridge.limits import CommandLimiter
+from robot.config import RobotConfig
 from robot.messages import Command, Setpoint
 from robot.node import Emission, Input, Inputs, NoConfig, Node, NodeContext, Output, Role
 
@@ -25,6 +26,12 @@ class ActuatorNode(Node[ActuatorConfig]):
     role = Role.ACTUATOR
     min_rate_hz = 50.0
     Config = ActuatorConfig
+
+    @classmethod
+    def is_played_back(cls, config: ActuatorConfig, robot: RobotConfig) -> bool:
+        """A replay moves no hardware; the fake driver is none."""
+        del config
+        return robot.table("link").get("driver") != "fake"
 
     def __init__(self, config: ActuatorConfig, context: NodeContext) -> None:
         super().__init__(config, context)

@@ -7,6 +7,8 @@ from robot.messages import Alert, Message
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Role
 from robot.record import LogFile, LogWriter
 
+FLUSH_PERIOD_NS = SECOND_NS // 2  # at most a second may be lost, the queue on the way included
+
 
 @dataclass(frozen=True)
 class RecorderConfig:
@@ -27,17 +29,19 @@ class RecorderNode(Node[RecorderConfig]):
         self._writer: LogWriter | None = None
         if context.run_dir is not None:
             log = LogFile(context.run_dir / config.file)
-            self._writer = LogWriter(log, {"graph": context.graph_json})
+            clock = "lockstep" if context.lockstep else "wall"
+            metadata = {"graph": context.graph_json, "seed": str(context.seed), "clock": clock}
+            self._writer = LogWriter(log, metadata)
         self._flushed_ns = 0
         self._warned = False
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
-        """Appends what came in; flushes once a second."""
+        """Appends what came in; flushes twice a second, so that a kill costs no second."""
         if self._writer is None:
             return []
         for arrival in inputs.arrivals("log"):
             self._writer.write(arrival)
-        if now_ns - self._flushed_ns >= SECOND_NS:
+        if now_ns - self._flushed_ns >= FLUSH_PERIOD_NS:
             self._flushed_ns = now_ns
             self._writer.flush()
         return self._warn(now_ns)
