@@ -104,6 +104,10 @@ class Graph:
         """Edges that a node writes."""
         return [edge for edge in self.edges if edge.writer == node]
 
+    def topic(self, node: str, port: str) -> str:
+        """The topic of a node's output port."""
+        return topic_of(node, port, self.nodes[node].outputs[port])
+
     @property
     def time_owner(self) -> NodeSpec | None:
         """The node whose data carry time; without one there is no lockstep."""

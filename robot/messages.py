@@ -226,7 +226,7 @@ class StepRecord(Message, frozen=True, kw_only=True):
     took: dict[str, tuple[int, ...]]
     """Per edge the ``seq`` consumed, as ranges: first, last, first, last, ..."""
     clock_after_ns: tuple[int, ...]
-    """Readings of the clock in order, since ``captured_ns``; empty: time stood still."""
+    """Readings of the clock in order, since ``captured_ns``; none in lockstep: it stands still."""
     told: tuple[str, ...]
     """Alerts whose cause lies outside of the node, such as a reader that is late."""
     sent: dict[str, tuple[int, int]]

@@ -281,7 +281,7 @@ class NodeRunner:
         took = {edge: items for edge, items in (arrivals or {}).items() if items}
         heard = [edge for edge in self._buffers if edge in self._news or edge in took]
         self._news.clear()
-        moved = any(reading != now_ns for reading in self._clock.readings)
+        readings = () if self._context.lockstep else self._clock.readings
         record = StepRecord(
             captured_ns=now_ns,
             start_ns=self._start_ns,
@@ -289,7 +289,7 @@ class NodeRunner:
             woken=woken,
             heard_ns={str(edge): self._heard_ns[edge] for edge in heard},
             took={str(edge): _ranges(items) for edge, items in took.items()},
-            clock_after_ns=tuple(r - now_ns for r in self._clock.readings) if moved else (),
+            clock_after_ns=tuple(reading - now_ns for reading in readings),
             told=tuple(told),
             sent={
                 port: (before, self.sent[port] - 1)

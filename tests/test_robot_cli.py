@@ -14,7 +14,7 @@ import pytest
 
 from robot.cli import main, overview, parse
 from robot.commands import COMMANDS
-from robot.commands.run import _interruptible
+from robot.commands.run import interruptible
 from robot.config import list_configs
 from robot.record import LogReader
 
@@ -238,7 +238,7 @@ def test_a_run_that_could_not_begin_leaves_no_folder_behind(
 
 def test_the_first_ctrl_c_asks_politely_and_the_second_insists():
     before = signal.getsignal(signal.SIGINT)
-    with _interruptible() as interrupted:
+    with interruptible() as interrupted:
         assert not interrupted()
         signal.raise_signal(signal.SIGINT)
         assert interrupted()

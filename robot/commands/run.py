@@ -62,8 +62,8 @@ class Run:
         lockstep = graph.time_owner is not None if self.clock is None else self.clock == "lockstep"
         validate(graph, lockstep=lockstep)
         existed = self.out is not None and self.out.exists()
-        run_dir = _make_run_dir(self.out, graph.name)
-        _write_resolved(run_dir, graph)
+        run_dir = make_run_dir(self.out, graph.name)
+        write_resolved(run_dir, graph)
         options = RunOptions(self.seconds, self.seed, lockstep, run_dir)
         console = Console(quiet=self.json)
         try:
@@ -76,7 +76,7 @@ class Run:
     def _execute(self, graph: Graph, options: RunOptions, console: Console) -> RunResult:
         """Runs the graph by the chosen executor, with progress, until its end or Ctrl-C."""
         with (
-            _interruptible() as interrupted,
+            interruptible() as interrupted,
             console.progress(graph.name, self.seconds) as progress,
         ):
             if self.in_process:
@@ -132,7 +132,7 @@ def _list_graphs(*, as_json: bool) -> int:
     return 0
 
 
-def _make_run_dir(out: Path | None, graph_name: str) -> Path:
+def make_run_dir(out: Path | None, graph_name: str) -> Path:
     """A new folder for the run.
 
     Raises:
@@ -166,7 +166,7 @@ def _forget(run_dir: Path, *, keep_folder: bool) -> None:
         run_dir.rmdir()
 
 
-def _write_resolved(run_dir: Path, graph: Graph) -> None:
+def write_resolved(run_dir: Path, graph: Graph) -> None:
     """Keeps the graph as it was resolved.
 
     Raises:
@@ -181,7 +181,7 @@ def _write_resolved(run_dir: Path, graph: Graph) -> None:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[ShouldStop]:
+def interruptible() -> Iterator[ShouldStop]:
     """Turns the first Ctrl-C or SIGTERM into a polite request; yields a test for it."""
     asked = []
 
