@@ -6,6 +6,8 @@ opens in Foxglove without a plug-in. All stamps are the run's own clock: in lock
 one seed write the same records.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import struct
@@ -51,6 +53,8 @@ class LogFile:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb", buffering=0)
+        with contextlib.suppress(OSError):  # some file systems know no locks
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # see is_being_written
         self._end = 0
 
     def write(self, data: bytes) -> int:
@@ -73,9 +77,25 @@ class LogFile:
     def flush(self) -> None:
         """Nothing: no byte is held back."""
 
+    def sync(self) -> None:
+        """Waits until all bytes are on the disk."""
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a living process holds the log open for writing; a killed one holds nothing."""
+    with path.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # a file system without locks cannot tell
+            return False
+    return False
 
 
 class Sink(Protocol):
@@ -307,9 +327,7 @@ class LogReader:
         """What the file holds, up to its end or damage."""
         begun = False
         with self._path.open("rb") as stream:
-            reader = StreamReader(
-                stream, validate_crcs=True, record_size_limit=RECORD_LIMIT_BYTES
-            )
+            reader = StreamReader(stream, validate_crcs=True, record_size_limit=RECORD_LIMIT_BYTES)
             records = iter(reader.records)
             while True:
                 try:

@@ -1,9 +1,9 @@
 """Runs nodes again from a log and compares what they send with what they sent then.
 
 Each step record in the log tells what a node read from outside of itself: the time, the clock's
-readings, and which messages it took. So the step can be done again, on any day and in any order that
-keeps causes before effects, and must give the same bytes. Worlds and devices are never run again:
-their messages are played from the log.
+readings, and which messages it took. So the step can be done again, on any day and in any order
+that keeps causes before effects, and must give the same bytes. Worlds and devices are never run
+again: their messages are played from the log.
 
 The log is read once, from front to back, and what no step needs any more is let go.
 """
@@ -23,7 +23,7 @@ from robot.edges import Arrival
 from robot.executor import NodeError, Progress, RunOptions, ShouldStop, node_context
 from robot.graph import Edge, Graph, graph_from_resolved
 from robot.messages import Message, StepRecord, Telemetry
-from robot.record import Logged, LogError, LogReader
+from robot.record import LogError, Logged, LogReader
 from robot.runner import NodeRunner
 from robot.wire import Frames, decode, pack, unpack
 
@@ -415,29 +415,39 @@ class Replay:
         self, node: _NodeReplay, record: StepRecord, made: list[Arrival]
     ) -> Iterator[Difference]:
         """How the messages of one step differ from those in the log, in the order of sending."""
-        for topic, message, frames in made:
-            if isinstance(message, EXEMPT):
-                continue
-            logged = self._logged[topic].pop(message.seq, None)
-            if logged is not None:
-                self._result.compared += 1
-                if logged != pack(frames):
-                    yield self._difference(topic, message, logged)
-            elif self._was_sent(node, record, topic, message.seq):
-                self._result.unlogged += 1
-            else:
-                yield Difference(
-                    topic, message.seq, self._since_first_s(record.captured_ns),
-                    "message", "not sent", "sent",
-                )  # fmt: skip
+        told = [arrival for arrival in made if isinstance(arrival.message, StepRecord)]
+        for arrival in made:
+            if not isinstance(arrival.message, (*EXEMPT, StepRecord)):
+                yield from self._compare(node, record, arrival)
         for port, (first, last) in record.sent.items():
-            logged_here = self._logged.get(node.topic(port), {})
+            topic = node.topic(port)
             for seq in range(first, last + 1):
-                if logged_here.pop(seq, None) is not None:
-                    yield Difference(
-                        node.topic(port), seq, self._since_first_s(record.captured_ns),
-                        "message", "sent", "not sent",
-                    )  # fmt: skip
+                if self._logged[topic].pop(seq, None) is not None:
+                    yield self._one_sided(topic, seq, record, "sent", "not sent")
+        for arrival in told:  # last: it repeats what the others have shown
+            yield from self._compare(node, record, arrival)
+
+    def _compare(
+        self, node: _NodeReplay, record: StepRecord, made: Arrival
+    ) -> Iterator[Difference]:
+        """How one message differs from that in the log."""
+        topic, message, frames = made
+        logged = self._logged[topic].pop(message.seq, None)
+        if logged is not None:
+            self._result.compared += 1
+            if logged != pack(frames):
+                yield self._difference(topic, message, logged)
+        elif self._was_sent(node, record, topic, message.seq):
+            self._result.unlogged += 1
+        else:
+            yield self._one_sided(topic, message.seq, record, "not sent", "sent")
+
+    def _one_sided(
+        self, topic: str, seq: int, record: StepRecord, logged: str, replayed: str
+    ) -> Difference:
+        """A message that only one of the two sent."""
+        time_s = self._since_first_s(record.captured_ns)
+        return Difference(topic, seq, time_s, "message", logged, replayed)
 
     def _was_sent(self, node: _NodeReplay, record: StepRecord, topic: str, seq: int) -> bool:
         """Whether the step had sent a message then, as its record tells."""

@@ -69,7 +69,7 @@ class Run:
         try:
             result = self._execute(graph, options, console)
         except USER_ERRORS:
-            _forget(run_dir, keep_folder=existed)  # nothing ran, so there is nothing to keep
+            forget(run_dir, keep_folder=existed)  # nothing ran, so there is nothing to keep
             raise
         return _conclude(graph, options, result, console, as_json=self.json)
 
@@ -158,7 +158,7 @@ def make_run_dir(out: Path | None, graph_name: str) -> Path:
     return out
 
 
-def _forget(run_dir: Path, *, keep_folder: bool) -> None:
+def forget(run_dir: Path, *, keep_folder: bool) -> None:
     """Removes what was put into the run folder, and the folder unless it was there before."""
     for path in run_dir.iterdir():
         path.unlink()
