@@ -251,7 +251,11 @@ class _NodeReplay:
 
 
 class Replay:
-    """One pass over a log."""
+    """One pass over a log.
+
+    Raises:
+        LogError: the graph did not record the steps of a node that shall run again.
+    """
 
     def __init__(self, recording: Recording, nodes: frozenset[str]) -> None:
         graph = recording.graph
@@ -263,6 +267,12 @@ class Replay:
         self._recorded = {
             edge.topic for edge in graph.edges if graph.nodes[edge.reader].class_name == "recorder"
         }
+        unseen = [n.name for n in self._nodes.values() if n.topic("steps") not in self._recorded]
+        if unseen:
+            raise LogError(
+                f"{recording.path}: holds no step records of {', '.join(unseen)}; play what it "
+                f"lacks (--replace {' '.join(unseen)}), or record with an edge '* -> recorder.log'"
+            )
         self._readers: dict[str, list[Edge]] = {}
         for edge in graph.edges:
             if edge.reader in nodes:
@@ -479,8 +489,7 @@ class Replay:
         without = [n.name for n in self._nodes.values() if n.topic("steps") not in self._newest]
         if len(without) == len(self._nodes):
             raise LogError(
-                f"{path}: holds no step records of {', '.join(without)}, so nothing can be run "
-                "again; record with an edge '* -> recorder.log'"
+                f"{path}: holds no step records of {', '.join(without)}, so nothing can be run again"
             )
 
     def _refuse_unrecorded(self) -> None:

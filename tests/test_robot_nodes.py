@@ -339,6 +339,17 @@ def test_a_recorder_writes_what_comes_in(context, tmp_path):
     assert node.gauges() == {"log_messages": 1, "log_lost": 0}
 
 
+def test_what_came_in_a_second_ago_is_on_disk_also_in_the_middle_of_a_chunk(context, tmp_path):
+    node = RecorderNode(RecorderConfig(), dataclasses.replace(context, run_dir=tmp_path))
+    for tick in range(200):
+        now_ns = tick * 20 * MS
+        alert = Alert(captured_ns=now_ns, seq=tick, sent_ns=now_ns, text="")
+        node.step(now_ns, _inputs("log", alert))
+        on_disk = [m.sent_ns for _, m, _ in LogReader(tmp_path / "log.mcap").messages()]
+        assert on_disk[-1] > now_ns - 1000 * MS
+    node.close()
+
+
 def test_a_recorder_without_a_run_folder_does_nothing(context):
     node = RecorderNode(RecorderConfig(), context)
     assert node.step(0, _inputs("log", Alert(captured_ns=0, text=""))) == []
