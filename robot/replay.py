@@ -489,7 +489,7 @@ class Replay:
         without = [n.name for n in self._nodes.values() if n.topic("steps") not in self._newest]
         if len(without) == len(self._nodes):
             raise LogError(
-                f"{path}: holds no step records of {', '.join(without)}, so nothing can be run again"
+                f"{path}: holds no step records of {', '.join(without)}, so none can run again"
             )
 
     def _refuse_unrecorded(self) -> None:

@@ -1,8 +1,8 @@
 """Logs recorded once and kept: pilot and actuator still do what they did, to the byte.
 
-Only these two run again: they compute in plain NumPy, whose results are the same on every machine
-of one byte order. Stereo's are not (OpenCV and numba choose other instructions by processor), so its
-readings are played from the log. ``golden/make_golden.py`` records them anew.
+Only these two run again: they compute in plain NumPy, whose results are the same on every machine.
+Stereo's are not (OpenCV and numba choose other instructions by processor), so its readings are
+played from the log. ``golden/make_golden.py`` records them anew.
 """
 
 import re

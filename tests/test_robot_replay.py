@@ -384,7 +384,7 @@ def test_a_log_without_step_records_says_what_is_missing(wall_log, tmp_path):
 
 def test_a_node_whose_steps_were_not_recorded_can_be_played(capsys):
     log = HERE / "golden" / "wall.mcap"  # records neither frames nor the steps of stereo
-    with pytest.raises(LogError, match="no step records of stereo; .*--replace stereo"):
+    with pytest.raises(LogError, match=r"no step records of stereo; .*--replace stereo"):
         _replay(log)
     assert _replay(log, replace=["stereo"]).first is None
 
