@@ -107,8 +107,8 @@ def table(rows_dir: Path, count: int) -> str:
     machine, first = rows[0]["hardware"], rows[0]
     commits = ", ".join(sorted({str(row["commit"]) for row in rows}))
     what = (
-        f"One log of {first['seconds']:g} s by {first['clock']} clock (sha256 {first['log_hash']}), "
-        f"replayed in a new process each time; {', '.join(first['nodes'])} run again, the world is "
+        f"One log of {first['seconds']:g} s by {first['clock']} clock (sha256 "
+        f"{first['log_hash']}), replayed in a new process each time; {', '.join(first['nodes'])} run again, the world is "
         "played. Telemetry, the machine's own load, is not compared."
     )
     numbers = (
