@@ -108,8 +108,9 @@ def table(rows_dir: Path, count: int) -> str:
     commits = ", ".join(sorted({str(row["commit"]) for row in rows}))
     what = (
         f"One log of {first['seconds']:g} s by {first['clock']} clock (sha256 "
-        f"{first['log_hash']}), replayed in a new process each time; {', '.join(first['nodes'])} run again, the world is "
-        "played. Telemetry, the machine's own load, is not compared."
+        f"{first['log_hash']}), replayed in a new process each time; "
+        f"{', '.join(first['nodes'])} run again, the world is played. Telemetry, the machine's "
+        "own load, is not compared."
     )
     numbers = (
         len(rows),
