@@ -177,12 +177,15 @@ def graph_from_resolved(text: str, path: Path, overrides: Sequence[str] = ()) ->
     """
     try:
         tables = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: its graph is no JSON: {error}") from error
     if not isinstance(tables, dict) or not isinstance(tables.get("robot"), dict):
         raise InputError(f"{path}: its graph has no robot")
     _refuse_missing(path, tables)
-    sections = {k: v for k, v in tables["robot"].items() if k in ROBOT_SECTIONS}
+    sections = {k: tables["robot"][k] for k in ROBOT_SECTIONS if k in tables["robot"]}
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise InputError(f"{path}: [{name}] of its robot is no table")
     robot = RobotConfig(str(tables["robot"].get("name", "")), path, sections)
     return _resolve(str(tables.get("graph", "")), path, tables, robot, overrides)
 

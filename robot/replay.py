@@ -30,6 +30,9 @@ from robot.wire import Frames, decode, pack, unpack
 EXEMPT = (Telemetry,)
 """Not compared: the load of the machine that runs, which no log can foretell."""
 
+WAITING_LIMIT = 2048  # messages of one topic kept for later steps; a recorder's queue is 512
+RANGE_LIMIT = 1_000_000  # messages that one step may have taken or sent: no sound log has more
+
 Write = Callable[[Arrival], None]
 """Takes each message of the replay, played or made anew."""
 
@@ -106,11 +109,12 @@ def open_recording(path: Path, overrides: Sequence[str] = ()) -> Recording:
             "record it anew"
         )
     graph = graph_from_resolved(metadata["graph"], path, overrides)
-    try:
-        seed = int(metadata["seed"])
-    except ValueError as error:
-        raise LogError(f"{path}: seed {metadata['seed']!r} is no number") from error
-    return Recording(path, graph, seed, metadata["clock"] == "lockstep")
+    if not (metadata["seed"].isdecimal() and metadata["clock"] in ("lockstep", "wall")):
+        raise LogError(
+            f"{path}: seed {metadata['seed']!r} or clock {metadata['clock']!r} is none; "
+            "a seed is a whole number, a clock lockstep or wall"
+        )
+    return Recording(path, graph, int(metadata["seed"]), metadata["clock"] == "lockstep")
 
 
 def nodes_to_run(graph: Graph, node: str | None, replace: Sequence[str]) -> frozenset[str]:
@@ -169,6 +173,8 @@ class _NodeReplay:
         self._clock = _RecordedClock()
         self._next_record = 0
         self._start_ns: int | None = None
+        self._newest_start_ns: int | None = None
+        self._resume_at: dict[str, int] = {}
         self._runner: NodeRunner | None = None
         self.edges: dict[str, Edge] = {str(e): e for e in recording.graph.edges_into(name)}
 
@@ -176,22 +182,27 @@ class _NodeReplay:
         """Takes in the record of the node's next step.
 
         Raises:
-            LogError: the one before it is missing, or it reads an edge that the graph lacks.
+            LogError: the one before it is missing, or it does not fit the graph.
         """
-        if record.seq != self._next_record:
+        began_anew = record.start_ns != self._newest_start_ns  # its last records died with it
+        if record.seq < self._next_record or (
+            record.seq > self._next_record and not (began_anew and self._next_record)
+        ):
             raise LogError(
                 f"{self._recording.path}: lacks step record {self._next_record} of node "
                 f"{self.name!r} (the recorder was too slow), so later steps cannot be done again"
             )
-        unknown = [edge for edge in record.heard_ns if edge not in self.edges]
-        unknown += [edge for edge in record.took if edge not in record.heard_ns]
-        if unknown:
+        if fault := self._fault(record):
             raise LogError(
-                f"{self._recording.path}: step record {record.seq} of node {self.name!r} reads "
-                f"{unknown[0]!r}, which its graph does not have"
+                f"{self._recording.path}: step record {record.seq} of node {self.name!r} {fault}"
             )
-        self._next_record += 1
+        self._next_record = record.seq + 1
+        self._newest_start_ns = record.start_ns
         self.pending.append(record)
+
+    def resume(self, port: str, seq: int) -> None:
+        """Counts on from ``seq``: what comes before it was sent in a step without record."""
+        self._resume_at[port] = seq
 
     def do_again(self, record: StepRecord, taken: dict[Edge, list[Frames]]) -> list[Arrival]:
         """One step, on the messages it took then; returns what it sends.
@@ -200,6 +211,8 @@ class _NodeReplay:
             NodeError: the node threw.
         """
         runner = self._runner_of(record)
+        runner.sent.update(self._resume_at)
+        self._resume_at.clear()
         for text, heard_ns in record.heard_ns.items():
             edge = self.edges[text]
             self._clock.feed(heard_ns)
@@ -220,7 +233,7 @@ class _NodeReplay:
         except Exception as error:
             raise NodeError(self.name) from error
         self.steps += 1
-        return [self._arrival(port, frames) for port, frames in outgoing]
+        return [self.arrival(port, frames) for port, frames in outgoing]
 
     def close(self) -> None:
         """Lets go of what the node holds."""
@@ -231,8 +244,23 @@ class _NodeReplay:
         """The topic of one of its ports."""
         return self._recording.graph.topic(self.name, port)
 
-    def _arrival(self, port: str, frames: Frames) -> Arrival:
+    def arrival(self, port: str, frames: Frames) -> Arrival:
+        """One of its messages."""
         return Arrival(self.topic(port), decode(self._spec.outputs[port].type, frames), frames)
+
+    def _fault(self, record: StepRecord) -> str | None:
+        """Why a record cannot be of this node and graph."""
+        for edge in (*record.heard_ns, *record.took):
+            if edge not in self.edges:
+                return f"reads {edge!r}, which its graph does not have"
+        for port in record.sent:
+            if port not in self._spec.outputs:
+                return f"writes {port!r}, which its node does not have"
+        for ends in map(list, (*record.took.values(), *record.sent.values())):
+            ascending = ends == sorted(ends) and len(ends) >= 2 and len(ends) % 2 == 0
+            if not ascending or ends[0] < 0 or ends[-1] - ends[0] > RANGE_LIMIT:
+                return f"has no sound range of messages: {_short(ends)}"
+        return None
 
     def _runner_of(self, record: StepRecord) -> NodeRunner:
         """The runner of this step; a node that was started anew then is started anew now."""
@@ -245,6 +273,7 @@ class _NodeReplay:
             before = None if self._runner is None else self._runner.sent
             self._runner = NodeRunner(self._spec, recording.graph, context)
             self._runner.sent.update(before or {})
+            self._runner.sent["steps"] = record.seq
             self._runner.start(record.start_ns)
             self._start_ns = record.start_ns
         return self._runner
@@ -285,6 +314,8 @@ class Replay:
         """Newest seq read from the log, by topic."""
         self._remade: dict[str, int] = {}
         """Newest seq that the steps done again had sent then, by topic."""
+        self._lost: dict[str, set[int]] = {topic: set() for topic in self._made_by}
+        """Messages that a node sent before it died and that died with it, by topic."""
         self._taken: dict[Edge, int] = {}
         self._first_ns: int | None = None
         self._log_has_ended = False
@@ -346,13 +377,13 @@ class Replay:
         if node is None:
             frames = unpack(entry.record)
             if topic in self._readers:
-                self._waiting[topic][message.seq] = frames
+                _keep(self._waiting[topic], message.seq, frames)
             write(Arrival(topic, message, frames))
             return
         if isinstance(message, StepRecord):
             node.add(message)
         if not isinstance(message, EXEMPT):
-            self._logged[topic][message.seq] = entry.record
+            _keep(self._logged[topic], message.seq, entry.record)
 
     def _steps(self, write: Write) -> Iterator[None]:
         """Does every step whose causes are there; yields after each."""
@@ -380,6 +411,7 @@ class Replay:
 
     def _step(self, node: _NodeReplay, record: StepRecord, write: Write) -> None:
         """Does one step again, compares, and hands on what it sent."""
+        self._play_orphans(node, record, write)
         taken = {node.edges[text]: self._take(node, text, record) for text in record.took}
         made = node.do_again(record, taken)
         for difference in self._differences(node, record, made):
@@ -388,12 +420,38 @@ class Replay:
         for port, (_, last) in record.sent.items():
             self._remade[node.topic(port)] = last
         for arrival in made:
-            if arrival.topic in self._readers:
-                self._waiting[arrival.topic][arrival.message.seq] = arrival.frames
-            write(arrival)
+            self._hand_on(arrival, write)
         for edge in taken:
             self._taken[edge] = record.took[str(edge)][-1]
             self._let_go(edge.topic)
+
+    def _hand_on(self, arrival: Arrival, write: Write) -> None:
+        """Gives a message to those who will take it."""
+        if arrival.topic in self._readers:
+            _keep(self._waiting[arrival.topic], arrival.message.seq, arrival.frames)
+        write(arrival)
+
+    def _play_orphans(self, node: _NodeReplay, record: StepRecord, write: Write) -> None:
+        """Plays what a node had sent in steps whose records died with it, before this one.
+
+        Raises:
+            LogError: there are more of them than there can be.
+        """
+        for port, (first, _) in record.sent.items():
+            topic = node.topic(port)
+            expected = self._remade.get(topic, -1) + 1
+            if first - expected > RANGE_LIMIT:
+                raise LogError(
+                    f"{self._recording.path}: {topic} jumps from seq {expected} to {first}"
+                )
+            for seq in range(expected, first):
+                logged = self._logged[topic].pop(seq, None)
+                if logged is None:
+                    self._lost[topic].add(seq)
+                else:
+                    self._hand_on(node.arrival(port, unpack(logged)), write)
+            if first > expected:
+                node.resume(port, first)
 
     def _take(self, node: _NodeReplay, text: str, record: StepRecord) -> list[Frames]:
         """The messages that a step took from one edge.
@@ -407,11 +465,12 @@ class Replay:
         for seq in _each(record.took[text]):
             if seq in waiting:
                 found.append(waiting[seq])
-            elif topic not in self._made_by:  # else it is a message that was not sent this time
+            elif topic not in self._made_by or seq in self._lost[topic]:
                 raise LogError(
                     f"{self._recording.path}: lacks {topic} seq {seq}, which node {node.name!r} "
                     "took (the recorder was too slow), so its step cannot be done again"
                 )
+            # else it is a message that was not sent this time
         return found
 
     def _let_go(self, topic: str) -> None:
@@ -506,6 +565,13 @@ class Replay:
 
 def _ports(graph: Graph, node: _NodeReplay) -> Iterator[str]:
     yield from graph.nodes[node.name].outputs
+
+
+def _keep(store: dict[int, Any], seq: int, content: Any) -> None:
+    """Stores a message for later; the oldest gives way if nobody ever takes them."""
+    store[seq] = content
+    if len(store) > WAITING_LIMIT:
+        del store[next(iter(store))]
 
 
 def _each(ranges: tuple[int, ...]) -> Iterator[int]:

@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import tiny_nodes
@@ -325,7 +326,53 @@ def test_a_node_that_throws_is_named(wall_log):
         _replay(wall_log, "relay.throw_at=3")
 
 
+def test_what_a_node_sent_in_the_step_that_it_died_in_is_played(wall_log, tmp_path):
+    def die(entry):
+        message = entry.message
+        if entry.topic != "steps/relay" or message.seq < 5:
+            return message
+        if message.seq == 5:
+            return None  # died with the process; its command is in the log and was taken
+        return msgspec.structs.replace(message, start_ns=message.start_ns + 1)
+
+    log = _rewrite(wall_log, tmp_path / "died.mcap", die)
+    sent = []
+    result = _replay(log, sent=sent)
+    assert (result.first, result.left_out, result.unlogged) == (None, {}, 0)
+    assert result.compared == _replay(wall_log).compared - 2  # that command and its record
+    commands = [a.message.seq for a in sent if a.topic == "relay/command"]
+    assert commands == list(range(len(commands)))
+
+    def lose(entry):
+        lost = entry.topic == "relay/command" and entry.message.seq == 5
+        return None if lost else entry.message
+
+    with pytest.raises(LogError, match="lacks relay/command seq 5, which node 'actuator' took"):
+        _replay(_rewrite(log, tmp_path / "lost.mcap", lose))
+
+
 # logs that cannot be replayed, or not all of them
+
+
+@pytest.mark.parametrize(
+    ("change", "fragment"),
+    [
+        ({"took": {"ticker.count -> relay.command": (3, 1)}}, "no sound range"),
+        ({"took": {"ticker.count -> relay.command": (0, 2**60)}}, "no sound range"),
+        ({"took": {"ticker.count -> relay.command": (1,)}}, "no sound range"),
+        ({"took": {"nobody.count -> relay.command": (1, 1)}}, "which its graph does not have"),
+        ({"sent": {"nothing": (1, 1)}}, "which its node does not have"),
+        ({"sent": {"command": (2**60, 2**60)}}, "jumps from seq"),
+    ],
+)
+def test_a_step_record_that_makes_no_sense_is_refused(change, fragment, wall_log, tmp_path):
+    def spoil(entry):
+        if entry.topic == "steps/relay" and entry.message.seq == 5:
+            return msgspec.structs.replace(entry.message, **change)
+        return entry.message
+
+    with pytest.raises(LogError, match=fragment):
+        _replay(_rewrite(wall_log, tmp_path / "spoilt.mcap", spoil))
 
 
 def test_a_message_that_the_recorder_lost_is_named(wall_log, tmp_path):
@@ -488,6 +535,27 @@ def test_a_log_that_is_none_gives_one_line_and_exit_code_2(spoil, fragment, wall
     (line,) = err.splitlines()
     assert fragment in line
     assert not out_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("graph", "{"),
+        ("graph", "[" * 100_000),
+        ("graph", '{"robot": {}}'),
+        ("graph", '{"robot": {"link": 1}, "nodes": {}, "edges": {}}'),
+        ("graph", '{"robot": {}, "nodes": {"a": 1}, "edges": {}}'),
+        ("graph", '{"robot": {}, "nodes": {}, "edges": {"a": "latest"}}'),
+        ("seed", "-1"),
+        ("clock", "sundial"),
+    ],
+)
+def test_metadata_that_make_no_sense_are_refused(key, value, wall_log, tmp_path):
+    path = tmp_path / "log.mcap"
+    writer = LogWriter(LogFile(path), {**LogReader(wall_log).metadata(), key: value})
+    writer.close()
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        open_recording(path)
 
 
 @pytest.mark.parametrize(

@@ -216,3 +216,55 @@ def test_a_delayed_input_is_decoded_like_any_other(make):
     runner.push(_edge(runner), encode(setpoint))
     count = dict(_read(runner, runner.step(0)))["count"]
     assert count.values[1] == pytest.approx(0.3)
+
+
+def test_in_lockstep_an_input_is_heard_when_it_was_sent_however_early_it_came(make, clock):
+    runner = make("relay")
+    sent = Command(captured_ns=0, seq=0, sent_ns=100 * MS, source="ticker", values=(0.5, 0.0, 1.4))
+    runner.push(_edge(runner), encode(sent))  # at 0
+    clock.ns = 120 * MS
+    runner.step(clock.ns)
+    assert runner.watch(299 * MS) == []
+    assert runner.watch(300 * MS) != []
+
+
+def test_a_step_record_holds_what_the_step_read_and_sent(make, clock):
+    runner = make("relay", lockstep=False)
+    clock.ns = 30 * MS
+    runner.push(_edge(runner), _command(4))
+    clock.ns = 50 * MS
+    ((_, record),) = _read(runner, runner.step(40 * MS, woken=True), steps=True)
+    edge = "ticker.count -> relay.command"
+    assert (record.captured_ns, record.sent_ns, record.start_ns) == (40 * MS, 50 * MS, 0)
+    assert (record.stepped, record.woken, record.told) == (True, True, ())
+    assert (record.took, record.heard_ns) == ({edge: (4, 4)}, {edge: 30 * MS})
+    assert record.sent == {"command": (0, 0)}
+    assert record.clock_after_ns == (10 * MS,)  # the stamp of the one message
+
+
+def test_seqs_that_a_step_took_are_kept_as_ranges(make):
+    runner = make("relay")
+    for seq in (0, 1, 2, 5, 6, 9):
+        runner.push(_edge(runner), _command(seq))
+    ((_, record),) = _read(runner, runner.step(0), steps=True)
+    assert record.took == {"ticker.count -> relay.command": (0, 2, 5, 6, 9, 9)}
+
+
+def test_what_only_the_transport_knows_is_told_in_the_record(tiny, make):
+    runner = make("relay")
+    late = [e for e in load_graph(str(tiny)).edges_from("relay") if e.output == "command"][:1]
+    outgoing = runner.alert_late(late)
+    ((_, alert),) = _read(runner, outgoing)
+    ((_, record),) = _read(runner, outgoing, steps=True)
+    assert (record.stepped, record.told) == (False, (alert.text,))
+
+
+def test_nobody_reads_the_steps_so_none_are_recorded(tiny, clock, tmp_path):
+    text = tiny.read_text().replace('"* -> recorder.log" = "queue(512)"', "")
+    path = tmp_path / "silent.toml"
+    path.write_text(text.replace('[nodes.recorder]\nclass = "recorder"\n', ""))
+    graph = load_graph(str(path))
+    options = RunOptions(seconds=None, seed=1, lockstep=True, run_dir=None)
+    runner = NodeRunner(graph.nodes["relay"], graph, node_context(graph, "relay", options, clock))
+    assert [port for port, _ in runner.step(0)] == []
+    assert runner.sent["steps"] == 0
