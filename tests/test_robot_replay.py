@@ -1,5 +1,7 @@
 """Replay: the same bytes again, and the first message named that is not."""
 
+import contextlib
+import errno
 import json
 import re
 import shutil
@@ -530,6 +532,24 @@ def test_a_node_that_throws_ends_the_replay_with_1(wall_log, call, tmp_path):
     code, _, err = call("replay", wall_log, "--set", "relay.throw_at=3", "--out", tmp_path / "out")
     assert code == 1
     assert err.splitlines()[-1] == "reflexarc: replay: node 'relay' failed: boom, said the relay"
+
+
+def test_a_replay_that_was_stopped_early_proves_nothing(wall_log, call, monkeypatch):
+    stopped = contextlib.nullcontext(lambda: True)
+    monkeypatch.setattr("robot.commands.replay.interruptible", lambda: stopped)
+    code, out, _ = call("replay", wall_log, "--verify")
+    assert code == 1
+    assert "stopped before its end" in out
+
+
+def test_a_disk_without_room_for_the_new_log_is_told(wall_log, call, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("robot.record.LogFile.write", full)
+    code, _, err = call("replay", wall_log, "--out", tmp_path / "out")
+    assert code == 1
+    assert "messages did not fit on the disk" in err.splitlines()[-1]
 
 
 def _other_format(log):

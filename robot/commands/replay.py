@@ -145,13 +145,22 @@ def _conclude(
         "first_difference": None if result.first is None else result.first._asdict(),
         "run_dir": None if out is None else str(out),
     }
-    if out is not None:
-        (out / "replay.json").write_text(json.dumps(outcome, indent=2) + "\n")
     text = json.dumps(outcome) + "\n" if asked.json else "".join(_lines(outcome, result))
     sys.stdout.write(text)
-    if lost:
-        sys.stderr.write(f"reflexarc: replay: {lost} messages could not be written to {out}\n")
-    return 1 if lost or (asked.verify and not identical) else 0
+    kept = out is None or _keep(out, outcome, lost)
+    return 0 if kept and (identical or not asked.verify) else 1
+
+
+def _keep(out: Path, outcome: dict[str, Any], lost: int) -> bool:
+    """Writes the outcome beside the new log; whether the disk had room for both."""
+    reason = f"{lost} messages did not fit on the disk" if lost else ""
+    try:
+        (out / "replay.json").write_text(json.dumps(outcome, indent=2) + "\n")
+    except OSError as error:
+        reason = reason or f"replay.json: {error.strerror}"
+    if reason:
+        sys.stderr.write(f"reflexarc: replay: {out}: {reason}; give --out on another disk\n")
+    return not reason
 
 
 def _lines(outcome: dict[str, Any], result: ReplayResult) -> Sequence[str]:

@@ -19,6 +19,7 @@ from robot.console import Console
 from robot.executor import RunOptions, RunResult, ShouldStop, run_in_process
 from robot.graph import Graph, load_graph
 from robot.pictures import draw_run
+from robot.record import LogReader
 from robot.summary import summarise, summary_text
 from robot.supervisor import Supervisor
 from robot.validation import validate
@@ -111,7 +112,10 @@ def _conclude(
 
 def _draw(run_dir: Path, console: Console) -> None:
     """Draws the pictures of a run and names them."""
-    if (run_dir / "log.mcap").is_file():
+    log = run_dir / "log.mcap"
+    if log.is_file():
+        if not LogReader(log).is_closed:
+            console.say(f"{log} is cut short; mend it with: reflexarc recover {run_dir}")
         with console.progress("pictures", None):
             pictures = draw_run(run_dir)
         for path in pictures:
