@@ -24,7 +24,8 @@ from robot.edges import Arrival
 from robot.executor import RunOptions
 from robot.graph import load_graph
 from robot.record import LogReader
-from robot.replay import EXEMPT, Replay, nodes_to_run, open_recording
+from robot.recording import nodes_to_run, open_recording
+from robot.replay import EXEMPT, Replay
 from robot.supervisor import Supervisor
 from robot.validation import validate
 from robot.wire import pack

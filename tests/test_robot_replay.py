@@ -24,7 +24,8 @@ from robot.graph import load_graph
 from robot.messages import Alert, Command, Setpoint, StepRecord
 from robot.nodes import NODES
 from robot.record import LogError, LogFile, LogReader, LogWriter
-from robot.replay import Replay, nodes_to_run, open_recording
+from robot.recording import nodes_to_run, open_recording
+from robot.replay import Replay
 from robot.runner import NodeRunner
 from robot.supervisor import Supervisor
 from robot.wire import decode, encode

@@ -17,8 +17,9 @@ from robot.config import USER_ERRORS
 from robot.console import Console
 from robot.executor import NodeError
 from robot.record import LogFile, LogReader, LogWriter
-from robot.replay import Recording, ReplayResult, nodes_to_run, open_recording
+from robot.recording import Recording, nodes_to_run, open_recording
 from robot.replay import Replay as Pass
+from robot.replay import ReplayResult
 
 LOG = "log.mcap"
 
