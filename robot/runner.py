@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from robot.clock import SECOND_NS
+from robot.counters import EdgeCounts
 from robot.edges import Arrival, EdgeBuffer
 from robot.graph import Edge, Graph, NodeSpec
 from robot.liveness import Liveness
@@ -72,6 +73,21 @@ class NodeRunner:
         message = decode(edge.type, frames)
         self._buffers[edge].push(message, frames)
         self._liveness[edge].message(self._context.clock.now_ns(), valid=message.valid)
+
+    def resume(self, sent: Mapping[str, int], counts: Mapping[Edge, EdgeCounts]) -> None:
+        """Goes on counting where an earlier process of this node has stopped."""
+        self.sent.update(sent)
+        for edge, buffer in self._buffers.items():
+            buffer.resume(*counts[edge][1:])
+
+    def counts(self, edge: Edge) -> tuple[int, int, int]:
+        """Messages received and dropped on an edge, and the ``seq`` that comes next."""
+        buffer = self._buffers[edge]
+        return buffer.received, buffer.dropped, buffer.newest_seq + 1
+
+    def announce(self, text: str) -> Outgoing:
+        """An alert of the supervisor, which has no edge of its own to the log."""
+        return self._stamp("alerts", Alert(captured_ns=self._context.clock.now_ns(), text=text))
 
     def newest_seq(self, edge: Edge) -> int:
         """The highest ``seq`` that came in on an edge."""

@@ -152,7 +152,8 @@ def test_when_commands_stop_it_hovers_on_its_watchdog(hall):
     assert not fly(hall, 3.0, AHEAD)[-1].hovering_on_watchdog
     silent = fly(hall, 3.0, None)
     timeout_s = hall.config.body.command_timeout_s
-    assert not any(s.hovering_on_watchdog for s in silent[:11])  # 0.24 s since the last command
+    quiet = round(timeout_s / 0.02 - 0.5) - 1  # steps that end before the time-out
+    assert not any(s.hovering_on_watchdog for s in silent[:quiet])
     assert all(s.hovering_on_watchdog for s in silent[round(timeout_s / 0.02) + 1 :])
     assert abs(forward_speeds(silent)[-50:]).max() < 0.06
     assert not hall.step(0.02, HOVER).hovering_on_watchdog
