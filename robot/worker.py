@@ -110,6 +110,7 @@ class Worker:
         if launch.life:
             counts = {edge: self._cells[edge].read() for edge in self._runner.edges}
             self._runner.resume(self._handed, counts)
+            self._pulse.set_stepped(0, 0, safe=False)  # what stands there is of an earlier life
         self._heard_s = dict.fromkeys(self._readers, time.monotonic())
         self._polled_s = time.monotonic()
         self._stop: Stop | None = None

@@ -21,7 +21,20 @@ class Run:
         self.told = []
         self.supervisor = Supervisor(self.graph, overrides, self.options, self._show)
 
-    def go(self, on_progress=lambda _: None, should_stop=lambda: False):
+    @property
+    def result_so_far(self):
+        return self.supervisor._result
+
+    def go(self, on_progress=lambda _: None, should_stop=lambda: False, while_ending=None):
+        hear = self.supervisor._hear
+
+        def hear_and_act(timeout_ms):
+            if while_ending is not None and self.supervisor._stop_order is not None:
+                while_ending(self)
+            return hear(timeout_ms)
+
+        self.supervisor._hear = hear_and_act
+
         def progress(seconds):
             self.told.append(seconds)
             on_progress(seconds)
