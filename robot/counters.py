@@ -125,8 +125,10 @@ class Counters:
     @classmethod
     def create(cls, folder: Path, edges: int, nodes: Sequence[str]) -> "Counters":
         """Makes the file, all cells 0, and maps it."""
-        with (folder / FILE_NAME).open("xb") as file:
+        new = folder / f"{FILE_NAME}.new"
+        with new.open("xb") as file:
             file.truncate(ROW_BYTES * (edges + len(nodes)))
+        new.rename(folder / FILE_NAME)  # never seen at a lesser size
         return cls(folder, edges, nodes)
 
     def read_edges(self) -> tuple[EdgeCounts, ...]:
