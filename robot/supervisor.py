@@ -86,7 +86,7 @@ class Supervisor:
         """When to start a node again."""
         self._may_restart = False
         self._unfit: set[str] = set()
-        """Nodes on the acting path because of which the robot is stopped."""
+        """Nodes because of which the robot is stopped."""
         self._bad_input: str | None = None
         """What a user got wrong, as a node found it."""
 
@@ -345,8 +345,9 @@ class Supervisor:
         return name in self._ready and not self._is_given_up(name) and name not in self._unfit
 
     def _set_unfit(self, name: str, *, unfit: bool) -> None:
-        """Stops the robot while any node on the acting path is dead or silent."""
-        if name not in self._graph.acting_path or self._options.lockstep:
+        """Stops the robot while a node is dead or silent that acts, or whose end is the run's."""
+        ends_run = self._graph.nodes[name].supervision.restart == "never"
+        if self._options.lockstep or not (ends_run or name in self._graph.acting_path):
             return
         before = bool(self._unfit)
         (self._unfit.add if unfit else self._unfit.discard)(name)
