@@ -1,7 +1,7 @@
 """What happens when a process of a flying robot is killed or stopped: how soon it is safe.
 
-Each cell flies the room by wall clock through the command line, in a folder for temporary files of
-its own, and at a random moment sends SIGKILL to a random process, the supervisor included, or
+Each cell flies the room by wall clock through the command line, the only run on the machine, and at
+a random moment sends SIGKILL to a random process, the supervisor included, or
 SIGSTOP to one on the acting path. "Safe" is what the plant itself writes into the run's counters
 file, with its own monotonic stamp: it hovers on its watchdog, or a stop order has reached it. Where
 the plant is the victim, it is the actuator that must have stopped its driver. This program maps the
@@ -38,7 +38,7 @@ from robot.counters import FILE_NAME, Counters
 from robot.executor import RunResult
 from robot.graph import Graph, load_graph
 from robot.record import LogError, LogReader
-from robot.socket_folder import remove_stale_folders
+from robot.run_folder import PREFIX, remove_stale, runs_root
 
 ROWS = Path("docs/results/kill_study")
 GRAPH = "room_sim"
@@ -48,7 +48,6 @@ KILLS, STOPS = 200, 40
 FLIGHT_S = (2.0, 6.0)  # from the first movement to the fault
 START_S, END_S = 120.0, 30.0  # how long a run may take to begin and to end
 LEFT_AFTER_S = 2.0
-SHARED_MEMORY = Path("/dev/shm")
 COMMAND = "python -m benchmarks.kill_study"
 HEAD = f"""# Kill study
 
@@ -118,7 +117,6 @@ def measure(cell: Cell, graph: Graph) -> dict[str, Any]:
     rng = np.random.default_rng(cell.number)
     victim = str(rng.choice(cell.victims))
     after_s = float(rng.uniform(*FLIGHT_S))
-    shared = set(SHARED_MEMORY.iterdir())
     with tempfile.TemporaryDirectory(prefix="rx") as folder:
         flight = Flight(cell, graph, Path(folder))
         try:
@@ -135,7 +133,7 @@ def measure(cell: Cell, graph: Graph) -> dict[str, Any]:
                 "exit_code": exit_code,
                 "log_lost_s": flight.log_lost_s(fault_ns),
                 "unaccounted": flight.unaccounted(),
-                "left": flight.left_behind() + [str(p) for p in _new(shared)],
+                "left": flight.left_behind(),
             }
         finally:
             flight.close()
@@ -155,25 +153,21 @@ class Flight:
         self._graph = graph
         self._folder = folder
         self._run_dir = folder / "run"
+        self._before = set(runs_root().glob(f"{PREFIX}*"))
         command = [
             *(sys.executable, "-m", "robot.cli", "run", GRAPH, "--clock", "wall"),
             *("--seed", str(cell.number), "--seconds", "60", "--out", str(self._run_dir)),
         ]
         self._log = (folder / "output").open("wb")
-        self._supervisor = subprocess.Popen(
-            command,
-            env={**os.environ, "TMPDIR": str(folder)},
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-        )
+        self._supervisor = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)
         self._counters: Counters | None = None
         self._workers: list[psutil.Process] = []
 
     def wait_until_it_moves(self, after_s: float) -> None:
         """Until the robot has been commanded for so long, and is commanded now."""
         sizes = len(self._graph.edges), list(self._graph.nodes)
-        for folder in self._until(START_S, "the run to begin", self._socket_folders):
-            self._counters = Counters(folder, *sizes)
+        (folder,) = self._until(START_S, "the run to begin", self._folders_with_counters)
+        self._counters = Counters(folder, *sizes)
         self._until_true("the robot to move", lambda: not self._safe("simulator"))
         time.sleep(after_s)
         self._until_true("the robot to move again", lambda: not self._safe("simulator"))
@@ -221,12 +215,8 @@ class Flight:
     def left_behind(self) -> list[str]:
         """Processes two seconds after the end, and folders after what the next start removes."""
         _, alive = psutil.wait_procs(self._workers, timeout=LEFT_AFTER_S)
-        tempfile.tempdir = str(self._folder)
-        try:
-            remove_stale_folders()
-        finally:
-            tempfile.tempdir = None
-        return [f"process {p.pid}" for p in alive] + [str(p) for p in self._socket_folders()]
+        remove_stale(runs_root())
+        return [f"process {p.pid}" for p in alive] + [str(p) for p in self._new_folders()]
 
     def close(self) -> None:
         """Ends what a failed measurement has left running."""
@@ -244,8 +234,12 @@ class Flight:
             raise LogError(f"{path}: was never begun")
         return LogReader(path).messages()
 
-    def _socket_folders(self) -> list[Path]:
-        return [path.parent for path in self._folder.glob(f"reflexarc-*/{FILE_NAME}")]
+    def _new_folders(self) -> list[Path]:
+        """Run folders, sockets and shared memory, that were not there before this run."""
+        return [path for path in runs_root().glob(f"{PREFIX}*") if path not in self._before]
+
+    def _folders_with_counters(self) -> list[Path]:
+        return [path for path in self._new_folders() if (path / FILE_NAME).is_file()]
 
     def _safe(self, node: str) -> bool:
         assert self._counters is not None
@@ -310,11 +304,6 @@ def _done(cell: Cell, graph: Graph) -> bool:
     if not cell.row.is_file():
         return False
     return json.loads(cell.row.read_text())["config_hash"] == config_hash(graph)
-
-
-def _new(before: set[Path]) -> list[Path]:
-    """Shared memory of ours that was not there before."""
-    return [p for p in set(SHARED_MEMORY.iterdir()) - before if p.name.startswith("reflexarc")]
 
 
 if __name__ == "__main__":

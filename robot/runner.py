@@ -5,7 +5,7 @@ Both executors and the process of a node use this class, so a node behaves alike
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -55,6 +55,8 @@ class NodeRunner:
         self._steps_at_telemetry = 0
         self.sent: dict[str, int] = dict.fromkeys(spec.outputs, 0)
         self.steps = self._woken = 0
+        self.halted = False
+        """Whether the steps from now on are told to stop the robot."""
         self.overruns = 0
         self.start(context.clock.now_ns())
 
@@ -85,9 +87,15 @@ class NodeRunner:
         buffer = self._buffers[edge]
         return buffer.received, buffer.dropped, buffer.newest_seq + 1
 
-    def announce(self, text: str) -> Outgoing:
-        """An alert of the supervisor, which has no edge of its own to the log."""
-        return self._stamp("alerts", Alert(captured_ns=self._context.clock.now_ns(), text=text))
+    def tell(self, now_ns: int, texts: Sequence[str]) -> list[Outgoing]:
+        """Alerts about what happened outside of the node, where no replay could know of it."""
+        del now_ns
+        return [self._alert(text) for text in texts]
+
+    def halt(self, *, on: bool) -> None:
+        """From the next step on the robot stops, or may be commanded again."""
+        self.halted = on
+        self.node.halt(on=on)
 
     def newest_seq(self, edge: Edge) -> int:
         """The highest ``seq`` that came in on an edge."""

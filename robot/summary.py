@@ -33,8 +33,7 @@ def summarise(graph: Graph, options: RunOptions, result: RunResult) -> dict[str,
         "restarts": result.restarts,
         "edges": {str(edge): _edge_figures(edge, account) for edge, account in accounts.items()},
         "accounting": {"holds": not lost_unseen, "unaccounted": lost_unseen},
-        "alerts": [f"supervisor: {text}" for text in result.alerts]
-        + [f"{n}: {text}" for n, report in result.reports.items() for text in report.alerts],
+        "alerts": _alerts(result),
         "host": f"{platform.machine()}, Python {platform.python_version()}",
     }
 
@@ -145,6 +144,13 @@ def _node_figures(report: NodeReport) -> dict[str, Any]:
         "overruns": report.overruns,
         "gauges": {key: round(value, 3) for key, value in report.gauges.items()},
     }
+
+
+def _alerts(result: RunResult) -> list[str]:
+    """What the supervisor found, then each node; what a node said in its name is not repeated."""
+    found = [f"supervisor: {text}" for text in result.alerts]
+    said = [(n, text) for n, report in result.reports.items() for text in report.alerts]
+    return found + [f"{node}: {text}" for node, text in said if text not in found]
 
 
 def _edge_figures(edge: Edge, account: EdgeAccount) -> dict[str, Any]:

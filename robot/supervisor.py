@@ -10,7 +10,6 @@ robot; then the dead is named, and replaced if its graph allows it.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -41,8 +40,8 @@ from robot.counters import Counters
 from robot.executor import Progress, RunOptions, RunResult, ShouldStop, Show, tick_count
 from robot.graph import Graph
 from robot.node import Role
+from robot.run_folder import RunFolder, remove_stale, runs_root
 from robot.schedule import LockstepSchedule
-from robot.socket_folder import make_socket_folder, remove_stale_folders
 from robot.supervision import SILENT_SHARE, RestartBudget
 from robot.worker import Launch
 
@@ -63,9 +62,10 @@ class Supervisor:
         self._options = options
         self._show = show
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        for stale in remove_stale_folders():
+        for stale in remove_stale(runs_root()):
             show("supervisor", f"removed {stale}, left behind by a run whose supervisor was killed")
-        self._folder, self._owner = make_socket_folder()
+        self._run_folder = RunFolder()
+        self._folder = self._run_folder.path
         self._counters = Counters.create(self._folder, len(graph.edges), list(graph.nodes))
         self._control = SupervisorControl(self._context, self._folder)
         self._poller = zmq.Poller()
@@ -447,5 +447,4 @@ class Supervisor:
         self._result.counts = self._counters.read_edges()
         self._control.socket.close()
         self._context.term()
-        self._owner.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._run_folder.close()

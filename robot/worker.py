@@ -244,7 +244,7 @@ class Worker:
         if isinstance(order, Halt):
             self._halt(on=order.on)
         elif isinstance(order, Announce):
-            self._send([self._runner.announce(order.text)])
+            self._send(self._runner.tell(self._clock.now_ns(), [order.text]))
         elif isinstance(order, Stop):
             self._stopped_s = self._stopped_s or time.monotonic()
             self._stop = order
@@ -254,7 +254,7 @@ class Worker:
 
     def _halt(self, *, on: bool) -> None:
         """Stops an actuator's robot at once, or lets it be commanded again."""
-        self._runner.node.halt(on=on)
+        self._runner.halt(on=on)
         if self._runner.spec.node_class.role is Role.ACTUATOR:
             self._woken = True
 
