@@ -11,6 +11,8 @@ from supervised import Run
 
 import robot.run_folder
 import robot.supervisor
+from robot.commands.run import _conclude
+from robot.console import Console
 from robot.counters import Counters
 from robot.graph import load_graph
 from robot.messages import Alert, Setpoint
@@ -58,7 +60,9 @@ def test_the_sum_holds_on_every_edge_of_a_node_that_is_killed(victim, tiny_proce
     assert any(victim in text and "signal 9" in text for text in summary["alerts"])
 
 
-def test_a_message_stolen_behind_the_back_of_both_ends_makes_the_sum_fail(tiny_processes, tmp_path):
+def test_a_message_stolen_behind_the_back_of_both_ends_makes_the_sum_fail(
+    tiny_processes, tmp_path, capsys
+):
     """The thief renumbers what follows, so no gap shows, and corrects the end marker too."""
     script = Path(sys.executable)
     theft = (
@@ -90,9 +94,11 @@ def test_a_message_stolen_behind_the_back_of_both_ends_makes_the_sum_fail(tiny_p
     summary = _summary(run)
     edge = "ticker.count -> relay.command"
     assert summary["accounting"] == {"holds": False, "unaccounted": {edge: 1}}
-    assert f"ACCOUNTING FAILS: messages of which nobody knows what became: {edge}: 1" in (
-        summary_text(summary)
-    )
+    said = f"messages of which nobody knows what became: {edge}: 1"
+    assert f"ACCOUNTING FAILS: {said}" in summary_text(summary)
+    console = Console(quiet=True)
+    assert _conclude(run.graph, run.options, run.result, console, as_json=False) == 1
+    assert f"reflexarc: run: ACCOUNTING FAILS: {said}" in capsys.readouterr().err
 
 
 def test_when_its_world_dies_the_robot_is_told_to_stop(tiny_processes, tmp_path):
@@ -231,16 +237,13 @@ def test_an_acting_node_that_stands_still_stops_the_robot_until_it_moves(tiny_pr
     assert "is back" in last
 
 
-def test_a_node_that_hangs_is_killed_and_named(tiny_processes, tmp_path):
-    run = _wall(tiny_processes, tmp_path, "relay.supervision.hang_timeout_s=0.5")
-
-    def stop(_):
-        if run.pulse("relay").steps >= 10:
-            run.kill("relay", signal.SIGSTOP)
-
-    run.go(stop)
+def test_a_node_that_hangs_before_its_first_message_is_killed_and_named(tiny_processes, tmp_path):
+    rules = ("relay.supervision.hang_timeout_s=0.5", "ticker.bulk=0")  # nothing ever reaches it
+    run = _wall(tiny_processes, tmp_path, *rules)
+    run.go(lambda _: run.kill("relay", signal.SIGSTOP))
     assert run.result.failures.keys() == {"relay"}
-    assert "hangs: no sign of life for 0.5 s" in run.result.failures["relay"]
+    assert "hangs: no sign of life for 0." in run.result.failures["relay"]
+    assert run.pulse("relay").steps == 0
     assert _summary(run)["accounting"]["holds"]
 
 
