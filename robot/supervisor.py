@@ -9,15 +9,8 @@ that concerns the acting path, the first thing to happen is the order to the act
 robot; then the dead is named, and replaced if its graph allows it.
 """
 
-import os
-import signal
-import subprocess
-import sys
-import threading
 import time
-from typing import IO
 
-import msgspec
 import zmq
 
 from perception.quantities import InputError
@@ -40,6 +33,7 @@ from robot.counters import Counters
 from robot.executor import Progress, RunOptions, RunResult, ShouldStop, Show, tick_count
 from robot.graph import Graph
 from robot.node import Role
+from robot.processes import NodeProcesses
 from robot.run_folder import RunFolder, remove_stale, runs_root
 from robot.schedule import LockstepSchedule
 from robot.supervision import SILENT_SHARE, RestartBudget
@@ -70,18 +64,16 @@ class Supervisor:
         self._control = SupervisorControl(self._context, self._folder)
         self._poller = zmq.Poller()
         self._poller.register(self._control.socket, zmq.POLLIN)
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._printers: list[threading.Thread] = []
+        self._workers = NodeProcesses(self._poller, show)
+        self._processes = self._workers.by_name
         self._ready: set[str] = set()
         self._finished: set[str] = set()
         self._sources = {n.name for n in graph.nodes.values() if n.node_class.role == "source"}
         self._result = RunResult()
         self._stop_order: Stop | None = None
-        self._pidfds: dict[int, str] = {}
         self._ended_s: dict[str, float] = {}
         """Since when the processes have ended of nodes who may still be heard."""
         self._budgets = {n.name: RestartBudget(n.supervision) for n in graph.nodes.values()}
-        self._launched_s: dict[str, float] = {}
         self._due_s: dict[str, float] = {}
         """When to start a node again."""
         self._may_restart = False
@@ -122,36 +114,7 @@ class Supervisor:
             run_dir=str(run_dir.resolve()) if run_dir else None,
             life=self._budgets[name].count,
         )
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "robot.worker",
-            ],  # -P: no folder here may shadow our packages
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the supervisor; it ends the nodes in order
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-        assert process.stdin is not None  # noqa: S101
-        assert process.stdout is not None  # noqa: S101
-        process.stdin.write(msgspec.json.encode(launch) + b"\n")
-        process.stdin.flush()
-        self._processes[name] = process
-        self._launched_s[name] = time.monotonic()
-        pidfd = os.pidfd_open(process.pid)
-        self._pidfds[pidfd] = name
-        self._poller.register(pidfd, zmq.POLLIN)
-        printer = threading.Thread(target=self._print, args=(name, process.stdout), daemon=True)
-        printer.start()
-        self._printers.append(printer)
-
-    def _print(self, name: str, stream: IO[bytes]) -> None:
-        """Shows what a node prints, line by line, until it closes its output."""
-        for line in stream:
-            self._show(name, line.decode(errors="replace").rstrip("\n"))
+        self._workers.start(launch)
 
     def _wait_until_ready(self, should_stop: ShouldStop) -> bool:
         """Whether all nodes came up."""
@@ -169,9 +132,9 @@ class Supervisor:
         """A node that is not ready in its time has failed."""
         for name in self._processes.keys() - self._ready - self._due_s.keys():
             limit_s = self._graph.nodes[name].supervision.start_timeout_s
-            late = time.monotonic() - self._launched_s[name] > limit_s
+            late = time.monotonic() - self._workers.started_s[name] > limit_s
             if late and name not in self._result.failures:
-                self._kill(name)
+                self._workers.kill(name)
                 self._fail(name, f"not ready after {limit_s:g} s")
 
     def _run(self, progress: Progress, should_stop: ShouldStop) -> None:
@@ -281,9 +244,7 @@ class Supervisor:
 
     def _notice_end(self, pidfd: int) -> None:
         """A process has ended: the robot stops before anybody asks why."""
-        self._poller.unregister(pidfd)
-        os.close(pidfd)
-        name = self._pidfds.pop(pidfd)
+        name = self._workers.take_end(pidfd)
         if name not in self._result.reports:
             self._set_unfit(name, unfit=True)
             self._ended_s[name] = time.monotonic()
@@ -296,7 +257,7 @@ class Supervisor:
             del self._ended_s[name]
             if self._is_given_up(name):
                 continue
-            code = self._processes[name].wait()
+            code = self._workers.exit_code(name)
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             self._fail(name, f"its process {how} without a word", code)
 
@@ -366,7 +327,7 @@ class Supervisor:
             if self._is_given_up(name) or name in self._ended_s:
                 continue
             if silence_s > self._graph.nodes[name].supervision.hang_timeout_s:
-                self._kill(name)
+                self._workers.kill(name)
                 self._fail(name, f"hangs: no sign of life for {silence_s:.1f} s, so it was killed")
             elif name in self._graph.acting_path:
                 self._judge_silence(name, silence_s, silent_s)
@@ -383,22 +344,13 @@ class Supervisor:
         else:
             self._alert(f"node {name!r}: is back; the robot may move")
 
-    def _kill(self, name: str) -> None:
-        """Ends the process of a node that would not end itself, stopped ones too."""
-        if self._processes[name].poll() is None:
-            os.killpg(self._processes[name].pid, signal.SIGKILL)
-
     def _restart_due(self) -> None:
         """Starts those again whose back-off is over and whose old process has ended."""
         for name, due_s in list(self._due_s.items()):
-            process = self._processes[name]
-            if time.monotonic() < due_s or process.poll() is None or name in self._ended_s:
-                continue
-            del self._due_s[name]
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
-            self._launch(name)
+            ended = self._workers.has_ended(name) and name not in self._ended_s
+            if ended and time.monotonic() >= due_s:
+                del self._due_s[name]
+                self._launch(name)
 
     def _stop(self) -> None:
         """Asks all nodes to end and hears their counters; kills who does not."""
@@ -427,23 +379,7 @@ class Supervisor:
 
     def _clean_up(self) -> None:
         """Ends every process that is still there; removes the sockets."""
-        grace = time.monotonic() + 1.0
-        for process in self._processes.values():
-            if process.stdin is not None:
-                process.stdin.close()
-        for process in self._processes.values():
-            try:
-                process.wait(max(0.05, grace - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        for printer in self._printers:
-            printer.join(timeout=1.0)
-        for process in self._processes.values():
-            if process.stdout is not None:
-                process.stdout.close()
-        for pidfd in self._pidfds:
-            os.close(pidfd)
+        self._workers.close()
         self._result.counts = self._counters.read_edges()
         self._control.socket.close()
         self._context.term()
