@@ -235,6 +235,8 @@ def test_an_acting_node_that_stands_still_stops_the_robot_until_it_moves(tiny_pr
     assert "no sign of life for 0." in first
     assert "relay.command -> actuator.command: sent " in first
     assert "is back" in last
+    halted = ["halted" in setpoint.reasons for setpoint in _log(tmp_path, Setpoint)]
+    assert False in halted[halted.index(True) :]  # it was told to stop, and moved again
 
 
 def test_a_node_that_hangs_before_its_first_message_is_killed_and_named(tiny_processes, tmp_path):
