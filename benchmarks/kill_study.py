@@ -56,7 +56,7 @@ HEAD = f"""# Kill study
 in `kill_study/`. Safe: the plant hovers on its own watchdog or a stop has reached it, by its own
 stamp; where the plant is the victim, the actuator has stopped. Asked: after SIGKILL safe within
 100 ms in at least 198 of 200 and within 250 ms always; after SIGSTOP within 300 ms (a cell above
-100 or 300 ms counts as late); at most 1 s of log lost; all messages accounted for; nothing left behind.
+100 or 300 ms counts as late); at most 1 s of log lost; all messages accounted for; nothing left.
 
 | signal | victim | cells | safe ms: median (max) | late | log lost s, max | sum fails | left |
 |---|---|---|---|---|---|---|---|
