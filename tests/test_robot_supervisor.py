@@ -71,6 +71,7 @@ def test_a_node_that_throws_is_shown_by_name_and_the_robot_stops(
     assert "relay closed" in shown
     assert run.lines("actuator") == ["stopped=True forward=0"]
     assert result.reports.keys() == {"ticker", "actuator", "recorder"}
+    assert summarise(run.graph, run.options, result)["accounting"]["holds"]
     reader = LogReader(tmp_path / "log.mcap")
     assert list(reader.messages())
     assert not reader.truncated
@@ -94,6 +95,7 @@ def test_a_node_that_is_killed_is_named_with_its_signal_and_the_others_end(
     assert result.ended_by == "failure"
     assert result.failures == {victim: "its process was killed by signal 9 without a word"}
     assert result.reports.keys() == run.graph.nodes.keys() - {victim}
+    assert summarise(run.graph, run.options, result)["accounting"]["holds"]
     assert run.lines("actuator") == ["stopped=True forward=0"]
 
 
