@@ -52,6 +52,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.sad_speed --out docs/results/sad_speed.json
 	$(BIN)/python -m benchmarks.machine_speed --out docs/results/machine_speed.json
 	$(BIN)/python -m benchmarks.room_flight --pilot reflex blind
+	$(BIN)/python -m benchmarks.kill_study
 	$(BIN)/python examples/clone_pilot.py --out runs/clone.onnx
 	$(BIN)/python -m benchmarks.room_flight --pilot clone constant --package runs/clone.onnx
 

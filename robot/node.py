@@ -79,6 +79,8 @@ class NodeContext:
     lockstep: bool = True
     run_dir: Path | None = None
     """Folder of the run, where the recorder writes."""
+    life: int = 0
+    """How many processes of this node have died in this run."""
     graph_json: str = "{}"
     """The resolved graph, kept beside what it produced."""
 
@@ -131,6 +133,8 @@ class Node(Generic[ConfigT]):
     """Below this rate the graph is refused; above 0 a rate must be given."""
     period_step_s: ClassVar[float] = 0.0
     """The node's period must be a whole number of these; 0: any will do."""
+    restartable: ClassVar[bool] = True
+    """Whether a new process can take the place of one that died; a world cannot be continued."""
     Config: ClassVar[type] = NoConfig
 
     def __init__(self, config: ConfigT, context: NodeContext) -> None:
@@ -138,6 +142,8 @@ class Node(Generic[ConfigT]):
         self.context = context
         self.finished = False
         """Set by a source that has nothing more to say."""
+        self.safe: bool | None = None
+        """Kept up to date by an actuator and a plant: whether the robot is stopped."""
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
         """Handles what came in; returns what goes out, in order.
@@ -147,6 +153,9 @@ class Node(Generic[ConfigT]):
             inputs: what came in since the last step.
         """
         raise NotImplementedError
+
+    def halt(self, *, on: bool) -> None:
+        """Stops the robot from the next step on, until told otherwise; for actuators."""
 
     def gauges(self) -> dict[str, float]:
         """What else is worth watching, unit in the name; goes into telemetry and the summary."""

@@ -5,13 +5,14 @@ Both executors and the process of a node use this class, so a node behaves alike
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from robot.clock import SECOND_NS
+from robot.counters import EdgeCounts
 from robot.edges import Arrival, EdgeBuffer
 from robot.graph import Edge, Graph, NodeSpec
 from robot.liveness import Liveness
@@ -54,6 +55,8 @@ class NodeRunner:
         self._steps_at_telemetry = 0
         self.sent: dict[str, int] = dict.fromkeys(spec.outputs, 0)
         self.steps = self._woken = 0
+        self.halted = False
+        """Whether the steps from now on are told to stop the robot."""
         self.overruns = 0
         self.start(context.clock.now_ns())
 
@@ -72,6 +75,27 @@ class NodeRunner:
         message = decode(edge.type, frames)
         self._buffers[edge].push(message, frames)
         self._liveness[edge].message(self._context.clock.now_ns(), valid=message.valid)
+
+    def resume(self, sent: Mapping[str, int], counts: Mapping[Edge, EdgeCounts]) -> None:
+        """Goes on counting where an earlier process of this node has stopped."""
+        self.sent.update(sent)
+        for edge, buffer in self._buffers.items():
+            buffer.resume(*counts[edge][1:])
+
+    def counts(self, edge: Edge) -> tuple[int, int, int]:
+        """Messages received and dropped on an edge, and the ``seq`` that comes next."""
+        buffer = self._buffers[edge]
+        return buffer.received, buffer.dropped, buffer.newest_seq + 1
+
+    def tell(self, now_ns: int, texts: Sequence[str]) -> list[Outgoing]:
+        """Alerts about what happened outside of the node, where no replay could know of it."""
+        del now_ns
+        return [self._alert(text) for text in texts]
+
+    def halt(self, *, on: bool) -> None:
+        """From the next step on the robot stops, or may be commanded again."""
+        self.halted = on
+        self.node.halt(on=on)
 
     def newest_seq(self, edge: Edge) -> int:
         """The highest ``seq`` that came in on an edge."""

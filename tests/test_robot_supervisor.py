@@ -7,61 +7,17 @@ import subprocess
 import sys
 
 import msgspec
-import psutil
 import pytest
+from supervised import Run
 
 from perception.quantities import InputError
+from robot.counters import Counters
 from robot.executor import RunOptions, run_in_process
 from robot.graph import load_graph
 from robot.record import LogReader
 from robot.summary import summarise
-from robot.supervisor import STOP_TIMEOUT_S, Supervisor
+from robot.supervisor import STOP_TIMEOUT_S
 from robot.worker import Launch
-
-
-class Run:
-    """One supervised run, and what is left of it."""
-
-    def __init__(self, path, run_dir, *overrides, seconds=0.5, lockstep=True):
-        self.graph = load_graph(str(path), overrides)
-        self.options = RunOptions(seconds=seconds, seed=0, lockstep=lockstep, run_dir=run_dir)
-        self.said = []
-        self.told = []
-        self.supervisor = Supervisor(self.graph, overrides, self.options, self._show)
-
-    def go(self, on_progress=lambda _: None, should_stop=lambda: False):
-        def progress(seconds):
-            self.told.append(seconds)
-            on_progress(seconds)
-
-        try:
-            self.result = self.supervisor.run(progress, should_stop)
-        finally:
-            self._nothing_is_left()
-        return self.result
-
-    def _show(self, node, line):
-        self.said.append((node, line))
-
-    def _nothing_is_left(self):
-        processes = self.supervisor._processes.values()
-        assert all(process.poll() is not None for process in processes)
-        ours = {process.pid for process in processes}
-        assert not ours & {child.pid for child in psutil.Process().children(recursive=True)}
-        assert not self.supervisor._folder.exists()
-
-    def lines(self, node):
-        return [line for name, line in self.said if name == node]
-
-    def pid(self, node):
-        return self.supervisor._processes[node].pid
-
-    def check_accounts(self):
-        """What was sent was received or dropped, on every edge."""
-        edges = summarise(self.graph, self.options, self.result)["edges"]
-        assert len(edges) == len(self.graph.edges)
-        for edge, counts in edges.items():
-            assert counts["sent"] == counts["received"] + counts["dropped"], (edge, counts)
 
 
 def _records(run_dir):
@@ -115,6 +71,7 @@ def test_a_node_that_throws_is_shown_by_name_and_the_robot_stops(
     assert "relay closed" in shown
     assert run.lines("actuator") == ["stopped=True forward=0"]
     assert result.reports.keys() == {"ticker", "actuator", "recorder"}
+    assert summarise(run.graph, run.options, result)["accounting"]["holds"]
     reader = LogReader(tmp_path / "log.mcap")
     assert list(reader.messages())
     assert not reader.truncated
@@ -138,6 +95,7 @@ def test_a_node_that_is_killed_is_named_with_its_signal_and_the_others_end(
     assert result.ended_by == "failure"
     assert result.failures == {victim: "its process was killed by signal 9 without a word"}
     assert result.reports.keys() == run.graph.nodes.keys() - {victim}
+    assert summarise(run.graph, run.options, result)["accounting"]["holds"]
     assert run.lines("actuator") == ["stopped=True forward=0"]
 
 
@@ -185,6 +143,8 @@ def test_a_recorded_folder_runs_by_wall_clock_to_its_end(asl_room, tmp_path):
 
 
 def test_a_node_whose_supervisor_is_gone_ends_by_itself(tiny_processes, tmp_path):
+    graph = load_graph(str(tiny_processes))
+    Counters.create(tmp_path, len(graph.edges), list(graph.nodes))
     launch = Launch(
         node="actuator",
         graph=str(tiny_processes),

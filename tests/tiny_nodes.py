@@ -6,10 +6,11 @@ import numpy as np
 
 from robot.messages import Command, Message, Setpoint
 from robot.node import Input, NoConfig, Node, Output, Role
-from robot.nodes.actuator import ActuatorNode
+from robot.nodes.actuator import ActuatorNode, stops
 
 TINY = {
     "ticker": "tiny_nodes:Ticker",
+    "plant": "tiny_nodes:Plant",
     "relay": "tiny_nodes:Relay",
     "telling_actuator": "tiny_nodes:TellingActuator",
     "watcher": "tiny_nodes:Watcher",
@@ -45,6 +46,22 @@ class Ticker(Node[TickerConfig]):
         said = Command(captured_ns=now_ns, values=(forward, yaw + 0.1, 1.4))
         hint = Command(captured_ns=now_ns, values=(float(self._n), 0.0, 1.4))
         return [("count", said)] * self.config.bulk + [("hint", hint)]
+
+
+class Plant(Ticker):
+    """A ticker that is stopped when its setpoint says so, and has no watchdog."""
+
+    restartable = False
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self.safe = False
+
+    def step(self, now_ns, inputs):
+        heard = inputs.newest("setpoint")
+        if heard is not None:
+            self.safe = stops(heard.reasons)
+        return super().step(now_ns, inputs)
 
 
 @dataclass(frozen=True)
