@@ -2,16 +2,20 @@
 
 A socket per edge, not one PUB per node: the queue's length is the edge's own, and a full queue is
 an error that the writer sees, where PUB would drop in silence. A message goes out as
-its wire frames; one more kind, the end marker, tells how many messages were sent in all.
+its wire frames, or, where large arrays lie in shared memory, as a notice that names their slots
+(``robot.shared_memory``); a reader gets the same frames either way. One more kind, the end marker,
+tells how many messages were sent in all.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import zmq
 
 from robot.edges import EdgePolicy, Keep
 from robot.graph import Edge
-from robot.wire import MAX_ARRAY_BYTES, Frames
+from robot.shared_memory import NOTICE, Placed, RingReader, RingWriter
+from robot.wire import MAX_ARRAY_BYTES, Frames, WireError
 
 IN_FLIGHT = 4  # messages a latest edge may hold in the sockets before the writer counts a drop
 LOSSLESS_WAIT_MS = 100  # between two looks, in lockstep, at whether the reader is still there
@@ -28,63 +32,150 @@ def high_water_mark(policy: EdgePolicy) -> int:
     return IN_FLIGHT if policy.keep is Keep.LATEST else policy.depth
 
 
+@dataclass(frozen=True)
+class Parcel:
+    """One message on its way to all readers of its port."""
+
+    frames: Frames
+    """Header and buffers; a buffer that was placed is the slot's own memory."""
+    placed: list[Placed | None]
+    """Per buffer: its slot in shared memory, which it keeps as long as this object lives."""
+
+    def kept(self) -> "Parcel":
+        """The same, good even when the node changes its arrays."""
+        buffers = [
+            p.buffer if p else bytes(f) for f, p in zip(self.frames[1:], self.placed, strict=True)
+        ]
+        return Parcel([self.frames[0], *buffers], self.placed)
+
+
+def wrap(frames: Frames, ring: RingWriter | None = None) -> Parcel:
+    """A message with its large arrays put into shared memory, once for all edges."""
+    placed = [ring.place(buffer) if ring else None for buffer in frames[1:]]
+    buffers = [p.buffer if p else f for f, p in zip(frames[1:], placed, strict=True)]
+    return Parcel([frames[0], *buffers], placed)
+
+
 class EdgeWriter:
     """The writer's end of one edge."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], address: str, edge: Edge, *, lossless: bool
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        address: str,
+        edge: Edge,
+        *,
+        lossless: bool,
+        name: str = "",
+        ring: RingWriter | None = None,
     ) -> None:
         self.edge = edge
-        self._socket = context.socket(zmq.PUSH)
-        self._socket.sndhwm = high_water_mark(edge.policy)
-        self._socket.linger = 1000
-        self._socket.reconnect_ivl = 10
+        self.socket = context.socket(zmq.PUSH)
+        self.socket.sndhwm = high_water_mark(edge.policy)
+        self.socket.linger = 1000
+        self.socket.reconnect_ivl = 10
+        self.socket.connect(address)
+        self._name = name
+        self._ring = ring
         self._timeout_ms = LOSSLESS_WAIT_MS if lossless else round(edge.policy.timeout_s * 1000)
-        self._socket.connect(address)
+        self._overwrites = edge.policy.keep is Keep.LATEST and not lossless
+        self._pending: Parcel | None = None
 
-    def send(self, frames: Frames) -> bool:
-        """Sends one message; False when the reader was too slow, within the wait of the edge."""
+    @property
+    def pending(self) -> bool:
+        """Whether the newest message of a latest edge waits until its socket has room."""
+        return self._pending is not None
+
+    def send(self, parcel: Parcel) -> bool:
+        """Sends one message; False when the reader was too slow, within the wait of the edge.
+
+        On a latest edge the message then waits here, and the next one overwrites it: what a reader
+        finds after a stall ends with the newest message, not with the oldest.
+        """
+        self._pending = None
         if self._timeout_ms:
-            self._socket.poll(self._timeout_ms, zmq.POLLOUT)
-        try:
-            self._socket.send_multipart(frames, zmq.DONTWAIT)
-        except zmq.Again:
-            return False
-        return True
+            self.socket.poll(self._timeout_ms, zmq.POLLOUT)
+        if self._try(parcel):
+            return True
+        if self._overwrites:
+            self._pending = parcel.kept()
+        return False
+
+    def flush(self) -> None:
+        """Sends the message that waits, if there is room for it now."""
+        if self._pending is not None and self._try(self._pending):
+            self._pending = None
 
     def end(self, sent: int) -> None:
         """Sends the end marker: ``sent`` messages were sent in all; waits a second at most."""
-        if self._socket.poll(1000, zmq.POLLOUT):
-            self._socket.send_multipart([_END, str(sent).encode()])
+        while self.socket.poll(1000, zmq.POLLOUT):
+            self.flush()
+            try:
+                self.socket.send_multipart([_END, str(sent).encode()], zmq.DONTWAIT)
+            except zmq.Again:
+                continue
+            return
 
     def close(self) -> None:
         """Closes the socket once what it holds is delivered, or after a second."""
-        self._socket.close()
+        self.socket.close()
+
+    def _try(self, parcel: Parcel) -> bool:
+        """Sends a message if the socket has room."""
+        leased = self._ring.lease(self._name, parcel.frames, parcel.placed) if self._ring else None
+        try:
+            self.socket.send_multipart(leased or parcel.frames, zmq.DONTWAIT)
+        except zmq.Again:
+            if self._ring and leased:
+                self._ring.take_back(self._name, parcel.placed)
+            return False
+        return True
 
 
 class EdgeReader:
     """The reader's end of one edge."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, edge: Edge) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        address: str,
+        edge: Edge,
+        *,
+        ring: RingReader | None = None,
+    ) -> None:
         self.edge = edge
         self.sent: int | None = None
         """What the writer sent in all, once its end marker has come."""
+        self._ring = ring
         self.socket = context.socket(zmq.PULL)
         self.socket.rcvhwm = high_water_mark(edge.policy)
         self.socket.maxmsgsize = MAX_ARRAY_BYTES
         self.socket.bind(address)
 
     def receive(self) -> Frames | None:
-        """The next message's frames; None when none waits or the edge has ended."""
-        try:
-            frames = self.socket.recv_multipart(zmq.DONTWAIT)
-        except zmq.Again:
-            return None
-        if len(frames) == 2 and frames[0] == _END:
-            self.sent = int(frames[1])
-            return None
-        return frames
+        """The next message's frames; None when none waits or the edge has ended.
+
+        Raises:
+            WireError: a notice of slots that there are not.
+        """
+        while True:
+            try:
+                frames = self.socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return None
+            if len(frames) == 2 and frames[0] == _END:
+                self.sent = int(frames[1])
+                return None
+            if not frames[0].startswith(NOTICE):
+                return frames
+            if self._ring is None:
+                raise WireError(
+                    f"{self.edge}: names slots of shared memory, which it does not share"
+                )
+            if (placed := self._ring.frames(frames)) is not None:
+                return placed
 
     def close(self) -> None:
-        """Closes the socket at once."""
+        """Closes the socket at once; views on shared memory stay valid."""
+        self._ring = None
         self.socket.close(linger=0)

@@ -6,14 +6,11 @@ ends when its inputs have, and reports its counters.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import IO
 
 import msgspec
@@ -35,6 +32,7 @@ from robot.control import (
 )
 from robot.executor import Progress, RunOptions, RunResult, ShouldStop, Show, tick_count
 from robot.graph import Graph
+from robot.run_folder import RunFolder
 from robot.schedule import LockstepSchedule
 from robot.worker import Launch
 
@@ -55,7 +53,8 @@ class Supervisor:
         self._options = options
         self._show = show
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._folder = Path(tempfile.mkdtemp(prefix="reflexarc-"))  # 0700; short, as ipc needs it
+        self._run_folder = RunFolder()
+        self._folder = self._run_folder.path
         self._control = SupervisorControl(self._context, self._folder)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._printers: list[threading.Thread] = []
@@ -288,4 +287,4 @@ class Supervisor:
                 process.stdout.close()
         self._control.socket.close()
         self._context.term()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._run_folder.close()

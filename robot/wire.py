@@ -1,7 +1,8 @@
 """Messages to bytes and back.
 
 A message becomes a list of frames: a msgpack header, then one raw buffer per array. Buffers are
-never copied into the header, so a receiver gets read-only NumPy views on the bytes it received.
+never copied into the header, so a receiver gets read-only NumPy views on the bytes it received,
+and ``encode`` copies no array at all: its frames are views, good until the node changes the array.
 The same frames, packed into one record, are what the log keeps: the bytes on the wire are the
 truth.
 """
@@ -17,7 +18,9 @@ import numpy as np
 
 from robot.messages import ArraySpec, Message
 
-Frames = list[bytes]
+Buffer = bytes | memoryview
+"""One frame; a memoryview is of single bytes."""
+Frames = Sequence[Buffer]
 
 MAX_FRAMES = 16
 MAX_ARRAY_BYTES = 256 * 1024 * 1024  # refuse before allocating: a 4K float image is 33 MB
@@ -47,12 +50,12 @@ def array_fields(kind: type[Message]) -> dict[str, ArraySpec]:
 
 
 def encode(message: Message) -> Frames:
-    """Frames of one message: header, then the buffer of each array field.
+    """Frames of one message: header, then a view on the buffer of each array field.
 
     Raises:
         WireError: an array is not of the dtype and number of axes that its field states.
     """
-    arrays: Frames = []
+    arrays: list[Buffer] = []
     header = {name: getattr(message, name) for name in message.__struct_fields__}
     for name, spec in array_fields(type(message)).items():
         array = np.ascontiguousarray(header[name])
@@ -62,11 +65,16 @@ def encode(message: Message) -> Frames:
                 f"got {array.dtype} with {array.ndim}"
             )
         header[name] = _ArrayRef(spec.dtype, array.shape)
-        arrays.append(array.tobytes())
+        arrays.append(array.reshape(-1).view(np.uint8).data.toreadonly())
     return [msgspec.msgpack.encode(header), *arrays]
 
 
-def decode(kind: type[Message], frames: Sequence[bytes]) -> Any:
+def snapshot(frames: Frames) -> Frames:
+    """The frames by themselves, for whoever keeps them longer than the arrays they view."""
+    return [bytes(frame) for frame in frames]
+
+
+def decode(kind: type[Message], frames: Frames) -> Any:
     """The message that ``frames`` hold; array fields are read-only views on them.
 
     Raises:
@@ -90,7 +98,7 @@ def decode(kind: type[Message], frames: Sequence[bytes]) -> Any:
 
 
 def _view(
-    kind: type[Message], name: str, spec: ArraySpec, ref: _ArrayRef, buffer: bytes
+    kind: type[Message], name: str, spec: ArraySpec, ref: _ArrayRef, buffer: Buffer
 ) -> np.ndarray:
     """A read-only array on ``buffer``, after the sizes were found to agree."""
     if ref.dtype != spec.dtype or len(ref.shape) != spec.ndim or any(n < 0 for n in ref.shape):
@@ -114,7 +122,7 @@ def _accept_array(kind: Any, value: Any) -> Any:
     raise msgspec.ValidationError(f"expected an array, got {type(value).__name__} for {kind}")
 
 
-def pack(frames: Sequence[bytes]) -> bytes:
+def pack(frames: Frames) -> bytes:
     """One record of several frames: each behind its length."""
     return b"".join(part for frame in frames for part in (_LENGTH.pack(len(frame)), frame))
 
@@ -125,7 +133,7 @@ def unpack(record: bytes) -> Frames:
     Raises:
         WireError: the lengths do not add up to the record.
     """
-    frames: Frames = []
+    frames: list[bytes] = []
     at = 0
     while at < len(record):
         if len(frames) == MAX_FRAMES or at + _LENGTH.size > len(record):

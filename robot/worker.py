@@ -9,19 +9,21 @@ import sys
 import time
 import traceback
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import msgspec
 import zmq
 
-from robot.bus import EdgeReader, EdgeWriter, edge_address
+from robot.bus import EdgeReader, EdgeWriter, edge_address, wrap
 from robot.clock import SECOND_NS, Pacer, VirtualClock, WallClock
 from robot.config import USER_ERRORS
 from robot.control import Bye, Done, Failed, Finished, NodeControl, Ready, Start, Step, Stop
 from robot.edges import Keep
 from robot.executor import RunOptions, node_context
 from robot.graph import Edge, Graph, load_graph
+from robot.rings import Rings, edge_name
 from robot.runner import NodeRunner, Outgoing
 
 WATCH_PERIOD_MS = 100  # how often a node that nothing wakes looks after its inputs
@@ -67,17 +69,29 @@ class Worker:
             Path(launch.run_dir) if launch.run_dir else None,
         )
         spec = graph.nodes[launch.node]
-        self._runner = NodeRunner(spec, graph, node_context(graph, spec.name, options, self._clock))
+        self._rings = Rings(folder, graph, spec.name)
+        node = replace(node_context(graph, spec.name, options, self._clock), loan=self._rings.loan)
+        self._runner = NodeRunner(spec, graph, node)
         self._readers: dict[zmq.Socket[bytes], EdgeReader] = {}
         self._writers: dict[str, list[EdgeWriter]] = {}
         for index, edge in enumerate(graph.edges):
             address = edge_address(folder, index)
             if edge.reader == spec.name:
-                reader = EdgeReader(context, address, edge)
+                shared = self._rings.reader(index, edge)
+                reader = EdgeReader(context, address, edge, ring=shared)
                 self._readers[reader.socket] = reader
             if edge.writer == spec.name:
-                writer = EdgeWriter(context, address, edge, lossless=launch.lockstep)
+                writer = EdgeWriter(
+                    context,
+                    address,
+                    edge,
+                    lossless=launch.lockstep,
+                    name=edge_name(index),
+                    ring=self._rings.writer(edge.output),
+                )
                 self._writers.setdefault(edge.output, []).append(writer)
+        self._full: dict[zmq.Socket[bytes], EdgeWriter] = {}
+        """Ends of latest edges whose newest message waits for room."""
         self._poller = zmq.Poller()
         for socket in (self.control.socket, *self._readers):
             self._poller.register(socket, zmq.POLLIN)
@@ -103,6 +117,7 @@ class Worker:
         self._runner.node.close()
         for socket in (*self._readers.values(), *(w for ws in self._writers.values() for w in ws)):
             socket.close()
+        self._rings.close()
 
     def _next_order(self) -> Start | Step | None:
         """Waits for the supervisor's next order; None when it is to stop."""
@@ -184,6 +199,10 @@ class Worker:
                         self._orders.append(order)
             elif socket in self._readers:
                 self._drain(self._readers[socket])
+            elif socket in self._full:
+                writer = self._full[socket]
+                writer.flush()
+                self._await_room(writer)
             elif not os.read(sys.stdin.fileno(), 4096):
                 raise _OrphanedError
 
@@ -201,14 +220,27 @@ class Worker:
         """
         late = []
         for port, frames in outgoing:
+            parcel = wrap(frames, self._rings.writer(port))
             for writer in self._writers.get(port, ()):
-                while not (self._is_gone(writer.edge.reader) or writer.send(frames)):
+                while not (self._is_gone(writer.edge.reader) or writer.send(parcel)):
                     if not self._launch.lockstep:
                         late.append(writer.edge)
                         break
                     self._poll(0)
+                self._await_room(writer)
         if lossless := [edge for edge in late if edge.policy.keep is Keep.LOSSLESS]:
             self._send(self._runner.alert_late(lossless))
+
+    def _await_room(self, writer: EdgeWriter) -> None:
+        """Wakes this node when a socket can take the message that waits for it, and only then."""
+        if writer.pending == (writer.socket in self._full):
+            return
+        if writer.pending:
+            self._full[writer.socket] = writer
+            self._poller.register(writer.socket, zmq.POLLOUT)
+        else:
+            del self._full[writer.socket]
+            self._poller.unregister(writer.socket)
 
     def _is_gone(self, node: str) -> bool:
         """Whether the supervisor said that a node has died."""
@@ -241,7 +273,9 @@ class Worker:
             if reader.sent is not None:
                 self._runner.close_edge(reader.edge, reader.sent)
         self.close()
-        self.control.send(Bye(self._runner.report()))
+        report = self._runner.report()
+        report.gauges |= self._rings.gauges()
+        self.control.send(Bye(report))
 
 
 def _close_after_failure(worker: Worker) -> None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import zmq
 
-from robot.bus import IN_FLIGHT, EdgeReader, EdgeWriter, edge_address, high_water_mark
+from robot.bus import IN_FLIGHT, EdgeReader, EdgeWriter, edge_address, high_water_mark, wrap
 from robot.edges import EdgeBuffer, parse_policy
 from robot.messages import Alert
 from robot.wire import decode, encode
@@ -48,7 +48,7 @@ def _hear(reader, buffer):
 def test_messages_come_in_order_and_then_the_end(pair):
     reader, writer = pair("queue(100)")
     for seq in range(20):
-        assert writer.send(_frames(seq))
+        assert writer.send(wrap(_frames(seq)))
     writer.end(20)
     buffer = EdgeBuffer("a/b", parse_policy("queue(100)"), lossless=False)
     _hear(reader, buffer)
@@ -60,7 +60,7 @@ def test_messages_come_in_order_and_then_the_end(pair):
 def test_a_reader_that_does_not_listen_costs_messages_that_both_ends_know_of(policy, pair):
     reader, writer = pair(policy)
     sent = 600
-    refused = sum(not writer.send(_frames(seq)) for seq in range(sent))
+    refused = sum(not writer.send(wrap(_frames(seq))) for seq in range(sent))
     assert refused > 0
     buffer = EdgeBuffer("a/b", parse_policy(policy), lossless=False)
     ending = threading.Thread(target=writer.end, args=(sent,))  # it waits for room
