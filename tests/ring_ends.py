@@ -116,4 +116,6 @@ def _say(answer):
 
 
 if __name__ == "__main__":
-    {"write": _write, "flood": _flood, "read": _read}[sys.argv[1]](Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    {"write": _write, "flood": _flood, "read": _read}[sys.argv[1]](
+        Path(sys.argv[2]), *map(int, sys.argv[3:])
+    )

@@ -88,6 +88,23 @@ def test_the_lockstep_log_is_that_of_one_process(tiny_processes, tmp_path):
     assert _records(apart) == _records(together)
 
 
+def test_large_arrays_go_through_shared_memory_and_the_log_is_that_of_one_process(
+    tiny_processes, tmp_path
+):
+    apart, together = tmp_path / "apart", tmp_path / "together"
+    apart.mkdir()
+    together.mkdir()
+    run = Run(tiny_processes.with_name("pictures.toml"), apart)
+    result = run.go()
+    assert (result.ended_by, result.failures) == ("seconds", {})
+    run.check_accounts()
+    assert result.reports["painter"].gauges["arrays_shared"] == 2 * 25
+    options = RunOptions(seconds=0.5, seed=0, lockstep=True, run_dir=together)
+    run_in_process(run.graph, options, lambda _: None, lambda: False, lambda *_: None)
+    assert len(_records(apart)) > 100
+    assert _records(apart) == _records(together)
+
+
 def test_by_wall_clock_all_is_accounted_for_and_a_finished_source_ends_the_run(
     tiny_processes, tmp_path
 ):
