@@ -35,7 +35,7 @@ def test_a_folder_is_its_owners_alone(tmp_path):
 
 
 def test_the_folder_of_a_killed_run_is_removed_by_the_next_start_and_a_living_one_is_not(tmp_path):
-    killed, its_folder = _hold(tmp_path)
+    killed, _ = _hold(tmp_path)
     living, other_folder = _hold(tmp_path)
     assert remove_stale(tmp_path) == []
     killed.kill()
