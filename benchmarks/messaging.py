@@ -1,6 +1,6 @@
 """Latency from a NumPy frame in one process to a NumPy view in another, ours beside its peers.
 
-    python -m benchmarks.messaging [--messages 2000] [--rounds 20] [--out docs/results/messaging.json]
+    python -m benchmarks.messaging [--messages 2000] [--rounds 20] [--out FILE.json]
 
 Frames of 64 B to 6.2 MB at 100 Hz. All transports are up during the whole run and take turns, so
 that a slow moment of the machine hits all of them. A frame's age ends when the receiver has touched
@@ -16,7 +16,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,6 +105,7 @@ class End:
         self.pid = pid
 
     def ask(self, order: Any) -> Any:
+        """Sends an order and waits for its answer."""
         self._stream.write(json.dumps(order) + "\n")
         self._stream.flush()
         return json.loads(self._stream.readline())
@@ -231,7 +231,10 @@ def measure(
                 for name in running:
                     taken[name].append(burst(ends, name, size, messages // rounds))
             sent = messages // rounds * rounds
-            ages[label] = {name: spread(sum(rows, []), sent) for name, rows in taken.items()}
+            ages[label] = {
+                name: spread([age for row in rows for age in row], sent)
+                for name, rows in taken.items()
+            }
     finally:
         ends.close()
     return {
@@ -287,9 +290,9 @@ def cpu_s(pid: int) -> float:
 def table_of(numbers: dict[str, Any]) -> str:
     """The numbers for a reader: median / p99 / p99.9 in us, and what was lost."""
     labels = list(numbers["age_us"])
+    each = f"{numbers['messages']} frames each, {numbers['rate_hz']:g} Hz"
     lines = [
-        f"Age at the reader, us: median / p99 / p99.9 ({numbers['messages']} frames each, "
-        f"{numbers['rate_hz']:g} Hz)",
+        f"Age at the reader, us: median / p99 / p99.9 ({each})",
         "",
         "| transport | " + " | ".join(labels) + " | lost | idle CPU |",
         "|---|" + "---|" * (len(labels) + 2),

@@ -170,7 +170,7 @@ def port_of(folder: Path, index: int) -> int:
 
 def zenoh_session(folder: Path, end: str) -> Any:
     """A session with nobody else but the other end."""
-    import zenoh
+    import zenoh  # pyright: ignore[reportMissingImports]
 
     config = zenoh.Config()
     config.insert_json5("mode", '"peer"')
@@ -183,7 +183,7 @@ class ZenohSender(OwnArray):
     """Zenoh: a publisher that waits rather than drops."""
 
     def __init__(self, folder: Path) -> None:
-        import zenoh
+        import zenoh  # pyright: ignore[reportMissingImports]
 
         self._session = zenoh_session(folder, "connect")
         self._publisher = self._session.declare_publisher(
@@ -198,7 +198,7 @@ class ZenohReceiver:
     """Zenoh: a subscriber with a channel."""
 
     def __init__(self, folder: Path) -> None:
-        import zenoh
+        import zenoh  # pyright: ignore[reportMissingImports]
 
         self._session = zenoh_session(folder, "listen")
         channel = zenoh.handlers.FifoChannel(QUEUE)
@@ -212,7 +212,7 @@ def iceoryx_ports(folder: Path) -> tuple[Any, Any]:
     """Service of the frames, and the event that wakes the reader."""
     import ctypes
 
-    import iceoryx2 as iox
+    import iceoryx2 as iox  # pyright: ignore[reportMissingImports]
 
     iox.set_log_level(iox.LogLevel.Error)
     node = iox.NodeBuilder.new().create(iox.ServiceType.Ipc)
@@ -220,7 +220,7 @@ def iceoryx_ports(folder: Path) -> tuple[Any, Any]:
         node.service_builder(iox.ServiceName.new(f"{folder}/frames"))
         .publish_subscribe(iox.Slice[ctypes.c_uint8])
         .subscriber_max_buffer_size(64)
-        .enable_safe_overflow(True)  # noqa: FBT003 - the library's own signature
+        .enable_safe_overflow(True)
         .open_or_create()
     )
     event = node.service_builder(iox.ServiceName.new(f"{folder}/event")).event().open_or_create()
@@ -261,7 +261,7 @@ class IceoryxReceiver:
     """iceoryx2: waits for the event, reads in place."""
 
     def __init__(self, folder: Path) -> None:
-        import iceoryx2 as iox
+        import iceoryx2 as iox  # pyright: ignore[reportMissingImports]
 
         frames, event = iceoryx_ports(folder)
         self._subscriber = frames.subscriber_builder().create()
@@ -282,10 +282,10 @@ class DoraSender(OwnArray):
 
     def __init__(self, folder: Path) -> None:
         del folder  # dora tells its nodes by itself
-        import pyarrow
-        from dora import Node
+        import pyarrow as pa  # pyright: ignore[reportMissingImports]
+        from dora import Node  # pyright: ignore[reportMissingImports]
 
-        self._array = pyarrow.array
+        self._array = pa.array
         self._node = Node()
 
     def send(self, frame: Pixels) -> None:
@@ -297,7 +297,7 @@ class DoraReceiver:
 
     def __init__(self, folder: Path) -> None:
         del folder
-        from dora import Node
+        from dora import Node  # pyright: ignore[reportMissingImports]
 
         self._node = Node()
 

@@ -2,9 +2,9 @@
 
 A socket per edge, not one PUB per node: the queue's length is the edge's own, and a full queue is
 an error that the writer sees, where PUB would drop in silence. A message goes out as
-its wire frames, or, where large arrays lie in shared memory, as a notice that names their slots
-(``robot.shared_memory``); a reader gets the same frames either way. One more kind, the end marker,
-tells how many messages were sent in all.
+its wire frames, packed into one part while they are small; where large arrays lie in shared memory,
+a notice that names their slots stands for them (``robot.shared_memory``). A reader gets the same
+frames either way. One more kind, the end marker, tells how many messages were sent in all.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ import zmq
 from robot.edges import EdgePolicy, Keep
 from robot.graph import Edge
 from robot.shared_memory import NOTICE, Placed, RingReader, RingWriter
-from robot.wire import MAX_ARRAY_BYTES, Frames, WireError
+from robot.wire import MAX_ARRAY_BYTES, Frames, WireError, pack, unpack
 
 IN_FLIGHT = 4  # messages a latest edge may hold in the sockets before the writer counts a drop
 LOSSLESS_WAIT_MS = 100  # between two looks, in lockstep, at whether the reader is still there
+PACKED_BYTES = 32_000  # below this one part that holds all frames is quicker than several
 _END = b"end"
 
 
@@ -123,8 +124,12 @@ class EdgeWriter:
     def _try(self, parcel: Parcel) -> bool:
         """Sends a message if the socket has room."""
         leased = self._ring.lease(self._name, parcel.frames, parcel.placed) if self._ring else None
+        parts = leased or parcel.frames
         try:
-            self.socket.send_multipart(leased or parcel.frames, zmq.DONTWAIT)
+            if sum(map(len, parts)) < PACKED_BYTES:
+                self.socket.send(pack(parts), zmq.DONTWAIT)
+            else:
+                self.socket.send_multipart(parts, zmq.DONTWAIT)
         except zmq.Again:
             if self._ring and leased:
                 self._ring.take_back(self._name, parcel.placed)
@@ -156,17 +161,21 @@ class EdgeReader:
         """The next message's frames; None when none waits or the edge has ended.
 
         Raises:
-            WireError: a notice of slots that there are not.
+            WireError: a record, a notice of slots, or an end marker that is none.
         """
         while True:
             try:
-                frames = self.socket.recv_multipart(zmq.DONTWAIT)
+                first = self.socket.recv(zmq.DONTWAIT)
             except zmq.Again:
                 return None
+            if self.socket.getsockopt(zmq.RCVMORE):
+                frames = [first, *self.socket.recv_multipart(zmq.DONTWAIT)]
+            else:
+                frames = unpack(first)
             if len(frames) == 2 and frames[0] == _END:
-                self.sent = int(frames[1])
+                self.sent = _count(frames[1])
                 return None
-            if not frames[0].startswith(NOTICE):
+            if not frames or not frames[0].startswith(NOTICE):
                 return frames
             if self._ring is None:
                 raise WireError(
@@ -179,3 +188,10 @@ class EdgeReader:
         """Closes the socket at once; views on shared memory stay valid."""
         self._ring = None
         self.socket.close(linger=0)
+
+
+def _count(text: bytes) -> int:
+    """The number in an end marker."""
+    if not text.isdigit() or len(text) > 18:
+        raise WireError(f"end marker with {text[:20]!r}, expected a number of messages")
+    return int(text)

@@ -91,27 +91,28 @@ class LeaseBook:
     """The writer's account of who holds what of one ring."""
 
     def __init__(self, folder: Path, ring: str, edges: list[str]) -> None:
-        self._folder = folder
         self._pipe = _open_pipe(_pipe_path(folder, ring))
         self._tenants: dict[int, _Tenant] = {}
-        self._current: dict[str, tuple[tuple[int, int], int]] = dict.fromkeys(edges, ((0, 0), 0))
-        """Per edge: inode and time of the reader's file, its tenant (0: none came yet)."""
+        self._paths = {edge: str(_tenant_path(folder, edge)) for edge in edges}
+        self._seen: dict[str, tuple[int, int]] = {}
+        """Inode and time of each edge's reader's file."""
+        self._current: dict[str, int] = {}
+        """The tenant of each edge."""
 
     def tenant(self, edge: str) -> int:
         """The reader that listens on an edge now; 0 while there is none."""
-        path = _tenant_path(self._folder, edge)
+        path = self._paths[edge]
         try:
-            found = path.stat()
+            found = os.stat(path)  # noqa: PTH116 - on the way of every large array
         except FileNotFoundError:
             return 0
         stamp = (found.st_ino, found.st_mtime_ns)
-        seen, tenant = self._current[edge]
-        if stamp != seen:
-            tenant = self._welcome(path)
-            self._current[edge] = (stamp, tenant)
+        if stamp != self._seen.get(edge):
+            self._seen[edge], self._current[edge] = stamp, self._welcome(path)
+        tenant = self._current[edge]
         return tenant if tenant in self._tenants else 0
 
-    def _welcome(self, path: Path) -> int:
+    def _welcome(self, path: str) -> int:
         lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         (number,) = _TENANT.unpack(os.pread(lock, _TENANT.size, 0))
         self._tenants[number] = _Tenant(number, lock)

@@ -66,6 +66,10 @@ class Notice(msgspec.Struct, array_like=True, frozen=True):
     """Per array in the order of the fields; None: its buffer follows inline."""
 
 
+_encode_notice = msgspec.msgpack.Encoder().encode
+_decode_notice = msgspec.msgpack.Decoder(Notice).decode
+
+
 def _segment_path(folder: Path, ring: str, segment: int, bits: int) -> Path:
     return folder / f"{ring}.{segment:016x}.{bits}.segment"
 
@@ -188,7 +192,7 @@ class RingWriter:
             item.slot.leases += 1
             self._book.lease(tenant, item.slot.use)
         refs = tuple(None if p is None else self._ref(p) for p in placed)
-        notice = NOTICE + msgspec.msgpack.encode(Notice(tenant, refs))
+        notice = NOTICE + _encode_notice(Notice(tenant, refs))
         inline = [f for f, p in zip(frames[1:], placed, strict=True) if p is None]
         return [notice, frames[0], *inline]
 
@@ -327,7 +331,7 @@ class RingReader:
             WireError: it names what cannot be a slot.
         """
         try:
-            notice = msgspec.msgpack.decode(memoryview(parts[0])[len(NOTICE) :], type=Notice)
+            notice = _decode_notice(memoryview(parts[0])[len(NOTICE) :])
         except msgspec.MsgspecError as error:
             raise WireError(f"notice of slots: {error}") from error
         if len(notice.arrays) >= MAX_FRAMES:
