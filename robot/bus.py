@@ -7,19 +7,21 @@ a notice that names their slots stands for them (``robot.shared_memory``). A rea
 frames either way. One more kind, the end marker, tells how many messages were sent in all.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import zmq
 
 from robot.edges import EdgePolicy, Keep
 from robot.graph import Edge
-from robot.shared_memory import NOTICE, Placed, RingReader, RingWriter
+from robot.shared_memory import MIN_BYTES, NOTICE, Placed, RingReader, RingWriter
 from robot.wire import MAX_ARRAY_BYTES, Frames, WireError, pack, unpack
 
 IN_FLIGHT = 4  # messages a latest edge may hold in the sockets before the writer counts a drop
 LOSSLESS_WAIT_MS = 100  # between two looks, in lockstep, at whether the reader is still there
 PACKED_BYTES = 32_000  # below this one part that holds all frames is quicker than several
+_PACKED = b"\x01"  # begins a part that holds all frames; no msgpack map does so
 _END = b"end"
 
 
@@ -33,26 +35,28 @@ def high_water_mark(policy: EdgePolicy) -> int:
     return IN_FLIGHT if policy.keep is Keep.LATEST else policy.depth
 
 
-@dataclass(frozen=True)
-class Parcel:
+class Parcel(NamedTuple):
     """One message on its way to all readers of its port."""
 
     frames: Frames
     """Header and buffers; a buffer that was placed is the slot's own memory."""
-    placed: list[Placed | None]
-    """Per buffer: its slot in shared memory, which it keeps as long as this object lives."""
+    placed: Sequence[Placed | None] = ()
+    """Per buffer its slot, which it keeps as long as this object lives; empty: all is inline."""
 
     def kept(self) -> "Parcel":
         """The same, good even when the node changes its arrays."""
-        buffers = [
-            p.buffer if p else bytes(f) for f, p in zip(self.frames[1:], self.placed, strict=True)
-        ]
+        slots = self.placed or [None] * (len(self.frames) - 1)
+        buffers = [f if slot else bytes(f) for f, slot in zip(self.frames[1:], slots, strict=True)]
         return Parcel([self.frames[0], *buffers], self.placed)
 
 
 def wrap(frames: Frames, ring: RingWriter | None = None) -> Parcel:
     """A message with its large arrays put into shared memory, once for all edges."""
-    placed = [ring.place(buffer) if ring else None for buffer in frames[1:]]
+    if ring is None or max(map(len, frames)) < MIN_BYTES:
+        return Parcel(frames)
+    placed = [ring.place(buffer) for buffer in frames[1:]]
+    if not any(placed):
+        return Parcel(frames)
     buffers = [p.buffer if p else f for f, p in zip(frames[1:], placed, strict=True)]
     return Parcel([frames[0], *buffers], placed)
 
@@ -123,11 +127,13 @@ class EdgeWriter:
 
     def _try(self, parcel: Parcel) -> bool:
         """Sends a message if the socket has room."""
-        leased = self._ring.lease(self._name, parcel.frames, parcel.placed) if self._ring else None
+        leased = None
+        if self._ring and parcel.placed:
+            leased = self._ring.lease(self._name, parcel.frames, parcel.placed)
         parts = leased or parcel.frames
         try:
             if sum(map(len, parts)) < PACKED_BYTES:
-                self.socket.send(pack(parts), zmq.DONTWAIT)
+                self.socket.send(_PACKED + pack(parts), zmq.DONTWAIT)
             else:
                 self.socket.send_multipart(parts, zmq.DONTWAIT)
         except zmq.Again:
@@ -168,14 +174,11 @@ class EdgeReader:
                 first = self.socket.recv(zmq.DONTWAIT)
             except zmq.Again:
                 return None
-            if self.socket.getsockopt(zmq.RCVMORE):
-                frames = [first, *self.socket.recv_multipart(zmq.DONTWAIT)]
-            else:
-                frames = unpack(first)
-            if len(frames) == 2 and frames[0] == _END:
-                self.sent = _count(frames[1])
+            frames = self._frames(first)
+            if frames[0] == _END:
+                self.sent = _count(frames)
                 return None
-            if not frames or not frames[0].startswith(NOTICE):
+            if not frames[0].startswith(NOTICE):
                 return frames
             if self._ring is None:
                 raise WireError(
@@ -189,9 +192,23 @@ class EdgeReader:
         self._ring = None
         self.socket.close(linger=0)
 
+    def _frames(self, first: bytes) -> list[bytes]:
+        """All frames of the message that begins with ``first``."""
+        if not first.startswith(_PACKED):
+            return [first, *self._rest()]
+        frames = unpack(first[len(_PACKED) :])
+        if not frames:
+            raise WireError("a message of no frames")
+        return frames
 
-def _count(text: bytes) -> int:
+    def _rest(self) -> list[bytes]:
+        """The parts behind the first."""
+        more = self.socket.getsockopt(zmq.RCVMORE)
+        return self.socket.recv_multipart(zmq.DONTWAIT) if more else []
+
+
+def _count(frames: Sequence[bytes]) -> int:
     """The number in an end marker."""
-    if not text.isdigit() or len(text) > 18:
-        raise WireError(f"end marker with {text[:20]!r}, expected a number of messages")
-    return int(text)
+    if len(frames) != 2 or not frames[1].isdigit() or len(frames[1]) > 18:
+        raise WireError("end marker without a number of messages")
+    return int(frames[1])

@@ -18,7 +18,7 @@ import os
 import secrets
 import struct
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,13 +180,13 @@ class RingWriter:
         self.counts.shared += 1
         return Placed(slot, owner.data)
 
-    def lease(self, edge: str, frames: Frames, placed: list[Placed | None]) -> Frames | None:
+    def lease(self, edge: str, frames: Frames, placed: Sequence[Placed | None]) -> Frames | None:
         """The frames that tell an edge's reader of slots; None: it cannot take them so."""
         tenant = self._book.tenant(edge) if any(placed) else 0
         if not tenant:
             return None
         if not self._may_hold_more(tenant):
-            self.counts.no_slot += len(placed) - placed.count(None)
+            self.counts.no_slot += sum(p is not None for p in placed)
             return None
         for item in filter(None, placed):
             item.slot.leases += 1
@@ -196,7 +196,7 @@ class RingWriter:
         inline = [f for f, p in zip(frames[1:], placed, strict=True) if p is None]
         return [notice, frames[0], *inline]
 
-    def take_back(self, edge: str, placed: list[Placed | None]) -> None:
+    def take_back(self, edge: str, placed: Sequence[Placed | None]) -> None:
         """Ends the leases of a message that could not be sent."""
         tenant = self._book.tenant(edge)
         for item in filter(None, placed):

@@ -96,14 +96,16 @@ def encode(message: Message) -> Frames:
     arrays: list[Buffer] = []
     header = msgspec.structs.asdict(message)
     for name, spec, dtype in _layout(type(message)).arrays:
-        array = np.ascontiguousarray(header[name])
+        array = header[name]
+        if type(array) is not np.ndarray or not array.flags.c_contiguous:
+            array = np.ascontiguousarray(array)
         if array.dtype != dtype or array.ndim != spec.ndim:
             raise WireError(
                 f"{type(message).__name__}.{name}: expected {spec.dtype} with {spec.ndim} axes, "
                 f"got {array.dtype} with {array.ndim}"
             )
         header[name] = _ArrayRef(spec.dtype, array.shape)
-        arrays.append(array.reshape(-1).view(np.uint8).data.toreadonly())
+        arrays.append(array.data.cast("B").toreadonly() if array.size else b"")
     return [_encode_header(header), *arrays]
 
 
@@ -138,22 +140,26 @@ def decode(kind: type[Message], frames: Frames) -> Any:
 def _view(kind: type[Message], field: _Field, ref: _ArrayRef, buffer: Buffer) -> np.ndarray:
     """A read-only array on ``buffer``, after the sizes were found to agree."""
     name, spec, dtype = field
-    if ref.dtype != spec.dtype or len(ref.shape) != spec.ndim or any(n < 0 for n in ref.shape):
+    shape = ref.shape
+    if ref.dtype != spec.dtype or len(shape) != spec.ndim or min(shape) < 0:
         raise WireError(
-            f"{kind.__name__}.{name}: {ref.dtype}{list(ref.shape)} is not {spec.dtype} "
+            f"{kind.__name__}.{name}: {ref.dtype}{list(shape)} is not {spec.dtype} "
             f"with {spec.ndim} axes"
         )
-    size = math.prod(ref.shape) * dtype.itemsize
-    if max(size, *ref.shape) > MAX_ARRAY_BYTES or size != len(buffer):
+    size = math.prod(shape) * dtype.itemsize
+    if max(size, *shape) > MAX_ARRAY_BYTES or size != len(buffer):
         raise WireError(
-            f"{kind.__name__}.{name}: {len(buffer)} bytes do not fit {ref.dtype}{list(ref.shape)}"
+            f"{kind.__name__}.{name}: {len(buffer)} bytes do not fit {ref.dtype}{list(shape)}"
         )
-    return np.frombuffer(buffer, dtype).reshape(ref.shape)
+    return np.frombuffer(buffer, dtype).reshape(shape)
 
 
 def pack(frames: Frames) -> bytes:
     """One record of several frames: each behind its length."""
-    return b"".join(part for frame in frames for part in (_LENGTH.pack(len(frame)), frame))
+    parts: list[Buffer] = []
+    for frame in frames:
+        parts += (_LENGTH.pack(len(frame)), frame)
+    return b"".join(parts)
 
 
 def unpack(record: bytes) -> list[bytes]:
