@@ -51,7 +51,6 @@ class _Layout(NamedTuple):
     """How one message type travels."""
 
     arrays: tuple[_Field, ...]
-    names: tuple[str, ...]
     decode_header: Callable[[Buffer], msgspec.Struct]
     """Checks all fields but the content of arrays."""
 
@@ -82,7 +81,6 @@ def _layout(kind: type[Message]) -> _Layout:
     )
     return _Layout(
         tuple(_Field(name, spec, np.dtype(spec.dtype)) for name, spec in arrays.items()),
-        kind.__struct_fields__,
         msgspec.msgpack.Decoder(header).decode,
     )
 
@@ -131,7 +129,7 @@ def decode(kind: type[Message], frames: Frames) -> Any:
         header = layout.decode_header(frames[0])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise WireError(f"{kind.__name__}: {error}") from error
-    fields = {name: getattr(header, name) for name in layout.names}
+    fields = msgspec.structs.asdict(header)
     for field, buffer in zip(layout.arrays, frames[1:], strict=True):
         fields[field.name] = _view(kind, field, fields[field.name], buffer)
     return kind(**fields)
