@@ -149,7 +149,7 @@ def _view(kind: type[Message], field: _Field, ref: _ArrayRef, buffer: Buffer) ->
         raise WireError(
             f"{kind.__name__}.{name}: {len(buffer)} bytes do not fit {ref.dtype}{list(shape)}"
         )
-    return np.frombuffer(buffer, dtype).reshape(shape)
+    return np.ndarray(shape, dtype, buffer)
 
 
 def pack(frames: Frames) -> bytes:
