@@ -31,7 +31,7 @@ from robot.leases import LeaseBook, Tenancy
 from robot.wire import MAX_FRAMES, Buffer, Frames, WireError
 
 MIN_BYTES = 32_000  # below this a copy through the socket costs less than the detour
-LEASES_PER_EDGE = 8  # a stalled reader may not take the slots of all others
+LEASES_PER_EDGE = 16  # a stalled reader may not take the slots of all others
 SPARE_SLOTS = 4  # for what the writer itself fills and holds
 MAX_SLOTS = 64
 RING_BYTES = 256 * 1024 * 1024  # memory that one port may take
