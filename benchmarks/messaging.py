@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,17 +168,21 @@ class Ends:
         self._streams += [connection, stream]
 
     def close(self) -> None:
-        """Ends what was started."""
+        """Ends what was started: by its line first, then by a signal."""
         for stream in self._streams:
             stream.close()
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        for end in (wait_for, subprocess.Popen.terminate, subprocess.Popen.kill):
+            for process in self._processes:
+                if process.poll() is None:
+                    end(process)
+            for process in self._processes:
+                wait_for(process)
+
+
+def wait_for(process: subprocess.Popen[bytes]) -> None:
+    """Gives a process three seconds to end."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(3)
 
 
 def python_of(row: Transport) -> str:
