@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,6 @@ from robot.run_folder import RunFolder
 SIZES = {"64 B": 64, "10 kB": 10_000, "57.6 kB": 57_600, "0.92 MB": 921_600, "6.2 MB": LARGEST}
 RATE_HZ = 100.0
 WARM_UP = 10  # frames per size and transport that do not count
-IDLE_S = 5.0
 START_S = 60.0
 ROOT = Path(__file__).parents[1]
 PEERS = Path(__file__).parent / ".peers"
@@ -47,12 +46,15 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=2000, help="per size and transport")
     parser.add_argument("--rounds", type=int, default=20, help="turns that each transport takes")
     parser.add_argument("--transports", nargs="*", choices=TRANSPORTS, default=list(TRANSPORTS))
+    parser.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--idle", type=float, default=5.0, help="seconds to watch idle receivers")
     parser.add_argument("--out", type=Path, help="write JSON here, and a table beside it")
     arguments = parser.parse_args()
     wanted = {name: TRANSPORTS[name] for name in arguments.transports}
     missing = install_peers({row.package for row in wanted.values() if row.package})
     with benchmark_folder() as folder:
-        numbers = measure(folder, wanted, missing, arguments.messages, arguments.rounds)
+        plan = Plan(arguments.sizes, arguments.messages, arguments.rounds, arguments.idle)
+        numbers = measure(folder, wanted, missing, plan)
     table = table_of(numbers)
     print(table)
     if arguments.out:
@@ -208,12 +210,20 @@ def dora_command(home: Path) -> list[str]:
     return [str(PEERS / "bin" / "dora"), "run", str(home / "dataflow.yml")]
 
 
+class Plan(NamedTuple):
+    """How much to measure."""
+
+    sizes: list[str]
+    messages: int
+    """Per size and transport."""
+    rounds: int
+    """Turns in which they are sent."""
+    idle_s: float
+    """How long to watch idle receivers."""
+
+
 def measure(
-    folder: Path,
-    transports: dict[str, Transport],
-    missing: dict[str, str],
-    messages: int,
-    rounds: int,
+    folder: Path, transports: dict[str, Transport], missing: dict[str, str], plan: Plan
 ) -> dict[str, Any]:
     """Ages by size and transport, idle CPU, and who is missing."""
     there = {name: row for name, row in transports.items() if row.package not in missing}
@@ -225,30 +235,31 @@ def measure(
     ends = Ends(folder, there)
     try:
         running = [name for name in there if name not in ends.failed]
-        idle = idle_cpu_percent({name: ends.receivers[name].pid for name in running})
-        ages: dict[str, dict[str, Any]] = {}
-        for label, size in SIZES.items():
-            for name in running:
-                burst(ends, name, size, WARM_UP)
-            taken: dict[str, list[list[float]]] = {name: [] for name in running}
-            for _ in range(rounds):
-                for name in running:
-                    taken[name].append(burst(ends, name, size, messages // rounds))
-            sent = messages // rounds * rounds
-            ages[label] = {
-                name: spread([age for row in rows for age in row], sent)
-                for name, rows in taken.items()
-            }
+        pids = {name: ends.receivers[name].pid for name in running}
+        idle = idle_cpu_percent(pids, plan.idle_s)
+        ages = {label: in_turns(ends, running, SIZES[label], plan) for label in plan.sizes}
     finally:
         ends.close()
     return {
-        "messages": messages // rounds * rounds,
+        "messages": plan.messages // plan.rounds * plan.rounds,
         "rate_hz": RATE_HZ,
         "age_us": ages,
         "idle_receiver_cpu_percent": idle,
         "absent": {**absent, **ends.failed},
         "titles": {name: row.title for name, row in transports.items()},
     }
+
+
+def in_turns(ends: Ends, names: list[str], size: int, plan: Plan) -> dict[str, Any]:
+    """Percentiles of all transports at one size."""
+    for name in names:
+        burst(ends, name, size, WARM_UP)
+    count = plan.messages // plan.rounds
+    ages: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(plan.rounds):
+        for name in names:
+            ages[name] += burst(ends, name, size, count)
+    return {name: spread(taken, count * plan.rounds) for name, taken in ages.items()}
 
 
 def burst(ends: Ends, name: str, size: int, count: int) -> list[float]:
@@ -275,13 +286,12 @@ def spread(ages_us: list[float], sent: int) -> dict[str, float]:
     }
 
 
-def idle_cpu_percent(pids: dict[str, int]) -> dict[str, float]:
+def idle_cpu_percent(pids: dict[str, int], seconds: float) -> dict[str, float]:
     """Share of one core that each process takes while nothing is sent."""
-    time.sleep(1.0)  # starting up is over
     before = {name: cpu_s(pid) for name, pid in pids.items()}
-    time.sleep(IDLE_S)
+    time.sleep(seconds)
     return {
-        name: round((cpu_s(pid) - before[name]) / IDLE_S * 100, 2) for name, pid in pids.items()
+        name: round((cpu_s(pid) - before[name]) / seconds * 100, 2) for name, pid in pids.items()
     }
 
 
