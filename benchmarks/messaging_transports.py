@@ -72,7 +72,7 @@ class OursSender(OwnArray):
         import zmq
 
         from robot.bus import EdgeWriter, edge_address, wrap
-        from robot.shared_memory import RingWriter
+        from robot.ring_writer import RingWriter
         from robot.wire import encode
 
         self._edge = our_edge()
@@ -105,7 +105,7 @@ class OursReceiver:
         import zmq
 
         from robot.bus import EdgeReader, edge_address
-        from robot.shared_memory import RingReader
+        from robot.ring_reader import RingReader
         from robot.wire import decode
 
         self._edge = our_edge()

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robot.graph import Edge, Graph
+from robot.ring_reader import RingReader
+from robot.ring_writer import RingWriter
 from robot.run_folder import is_memory
-from robot.shared_memory import RingReader, RingWriter
 from robot.wire import array_fields
 
 

@@ -15,7 +15,8 @@ import zmq
 from robot.bus import EdgeReader, EdgeWriter, edge_address, wrap
 from robot.edges import parse_policy
 from robot.messages import StereoFrame
-from robot.shared_memory import RingReader, RingWriter
+from robot.ring_reader import RingReader
+from robot.ring_writer import RingWriter
 from robot.wire import decode, encode
 
 SHAPE = (720, 1280)  # 0.92 MB

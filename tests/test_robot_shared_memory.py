@@ -14,14 +14,10 @@ from hypothesis import strategies as st
 from ring_ends import SHAPE, Reader, Writer, image
 
 from robot.edges import EdgeBuffer, parse_policy
+from robot.ring_reader import RingReader
+from robot.ring_writer import LEASES_PER_EDGE, RingWriter
 from robot.run_folder import RunFolder
-from robot.shared_memory import (
-    LEASES_PER_EDGE,
-    MIN_BYTES,
-    NOTICE,
-    RingReader,
-    RingWriter,
-)
+from robot.shared_memory import MIN_BYTES, NOTICE
 from robot.wire import MAX_FRAMES, WireError
 
 HERE = Path(__file__).parent
