@@ -18,6 +18,7 @@ from robot.node import NodeContext, NodeReport, Role
 from robot.runner import NodeRunner, Outgoing
 from robot.schedule import LockstepSchedule
 from robot.validation import step_rate_hz
+from robot.wire import snapshot
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,10 @@ class _InProcessRun:
     def deliver(self, name: str, outgoing: list[Outgoing]) -> list[Edge]:
         """Hands messages to all readers of their ports."""
         used = []
-        for port, frames in outgoing:
-            for edge in self._readers.get((name, port), ()):
+        for port, views in outgoing:
+            edges = self._readers.get((name, port), ())
+            frames = snapshot(views) if edges else ()  # the node may change its arrays
+            for edge in edges:
                 self.runners[edge.reader].push(edge, frames)
                 used.append(edge)
         return used

@@ -5,13 +5,14 @@ class runs by hand in a test, in one process with its whole graph, or in a proce
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robot.clock import Clock
 from robot.config import RobotConfig
@@ -63,6 +64,11 @@ Emission = tuple[str, Message]
 ConfigT = TypeVar("ConfigT")
 
 
+def _own_array(_port: str, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    """What a node gets to fill where no memory is shared."""
+    return np.empty(shape, dtype)
+
+
 @dataclass(frozen=True)
 class NodeContext:
     """What the graph gives each node."""
@@ -83,6 +89,11 @@ class NodeContext:
     """How many processes of this node have died in this run."""
     graph_json: str = "{}"
     """The resolved graph, kept beside what it produced."""
+    loan: Callable[[str, tuple[int, ...], str], NDArray[Any]] = _own_array
+    """An array to fill and send from an output port: ``loan(port, shape, dtype)``.
+
+    Between processes it lies in shared memory, which saves the copy; once sent it is read-only.
+    """
 
     def rng(self) -> np.random.Generator:
         """A generator of this node's own: equal for equal seeds, unlike any other node's."""

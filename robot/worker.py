@@ -11,13 +11,14 @@ import sys
 import time
 import traceback
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import msgspec
 import zmq
 
-from robot.bus import EdgeReader, EdgeWriter, edge_address
+from robot.bus import EdgeReader, EdgeWriter, edge_address, wrap
 from robot.clock import SECOND_NS, Pacer, VirtualClock, WallClock
 from robot.config import USER_ERRORS
 from robot.control import (
@@ -39,6 +40,7 @@ from robot.edges import Keep
 from robot.executor import RunOptions, node_context
 from robot.graph import Edge, Graph, load_graph
 from robot.node import Role
+from robot.rings import Rings, edge_name
 from robot.runner import NodeRunner, Outgoing
 
 WATCH_PERIOD_MS = 50  # how often a node that nothing wakes looks after its inputs, and beats
@@ -84,7 +86,11 @@ class Worker:
             Path(launch.run_dir) if launch.run_dir else None,
         )
         spec = graph.nodes[launch.node]
-        given = node_context(graph, spec.name, options, self._clock, launch.life)
+        self._rings = Rings(folder, graph, spec.name)
+        given = replace(
+            node_context(graph, spec.name, options, self._clock, launch.life),
+            loan=self._rings.loan,
+        )
         self._runner = NodeRunner(spec, graph, given)
         self._counters = Counters(folder, len(graph.edges), list(graph.nodes))
         self._cells = dict(zip(graph.edges, self._counters.edges, strict=True))
@@ -94,11 +100,21 @@ class Worker:
         for index, edge in enumerate(graph.edges):
             address = edge_address(folder, index)
             if edge.reader == spec.name:
-                reader = EdgeReader(context, address, edge)
+                shared = self._rings.reader(index, edge)
+                reader = EdgeReader(context, address, edge, ring=shared)
                 self._readers[reader.socket] = reader
             if edge.writer == spec.name:
-                writer = EdgeWriter(context, address, edge, lossless=launch.lockstep)
+                writer = EdgeWriter(
+                    context,
+                    address,
+                    edge,
+                    lossless=launch.lockstep,
+                    name=edge_name(index),
+                    ring=self._rings.writer(edge.output),
+                )
                 self._writers.setdefault(edge.output, []).append(writer)
+        self._full: dict[zmq.Socket[bytes], EdgeWriter] = {}
+        """Ends of latest edges whose newest message waits for room."""
         self._poller = zmq.Poller()
         for socket in (self.control.socket, *self._readers):
             self._poller.register(socket, zmq.POLLIN)
@@ -138,6 +154,7 @@ class Worker:
         self._runner.node.close()
         for socket in (*self._readers.values(), *(w for ws in self._writers.values() for w in ws)):
             socket.close()
+        self._rings.close()
 
     def _next_order(self) -> Start | Step | None:
         """Waits for the supervisor's next order; None when it is to stop."""
@@ -226,6 +243,10 @@ class Worker:
                     self._obey(order)
             elif socket in self._readers:
                 self._drain(self._readers[socket])
+            elif socket in self._full:
+                writer = self._full[socket]
+                writer.flush()
+                self._await_room(writer)
             elif not os.read(sys.stdin.fileno(), 4096):
                 self._poller.unregister(sys.stdin.fileno())
                 self.orphaned = True
@@ -275,17 +296,31 @@ class Worker:
         late = []
         for port, frames in outgoing:
             writers = self._writers.get(port, ())
-            if writers:
-                self._handed[port] += 1
+            if not writers:
+                continue
+            self._handed[port] += 1
+            parcel = wrap(frames, self._rings.writer(port))
             for writer in writers:
                 self._cells[writer.edge].set_sent(self._handed[port])
-                while not (self._is_gone(writer.edge.reader) or writer.send(frames)):
+                while not (self._is_gone(writer.edge.reader) or writer.send(parcel)):
                     if not self._launch.lockstep or self.orphaned:
                         late.append(writer.edge)
                         break
                     self._poll(0)
+                self._await_room(writer)
         if lossless := [edge for edge in late if edge.policy.keep is Keep.LOSSLESS]:
             self._send(self._runner.alert_late(lossless))
+
+    def _await_room(self, writer: EdgeWriter) -> None:
+        """Wakes this node when a socket can take the message that waits for it, and only then."""
+        if writer.pending == (writer.socket in self._full):
+            return
+        if writer.pending:
+            self._full[writer.socket] = writer
+            self._poller.register(writer.socket, zmq.POLLOUT)
+        else:
+            del self._full[writer.socket]
+            self._poller.unregister(writer.socket)
 
     def _is_gone(self, node: str) -> bool:
         """Whether the supervisor said that a node has died."""
@@ -340,7 +375,9 @@ class Worker:
                 self._runner.close_edge(reader.edge, reader.sent)
                 self._cells[reader.edge].set_taken(*self._runner.counts(reader.edge))
         self.close()
-        self.control.send(Bye(self._runner.report()))
+        report = self._runner.report()
+        report.gauges |= self._rings.gauges()
+        self.control.send(Bye(report))
 
 
 def _close_after_failure(worker: Worker) -> None:

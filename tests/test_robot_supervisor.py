@@ -44,6 +44,41 @@ def test_the_lockstep_log_is_that_of_one_process(tiny_processes, tmp_path):
     assert _records(apart) == _records(together)
 
 
+def test_large_arrays_go_through_shared_memory_and_the_log_is_that_of_one_process(
+    tiny_processes, tmp_path
+):
+    apart, together = tmp_path / "apart", tmp_path / "together"
+    apart.mkdir()
+    together.mkdir()
+    run = Run(tiny_processes.with_name("pictures.toml"), apart)
+    result = run.go()
+    assert (result.ended_by, result.failures) == ("seconds", {})
+    run.check_accounts()
+    assert result.reports["painter"].gauges["arrays_shared"] == 2 * 25
+    options = RunOptions(seconds=0.5, seed=0, lockstep=True, run_dir=together)
+    run_in_process(run.graph, options, lambda _: None, lambda: False, lambda *_: None)
+    assert len(_records(apart)) > 100
+    assert _records(apart) == _records(together)
+
+
+def test_a_reader_that_was_stopped_for_a_while_costs_counted_messages_and_delays_nobody(
+    tiny_processes, tmp_path
+):
+    run = Run(tiny_processes, tmp_path, "ticker.bulk=200", seconds=1.5, lockstep=False)
+
+    def stop_and_go_on(seconds):
+        if 0.2 < seconds < 0.9:
+            os.kill(run.pid("relay"), signal.SIGSTOP)
+        elif seconds >= 0.9:
+            os.kill(run.pid("relay"), signal.SIGCONT)
+
+    result = run.go(on_progress=stop_and_go_on)
+    assert (result.ended_by, result.failures) == ("seconds", {})
+    run.check_accounts()
+    dropped = result.reports["relay"].dropped["ticker.count -> relay.command"]
+    assert dropped > 0.5 * result.reports["ticker"].sent["count"] / 1.5
+
+
 def test_by_wall_clock_all_is_accounted_for_and_a_finished_source_ends_the_run(
     tiny_processes, tmp_path
 ):
