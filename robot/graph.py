@@ -9,7 +9,8 @@ import pkgutil
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,13 @@ from robot.config import (
 )
 from robot.edges import EdgePolicy, parse_policy
 from robot.messages import Alert, Message, StepRecord, Telemetry
-from robot.node import Input, Node, Output
+from robot.node import Input, Node, Output, Role
 from robot.nodes import NODES
+from robot.supervision import Supervision
 
 GRAPH_KEYS = ("description", "robot", "nodes", "edges")
+NODE_KEYS = ("class", "rate_hz", "supervision")
+"""Keys of a node's table that are the graph's; the others are the class's parameters."""
 BUILT_IN_OUTPUTS = {
     "telemetry": Output(Telemetry, steady=False),
     "alerts": Output(Alert, steady=False),
@@ -49,6 +53,7 @@ class NodeSpec:
     node_class: type[Node[Any]]
     rate_hz: float | None
     config: Any
+    supervision: Supervision = field(default_factory=Supervision)
 
     @property
     def outputs(self) -> dict[str, Output]:
@@ -108,6 +113,19 @@ class Graph:
         """The topic of a node's output port."""
         return topic_of(node, port, self.nodes[node].outputs[port])
 
+    @cached_property
+    def acting_path(self) -> frozenset[str]:
+        """Actuators and all whose output leads to one: if one dies, the robot must stop."""
+        roles = {name: node.node_class.role for name, node in self.nodes.items()}
+        found = {name for name, role in roles.items() if role is Role.ACTUATOR}
+        stack = list(found)
+        while stack:
+            for edge in self.edges_into(stack.pop()):
+                if edge.writer not in found and roles[edge.writer] is not Role.LEARNING:
+                    found.add(edge.writer)
+                    stack.append(edge.writer)
+        return frozenset(found)
+
     @property
     def time_owner(self) -> NodeSpec | None:
         """The node whose data carry time; without one there is no lockstep."""
@@ -125,6 +143,7 @@ class Graph:
                     node.name: {
                         "class": node.class_name,
                         "rate_hz": node.rate_hz,
+                        "supervision": asdict(node.supervision),
                         **asdict(node.config),
                     }
                     for node in self.nodes.values()
@@ -252,9 +271,13 @@ def _node(path: Path, name: str, table: Any) -> NodeSpec:
     is_number = isinstance(rate_hz, int | float) and not isinstance(rate_hz, bool)
     if rate_hz is not None and not (is_number and 0 < rate_hz <= 10_000):
         raise InputError(f"{where}: rate_hz = {rate_hz!r} must be a number above 0, at most 10000")
-    parameters = {k: v for k, v in table.items() if k not in ("class", "rate_hz")}
+    parameters = {k: v for k, v in table.items() if k not in NODE_KEYS}
     config = to_config(where, parameters, node_class.Config)
-    return NodeSpec(name, class_name, node_class, rate_hz, config)
+    rules = table.get("supervision", {})
+    if not isinstance(rules, dict):
+        raise InputError(f"{where}: supervision must be a table: [nodes.{name}.supervision]")
+    supervision = to_config(f"{where}: supervision", rules, Supervision)
+    return NodeSpec(name, class_name, node_class, rate_hz, config, supervision)
 
 
 def _policy(path: Path, edge: str, text: Any) -> EdgePolicy:

@@ -221,6 +221,8 @@ class StepRecord(Message, frozen=True, kw_only=True):
     """False: it only looked after its inputs, or was told something, and had an alert to send."""
     woken: bool
     """Whether a message brought the step about between two deadlines."""
+    halted: bool
+    """Whether the node was told to stop the robot, whatever is commanded."""
     heard_ns: dict[str, int]
     """Per edge that brought something since the last record: when the newest came in."""
     took: dict[str, tuple[int, ...]]

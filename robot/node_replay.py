@@ -97,6 +97,8 @@ class NodeReplay:
         now_ns = record.captured_ns
         readings = [now_ns + after_ns for after_ns in record.clock_after_ns]
         self._clock.feed(now_ns, [] if self._recording.lockstep else [*readings, record.sent_ns])
+        if record.halted != runner.halted:
+            runner.halt(on=record.halted)
         try:
             if record.stepped:
                 outgoing = runner.step(now_ns, woken=record.woken)

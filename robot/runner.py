@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from robot.clock import SECOND_NS, Clock
+from robot.counters import EdgeCounts
 from robot.edges import Arrival, EdgeBuffer
 from robot.graph import Edge, Graph, NodeSpec
 from robot.liveness import Liveness
@@ -78,6 +79,8 @@ class NodeRunner:
         self.sent: dict[str, int] = dict.fromkeys(spec.outputs, 0)
         self._sent_before = dict(self.sent)
         self.steps = self._woken = 0
+        self.halted = False
+        """Whether the steps from now on are told to stop the robot."""
         self.overruns = 0
         self.start(context.clock.now_ns())
 
@@ -103,6 +106,23 @@ class NodeRunner:
         self._liveness[edge].message(now_ns, valid=valid)
         self._heard_ns[edge] = now_ns
         self._news.add(edge)
+
+    def resume(self, sent: Mapping[str, int], counts: Mapping[Edge, EdgeCounts]) -> None:
+        """Goes on counting where an earlier process of this node has stopped."""
+        self.sent.update(sent)
+        self._sent_before = dict(self.sent)
+        for edge, buffer in self._buffers.items():
+            buffer.resume(*counts[edge][1:])
+
+    def counts(self, edge: Edge) -> tuple[int, int, int]:
+        """Messages received and dropped on an edge, and the ``seq`` that comes next."""
+        buffer = self._buffers[edge]
+        return buffer.received, buffer.dropped, buffer.newest_seq + 1
+
+    def halt(self, *, on: bool) -> None:
+        """From the next step on the robot stops, or may be commanded again."""
+        self.halted = on
+        self.node.halt(on=on)
 
     def newest_seq(self, edge: Edge) -> int:
         """The highest ``seq`` that came in on an edge."""
@@ -287,6 +307,7 @@ class NodeRunner:
             start_ns=self._start_ns,
             stepped=arrivals is not None,
             woken=woken,
+            halted=self.halted,
             heard_ns={str(edge): self._heard_ns[edge] for edge in heard},
             took={str(edge): _ranges(items) for edge, items in took.items()},
             clock_after_ns=tuple(reading - now_ns for reading in readings),

@@ -20,7 +20,7 @@ from robot.executor import RunOptions, RunResult, ShouldStop, run_in_process
 from robot.graph import Graph, load_graph
 from robot.pictures import draw_run
 from robot.record import LogReader
-from robot.summary import summarise, summary_text
+from robot.summary import accounting_fault, summarise, summary_text
 from robot.supervisor import Supervisor
 from robot.validation import validate
 
@@ -107,6 +107,9 @@ def _conclude(
     for node, error in result.failures.items():
         reason = " ".join(error.split()) or "no reason given"
         sys.stderr.write(f"reflexarc: run: node {node!r} failed: {reason}\n")
+    if not summary["accounting"]["holds"]:
+        sys.stderr.write(f"reflexarc: run: {accounting_fault(summary)}\n")
+        return 1
     return 1 if result.failures else 0
 
 

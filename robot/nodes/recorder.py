@@ -1,6 +1,7 @@
 """Writes everything that crosses the bus into the run's log."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from robot.clock import SECOND_NS
 from robot.messages import Alert, Message
@@ -28,7 +29,7 @@ class RecorderNode(Node[RecorderConfig]):
         super().__init__(config, context)
         self._writer: LogWriter | None = None
         if context.run_dir is not None:
-            log = LogFile(context.run_dir / config.file)
+            log = LogFile(_unused(context.run_dir / config.file, context.life))
             clock = "lockstep" if context.lockstep else "wall"
             metadata = {"graph": context.graph_json, "seed": str(context.seed), "clock": clock}
             self._writer = LogWriter(log, metadata)
@@ -69,3 +70,8 @@ class RecorderNode(Node[RecorderConfig]):
         )
         print(text, flush=True)  # noqa: T201 - shown by the supervisor under the node's name
         return [("alerts", Alert(captured_ns=now_ns, text=text))]
+
+
+def _unused(path: Path, life: int) -> Path:
+    """``log.mcap``, and after a restart ``log-2.mcap``: no log is written over."""
+    return path.with_stem(f"{path.stem}-{life + 1}") if life else path
