@@ -34,6 +34,18 @@ class Stop(msgspec.Struct, tag=True, frozen=True):
     """Nodes that died: no end marker will come from them."""
 
 
+class Halt(msgspec.Struct, tag=True, frozen=True):
+    """To an actuator: the robot stops at once, or may be commanded again."""
+
+    on: bool
+
+
+class Announce(msgspec.Struct, tag=True, frozen=True):
+    """Send this as an alert: the supervisor has no edge of its own to the log."""
+
+    text: str
+
+
 class Ready(msgspec.Struct, tag=True, frozen=True):
     """The node is built and listens."""
 
@@ -71,7 +83,7 @@ class Bye(msgspec.Struct, tag=True, frozen=True):
     report: NodeReport
 
 
-ToNode = Start | Step | Stop
+ToNode = Start | Step | Stop | Halt | Announce
 FromNode = Ready | Done | Vitals | Finished | Failed | Bye
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -119,6 +131,7 @@ class SupervisorControl:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> None:
         self.socket = context.socket(zmq.ROUTER)
         self.socket.linger = 0
+        self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a restarted node keeps its name
         self.socket.bind(control_address(folder))
 
     def send(self, name: str, message: ToNode) -> None:

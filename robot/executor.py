@@ -13,11 +13,13 @@ from pathlib import Path
 from robot.clock import SECOND_NS, Clock, Pacer, VirtualClock, WallClock
 from robot.config import USER_ERRORS
 from robot.control import Vitals
+from robot.counters import EdgeCounts
 from robot.graph import Edge, Graph
 from robot.node import NodeContext, NodeReport, Role
 from robot.runner import NodeRunner, Outgoing
 from robot.schedule import LockstepSchedule
 from robot.validation import step_rate_hz
+from robot.wire import snapshot
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,12 @@ class RunResult:
     reports: dict[str, NodeReport] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     """Error by node; empty when all went well."""
+    restarts: dict[str, int] = field(default_factory=dict)
+    """How often a node's process was replaced."""
+    alerts: list[str] = field(default_factory=list)
+    """What the supervisor found."""
+    counts: tuple[EdgeCounts, ...] = ()
+    """By edge, what outlived the processes; empty where there was but one."""
 
 
 class NodeError(RuntimeError):
@@ -67,7 +75,9 @@ def nobody_watches(node: str, vitals: Vitals) -> None:
     """A ``Note`` that goes nowhere."""
 
 
-def node_context(graph: Graph, name: str, options: RunOptions, clock: Clock) -> NodeContext:
+def node_context(
+    graph: Graph, name: str, options: RunOptions, clock: Clock, life: int = 0
+) -> NodeContext:
     """The context of one node."""
     return NodeContext(
         name=name,
@@ -77,6 +87,7 @@ def node_context(graph: Graph, name: str, options: RunOptions, clock: Clock) -> 
         rate_hz=step_rate_hz(graph, graph.nodes[name]),
         lockstep=options.lockstep,
         run_dir=options.run_dir,
+        life=life,
         graph_json=graph.resolved_json(),
     )
 
@@ -157,10 +168,12 @@ class _InProcessRun:
     def deliver(self, name: str, outgoing: list[Outgoing]) -> list[Edge]:
         """Hands messages to all readers of their ports."""
         used = []
-        for port, frames in outgoing:
+        for port, views in outgoing:
             if port == "telemetry" and (vitals := self.runners[name].vitals()) is not None:
                 self._note(name, vitals)
-            for edge in self._readers.get((name, port), ()):
+            edges = self._readers.get((name, port), ())
+            frames = snapshot(views) if edges else ()  # the node may change its arrays
+            for edge in edges:
                 self.runners[edge.reader].push(edge, frames)
                 used.append(edge)
         return used

@@ -232,6 +232,33 @@ class Telemetry(Message, frozen=True, kw_only=True):
     """By edge read."""
 
 
+class StepRecord(Message, frozen=True, kw_only=True):
+    """What a node read from outside of itself in one step: enough to do the step again.
+
+    ``captured_ns`` is the time that the step was given. What came in stands in the log under its
+    own topic, chance comes from the run's seed and the node's name, parameters from the graph.
+    """
+
+    start_ns: int
+    """Zero of the run as the node knew it; another value than before: the node began anew."""
+    stepped: bool
+    """False: it only looked after its inputs, or was told something, and had an alert to send."""
+    woken: bool
+    """Whether a message brought the step about between two deadlines."""
+    halted: bool
+    """Whether the node was told to stop the robot, whatever is commanded."""
+    heard_ns: dict[str, int]
+    """Per edge that brought something since the last record: when the newest came in."""
+    took: dict[str, tuple[int, ...]]
+    """Per edge the ``seq`` consumed, as ranges: first, last, first, last, ..."""
+    clock_after_ns: tuple[int, ...]
+    """Readings of the clock in order, since ``captured_ns``; none in lockstep: it stands still."""
+    told: tuple[str, ...]
+    """Alerts whose cause lies outside of the node, such as a reader that is late."""
+    sent: dict[str, tuple[int, int]]
+    """Per port that spoke: first and last ``seq``."""
+
+
 class Row(NamedTuple):
     """One row of the table of messages."""
 
@@ -259,5 +286,6 @@ MESSAGES: dict[str, Row] = {
         Row(PutBackEvent, True, "event_log"),
         Row(Alert, True, "event_log"),
         Row(Telemetry, True, "numbers"),
+        Row(StepRecord, True, None),
     )
 }

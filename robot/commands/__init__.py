@@ -2,6 +2,8 @@
 
 COMMANDS: dict[str, str] = {
     "run": "robot.commands.run:Run",
+    "replay": "robot.commands.replay:Replay",
+    "recover": "robot.commands.recover:Recover",
     "validate": "robot.commands.validate:Validate",
     "top": "robot.commands.top:Top",
     "stop": "robot.commands.stop:Stop",

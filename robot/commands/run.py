@@ -20,9 +20,10 @@ from robot.executor import RunOptions, RunResult, ShouldStop, run_in_process
 from robot.graph import Graph, load_graph
 from robot.metrics import serve_metrics
 from robot.pictures import draw_run
+from robot.record import LogReader
 from robot.run_control import controllable
 from robot.run_status import StatusBoard
-from robot.summary import summarise, summary_text
+from robot.summary import accounting_fault, summarise, summary_text
 from robot.supervisor import Supervisor
 from robot.validation import validate
 
@@ -69,14 +70,14 @@ class Run:
         lockstep = graph.time_owner is not None if self.clock is None else self.clock == "lockstep"
         validate(graph, lockstep=lockstep)
         existed = self.out is not None and self.out.exists()
-        run_dir = _make_run_dir(self.out, graph.name)
-        _write_resolved(run_dir, graph)
+        run_dir = make_run_dir(self.out, graph.name)
+        write_resolved(run_dir, graph)
         options = RunOptions(self.seconds, self.seed, lockstep, run_dir)
         console = Console(quiet=self.json)
         try:
             result = self._execute(graph, options, console)
         except USER_ERRORS:
-            _forget(run_dir, keep_folder=existed)  # nothing ran, so there is nothing to keep
+            forget(run_dir, keep_folder=existed)  # nothing ran, so there is nothing to keep
             raise
         return _conclude(graph, options, result, console, as_json=self.json)
 
@@ -84,7 +85,7 @@ class Run:
         """Runs the graph by the chosen executor, with progress, until its end or Ctrl-C."""
         board = StatusBoard(graph, options)
         with (
-            _interruptible() as interrupted,
+            interruptible() as interrupted,
             serve_metrics(board, self.metrics) as metrics_port,
             controllable(board, graph.name, options.run_dir) as control,
             console.progress(graph.name, self.seconds) as show_progress,
@@ -127,12 +128,18 @@ def _conclude(
     for node, error in result.failures.items():
         reason = " ".join(error.split()) or "no reason given"
         sys.stderr.write(f"reflexarc: run: node {node!r} failed: {reason}\n")
+    if not summary["accounting"]["holds"]:
+        sys.stderr.write(f"reflexarc: run: {accounting_fault(summary)}\n")
+        return 1
     return 1 if result.failures else 0
 
 
 def _draw(run_dir: Path, console: Console) -> None:
     """Draws the pictures of a run and names them."""
-    if (run_dir / "log.mcap").is_file():
+    log = run_dir / "log.mcap"
+    if log.is_file():
+        if not LogReader(log).is_closed:
+            console.say(f"{log} is cut short; mend it with: reflexarc recover {run_dir}")
         with console.progress("pictures", None):
             pictures = draw_run(run_dir)
         for path in pictures:
@@ -153,7 +160,7 @@ def _list_graphs(*, as_json: bool) -> int:
     return 0
 
 
-def _make_run_dir(out: Path | None, graph_name: str) -> Path:
+def make_run_dir(out: Path | None, graph_name: str) -> Path:
     """A new folder for the run.
 
     Raises:
@@ -179,7 +186,7 @@ def _make_run_dir(out: Path | None, graph_name: str) -> Path:
     return out
 
 
-def _forget(run_dir: Path, *, keep_folder: bool) -> None:
+def forget(run_dir: Path, *, keep_folder: bool) -> None:
     """Removes what was put into the run folder, and the folder unless it was there before."""
     for path in run_dir.iterdir():
         path.unlink()
@@ -187,7 +194,7 @@ def _forget(run_dir: Path, *, keep_folder: bool) -> None:
         run_dir.rmdir()
 
 
-def _write_resolved(run_dir: Path, graph: Graph) -> None:
+def write_resolved(run_dir: Path, graph: Graph) -> None:
     """Keeps the graph as it was resolved.
 
     Raises:
@@ -202,7 +209,7 @@ def _write_resolved(run_dir: Path, graph: Graph) -> None:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[ShouldStop]:
+def interruptible() -> Iterator[ShouldStop]:
     """Turns the first Ctrl-C or SIGTERM into a polite request; yields a test for it."""
     asked = []
 
