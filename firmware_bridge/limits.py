@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from firmware_bridge.errors import CommandShapeError, LimitsTableError
 
-REASONS = ("non_finite", "range", "slew", "stale")
+REASONS = ("non_finite", "range", "slew", "stale", "halted")
 _NS_PER_S = 1_000_000_000
 _LARGEST = sys.float_info.max  # a whole number of a TOML file may be larger
 
@@ -187,6 +187,18 @@ class CommandLimiter:
     def follow(self, now_ns: int) -> Limited:
         """Says what to send now: a step towards the accepted command, or towards stop."""
         return self._send(now_ns, ())
+
+    def halt(self, now_ns: int) -> Limited:
+        """Says what to send when the robot must stop at once: the stop values, slew aside.
+
+        The robot brakes as its own controller does when commands end. The slew counts again from
+        these values once commands are followed again.
+        """
+        self._output = np.where(self._holds, self._output, self._stop)
+        self._sent_ns = now_ns if self._sent_ns is None else max(now_ns, self._sent_ns)
+        for counter in ("sent", "halted"):
+            self.counters[counter] += 1
+        return Limited(self._output.copy(), ("halted",))
 
     def _send(self, now_ns: int, reasons: tuple[str, ...]) -> Limited:
         fresh = self._is_fresh(now_ns)

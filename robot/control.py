@@ -10,6 +10,7 @@ import msgspec
 import zmq
 
 from robot.curve import bind
+from robot.messages import Telemetry
 from robot.node import NodeReport
 
 
@@ -45,6 +46,18 @@ class HostTime(msgspec.Struct, tag=True, frozen=True):
     """When this was so, by this host's clock."""
 
 
+class Halt(msgspec.Struct, tag=True, frozen=True):
+    """To an actuator: the robot stops at once, or may be commanded again."""
+
+    on: bool
+
+
+class Announce(msgspec.Struct, tag=True, frozen=True):
+    """Send this as an alert: the supervisor has no edge of its own to the log."""
+
+    text: str
+
+
 class Ready(msgspec.Struct, tag=True, frozen=True):
     """The node is built and listens."""
 
@@ -53,6 +66,14 @@ class Done(msgspec.Struct, tag=True, frozen=True):
     """Lockstep: the step is over; messages sent so far, by port."""
 
     sent: dict[str, int]
+
+
+class Vitals(msgspec.Struct, tag=True, frozen=True):
+    """How the node is doing, once a second, for who watches the run."""
+
+    telemetry: Telemetry
+    alerts: tuple[str, ...]
+    """Its newest, oldest first."""
 
 
 class Finished(msgspec.Struct, tag=True, frozen=True):
@@ -74,8 +95,8 @@ class Bye(msgspec.Struct, tag=True, frozen=True):
     report: NodeReport
 
 
-ToNode = Start | Step | Stop | HostTime
-FromNode = Ready | Done | Finished | Failed | Bye
+ToNode = Start | Step | Stop | Halt | Announce | HostTime
+FromNode = Ready | Done | Vitals | Finished | Failed | Bye
 
 
 class ControlError(ValueError):
@@ -130,6 +151,14 @@ class NodeControl:
         """Tells the supervisor."""
         self.socket.send(_encode(message))
 
+    def offer(self, message: FromNode) -> bool:
+        """Tells the supervisor what may be missed; False when it has stopped listening."""
+        try:
+            self.socket.send(_encode(message), zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True
+
     def receive(self) -> ToNode | None:
         """The next order; None when there is none.
 
@@ -149,6 +178,7 @@ class SupervisorControl:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> None:
         self.socket = context.socket(zmq.ROUTER)
         self.socket.linger = 0
+        self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a restarted node keeps its name
         bind(self.socket, control_address(folder))
 
     def send(self, name: str, message: ToNode) -> None:

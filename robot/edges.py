@@ -107,8 +107,18 @@ class EdgeBuffer:
         """The highest ``seq`` that came in; -1 before the first."""
         return self._newest_seq
 
+    def resume(self, received: int, dropped: int, next_seq: int) -> None:
+        """Goes on counting where a reader that died has stopped."""
+        self.received, self.dropped, self._newest_seq = received, dropped, next_seq - 1
+
     def push(self, message: Message, frames: Frames) -> None:
-        """Takes in one message; overwrites the oldest where the policy says so."""
+        """Takes in one message; overwrites the oldest where the policy says so.
+
+        One that was overtaken by a newer one, as after a restart of its writer, is already counted
+        as dropped.
+        """
+        if message.seq <= self._newest_seq:
+            return
         self.dropped += message.seq - self._newest_seq - 1
         self._newest_seq = message.seq
         self.received += 1

@@ -12,7 +12,7 @@ import zmq
 from perception.quantities import InputError
 from robot.clock import SECOND_NS, WallClock
 from robot.control import FromNode, HostTime
-from robot.executor import RunOptions, ShouldStop, Show
+from robot.executor import Note, RunOptions, ShouldStop, Show, nobody_watches
 from robot.graph import Graph
 from robot.host_link import SAY_PERIOD_NS, HostLink, Peer, Word
 from robot.keys import KeyRing
@@ -56,9 +56,16 @@ class HostSupervisor(Supervisor):
     """A supervisor that runs the nodes of one host."""
 
     def __init__(
-        self, graph: Graph, host: str, overrides: tuple[str, ...], options: RunOptions, show: Show
+        self,
+        graph: Graph,
+        host: str,
+        overrides: tuple[str, ...],
+        options: RunOptions,
+        show: Show,
+        note: Note = nobody_watches,
     ) -> None:
-        super().__init__(part_of(graph, host), overrides, replace(options, host=host), show)
+        part = part_of(graph, host)
+        super().__init__(part, overrides, replace(options, host=host), show, note, whole=graph)
         self._whole = graph
         self._said_start_ns = -1
         self._over = False
@@ -70,8 +77,7 @@ class HostSupervisor(Supervisor):
         except BaseException:
             super()._clean_up()
             raise
-        self._poller = zmq.Poller()
-        for socket in (self._control.socket, *self._link.sockets()):
+        for socket in self._link.sockets():
             self._poller.register(socket, zmq.POLLIN)
 
     def _wait_until_ready(self, should_stop: ShouldStop) -> bool:
@@ -125,14 +131,12 @@ class HostSupervisor(Supervisor):
 
     def _hear(self, timeout_ms: int) -> tuple[str, FromNode] | None:
         """The next word of a node; the other hosts are heard on the way."""
-        ready = dict(self._poller.poll(timeout_ms))
+        self._poller.poll(timeout_ms)
         now_ns = WallClock().now_ns()
         self._link.poll(now_ns, self._word)
         if now_ns >= self._next_time_ns:
             self._next_time_ns = now_ns + SAY_PERIOD_NS
             self._tell_time(now_ns)
-        if ready and self._control.socket not in ready:
-            return None
         return super()._hear(0)
 
     def _tell_time(self, now_ns: int) -> None:

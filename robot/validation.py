@@ -60,6 +60,7 @@ def _faults(graph: Graph, *, lockstep: bool) -> Iterator[str]:
         every_node_is_reached,
         nodes_can_step,
         queues_are_not_outrun,
+        who_restarts_can_go_on,
     )
     for law in laws:
         yield from law(graph)
@@ -296,6 +297,28 @@ def queues_are_not_outrun(graph: Graph) -> Iterator[str]:
                 f"{reader.rate_hz:g} Hz, so the {edge.policy.keep} fills up; use latest or raise "
                 f"{edge.reader}'s rate_hz"
             )
+
+
+def who_restarts_can_go_on(graph: Graph) -> Iterator[str]:
+    """A new process needs what its node was told; what was said only once does not come again."""
+    for node in graph.nodes.values():
+        restart = node.supervision.restart
+        if restart == "never":
+            continue
+        if not node.node_class.restartable:
+            yield (
+                f"node {node.name!r}: restart = {restart!r}, but a {node.class_name} cannot be "
+                'continued by a new process; set restart = "never"'
+            )
+        for edge in graph.edges_into(node.name):
+            port = node.inputs[edge.input]
+            once = not graph.nodes[edge.writer].outputs[edge.output].steady
+            if once and port.required and not port.many:
+                yield (
+                    f"node {node.name!r}: restart = {restart!r}, but {edge.writer}.{edge.output} "
+                    f"is not repeated, so a new {node.name} would wait for it for ever; set "
+                    'restart = "never"'
+                )
 
 
 def stream_rate_hz(

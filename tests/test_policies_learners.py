@@ -7,7 +7,7 @@ from perception.model_package import TensorSpec, read_package
 from perception.tables import ChoiceError
 from policies.learner import make_learner
 from policies.learners import LEARNERS
-from policies.learners.bc import BehaviorCloning, Config, rarity_weights
+from policies.learners.bc import BehaviorCloning, Config
 from policies.policy import OnnxPolicy, PolicyNameError, make_policy
 from policies.spec import ACTION, PolicySpec, PolicySpecError, bounds_of
 
@@ -116,10 +116,23 @@ def test_a_clone_repeats_its_pilot_also_where_it_acts_rarely(cloned):
     assert right_turns(cloned) > 0.75
 
 
-def test_without_weights_by_rarity_it_would_not_turn():
-    learner = BehaviorCloning(SPEC, Config(hidden=(32, 32), rarity=0.0), seed=0)
-    learner.fit(*pilot_data(2000), steps=600)
-    assert right_turns(learner) < 0.5
+def test_modes_choose_between_two_ways_that_one_mode_would_average():
+    observations, action = pilot_data(2000)
+    observations["chance"][:] = 0.5  # nothing tells to which side the pilot will turn
+    turning = action[:, 1] != 0
+    observations = {name: values[turning] for name, values in observations.items()}
+
+    def whole_turns(modes):
+        yaw_rad_s = []
+        for seed in range(4):
+            learner = BehaviorCloning(SPEC, Config(hidden=(16,), modes=modes), seed)
+            learner.fit(observations, action[turning], steps=120)
+            rows = range(0, turning.sum(), 10)
+            yaw_rad_s += [learner.act(observation_of(observations, n))[1] for n in rows]
+        return np.mean(np.abs(np.abs(yaw_rad_s) - 1.5) < 0.4)
+
+    assert whole_turns(modes=4) > 0.9
+    assert whole_turns(modes=1) < 0.9
 
 
 def test_actions_stay_within_the_bounds_of_the_spec(cloned):
@@ -127,14 +140,6 @@ def test_actions_stay_within_the_bounds_of_the_spec(cloned):
     action = cloned.act(wild)
     assert np.isfinite(action).all()
     np.testing.assert_array_equal(action, SPEC.clip(action))
-
-
-def test_rare_kinds_weigh_more_and_the_mean_weight_is_one():
-    kinds = np.array([0] * 16 + [1] * 4)
-    weights = rarity_weights(kinds, rarity=0.5)
-    assert weights[-1] == pytest.approx(2 * weights[0])
-    assert weights.mean() == pytest.approx(1.0)
-    assert rarity_weights(kinds, rarity=0.0) == pytest.approx(1.0)
 
 
 def test_the_normaliser_travels_inside_the_package(tmp_path):

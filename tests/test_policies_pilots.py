@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,6 +39,7 @@ def seen(corridor_m, previous=REST, turn_random=LEFT, corridor_seen=0.9, sectors
     depth_m = np.full(8, max(corridor_m, 0.1)) if sectors_m is None else np.array(sectors_m)
     numbers = {
         "sectors_per_m": np.tile(1 / depth_m, (3, 1)),
+        "sector_valid": np.ones((3, 8)),
         "corridor_m": [corridor_m],
         "corridor_seen": [corridor_seen],
         "previous_command": previous,
@@ -49,6 +51,12 @@ def seen(corridor_m, previous=REST, turn_random=LEFT, corridor_seen=0.9, sectors
 @pytest.fixture
 def reflex():
     return Reflex(CONFIG, LIMITS, RATE_HZ)
+
+
+@pytest.fixture
+def forgetful():
+    """A reflex that goes by what it sees alone."""
+    return Reflex(replace(CONFIG, beside_m=0.0), LIMITS, RATE_HZ)
 
 
 def fly(reflex, clear_m, turn_random=LEFT, ticks=200):
@@ -138,11 +146,11 @@ def test_turn_random_decides_the_side_and_it_is_kept_until_clear(reflex, turn_ra
 
 
 @pytest.mark.parametrize("turn_random", [0.0, 0.1, 0.3, 0.49, 0.6, 0.9, 1.0])
-def test_turns_by_its_random_angle_after_it_is_clear(reflex, turn_random):
+def test_turns_by_its_random_angle_after_it_is_clear(forgetful, turn_random):
     def clear_m(turned_rad):
         return 3.0 if abs(turned_rad) > 1.0 else 0.3
 
-    commands = fly(reflex, clear_m, turn_random)
+    commands = fly(forgetful, clear_m, turn_random)
     turned_rad = np.abs(commands[:, 1].cumsum()) / RATE_HZ
     share = abs(2 * turn_random - 1)
     wanted_rad = CONFIG.min_extra_rad + share * (CONFIG.max_extra_rad - CONFIG.min_extra_rad)
@@ -160,8 +168,8 @@ def test_turns_past_where_it_goes_and_swings_back(reflex):
     assert turned_rad.max() - turned_rad[-1] == pytest.approx(CONFIG.back_rad, abs=step_rad)
 
 
-def test_looks_back_for_a_gap_that_it_passed(reflex):
-    commands = fly(reflex, lambda turned: 3.0 if 1.0 < turned < 1.6 else 0.3, turn_random=0.4)
+def test_looks_back_for_a_gap_that_it_passed(forgetful):
+    commands = fly(forgetful, lambda turned: 3.0 if 1.0 < turned < 1.6 else 0.3, turn_random=0.4)
     turned_rad = commands[:, 1].cumsum() / RATE_HZ
     assert turned_rad.max() > 1.6
     assert 1.0 < turned_rad[-1] < 1.6
@@ -174,8 +182,30 @@ def test_keeps_searching_while_nothing_is_clear(reflex):
     assert commands[5:, 1] == pytest.approx(CONFIG.search_rad_s)
 
 
-def test_its_action_depends_on_nothing_but_the_observation(reflex):
-    observation = seen(2.0, previous=(0.0, -0.8, 1.2), turn_random=0.7)
-    fresh = Reflex(CONFIG, LIMITS, RATE_HZ).act(observation)
-    fly(reflex, lambda turned: math.sin(turned) + 1)
-    np.testing.assert_array_equal(reflex.act(observation), fresh)
+def test_does_not_fly_along_what_it_turned_from_until_that_is_behind_it(reflex, forgetful):
+    def clear_m(turned_rad):
+        return 3.0 if abs(turned_rad) > 0.3 else 0.35
+
+    turned_rad = [
+        abs(fly(pilot, clear_m, turn_random=0.5)[:, 1].sum()) / RATE_HZ
+        for pilot in (forgetful, reflex)
+    ]
+    assert turned_rad[1] > turned_rad[0] + 0.2
+
+
+def test_turns_away_from_the_side_that_is_full_of_near_things(reflex):
+    left_m = [0.6, 0.6, 0.6, 3.0, 3.0, 3.0, 3.0, 3.0]
+    for turn_random in (LEFT, RIGHT):
+        reflex.reset(np.random.default_rng(0))
+        moving, slowing = (0.4, 0.0, 1.2), (0.0, 0.0, 1.2)
+        for _ in range(12):
+            reflex.act(seen(2.0, moving, turn_random, sectors_m=left_m))
+        assert reflex.act(seen(0.2, slowing, turn_random, sectors_m=left_m))[1] < 0
+
+
+def test_equal_observations_in_equal_order_give_equal_actions(reflex):
+    def flown():
+        reflex.reset(np.random.default_rng(0))
+        return fly(reflex, lambda turned: math.sin(turned) + 1)
+
+    np.testing.assert_array_equal(flown(), flown())

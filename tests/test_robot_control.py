@@ -1,8 +1,6 @@
 """The control channel of a real run: private, and deaf to what no node of the run could say."""
 
 import stat
-import tempfile
-from pathlib import Path
 
 import msgspec
 import zmq
@@ -10,6 +8,7 @@ import zmq
 from robot.control import Failed, control_address
 from robot.executor import RunOptions
 from robot.graph import load_graph
+from robot.run_folder import runs_root
 from robot.supervisor import Supervisor
 
 
@@ -35,7 +34,7 @@ def test_every_socket_of_a_run_is_ipc_in_a_folder_of_the_user_alone(tiny_process
     result, _, (mode, parent, names) = _run(tiny_processes, tmp_path, look)
     assert result.failures == {}
     assert mode == 0o700
-    assert parent == Path(tempfile.gettempdir())
+    assert parent == runs_root()
     edges = len(load_graph(str(tiny_processes)).edges)
     assert names >= {"control", *(f"e{index}" for index in range(edges))}
 

@@ -1,8 +1,10 @@
 """Behaviour cloning: a small network that repeats what a pilot did.
 
-Two things make it work on a pilot that flies straight on most of the time. The loss is absolute,
-not squared, so that between "ahead" and "turn" the network chooses rather than averages. And each
-sample weighs by the rarity of its action, or turning would hardly be learned.
+A pilot that goes ahead, or turns left, or turns right must not be averaged: half a turn to each
+side is flying on. So the network gives several actions, the modes, with a probability each, is
+trained by the likelihood of what the pilot did (a mixture density network, Bishop 1994; for
+cloning: Mandlekar et al., arXiv 2108.03298, with Gaussian modes; Laplace's here, which forgive an
+odd sample), and acts by the likeliest mode.
 """
 
 import hashlib
@@ -36,8 +38,8 @@ class Config:
     hidden: tuple[int, ...] = (128, 128)  # units per layer; a reflex is a small function
     learning_rate: float = 3e-3  # Adam's, falls to 0 along a cosine during `fit`
     batch_size: int = 256
-    rarity: float = 0.5  # 0: every sample counts the same, 1: every kind of action does
-    kinds_per_axis: int = 3  # parts of an axis's range, to tell kinds of action apart
+    modes: int = 8  # actions to choose from; a pilot has few things to do at a time
+    spread: float = 0.05  # half ranges; how far an action may be from the mode that it belongs to
 
 
 class Network(nn.Module):
@@ -48,8 +50,9 @@ class Network(nn.Module):
     middle: Tensor  # (actions,)
     half_range: Tensor  # (actions,)
 
-    def __init__(self, spec: PolicySpec, hidden: tuple[int, ...]) -> None:
+    def __init__(self, spec: PolicySpec, hidden: tuple[int, ...], modes: int) -> None:
         super().__init__()
+        self._shape = (modes, len(spec.action))
         features = sum(math.prod(fixed_shape(tensor)) for tensor in spec.observation)
         self._axes = [len(tensor.shape) for tensor in spec.observation]
         low = torch.tensor([bound.minimum for bound in spec.action])
@@ -64,20 +67,29 @@ class Network(nn.Module):
             for inputs, outputs in pairwise(sizes)
             for layer in (nn.Linear(inputs, outputs), nn.ReLU())
         ]
-        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], len(spec.action)))
+        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], modes * (1 + len(spec.action))))
 
     def flatten(self, *observation: Tensor) -> Tensor:
         """(..., features) from the tensors in the order of the spec."""
         flat = [tensor.flatten(-axes) for tensor, axes in zip(observation, self._axes, strict=True)]
         return torch.cat(flat, dim=-1)
 
-    def normalised(self, *observation: Tensor) -> Tensor:
-        """The action in half ranges from the middle (..., actions), not yet bounded."""
-        return self.layers((self.flatten(*observation) - self.mean) / self.deviation)
+    def modes(self, *observation: Tensor) -> tuple[Tensor, Tensor]:
+        """Each mode's logit (..., modes) and action (..., modes, actions).
+
+        Actions are in half ranges from the middle, and not yet bounded.
+        """
+        out = self.layers((self.flatten(*observation) - self.mean) / self.deviation)
+        modes, _ = self._shape
+        return out[..., :modes], out[..., modes:].unflatten(-1, self._shape)
 
     def forward(self, *observation: Tensor) -> Tensor:
-        """The action (..., actions), within the bounds of the spec."""
-        return self.middle + self.half_range * self.normalised(*observation).clamp(-1.0, 1.0)
+        """The action (..., actions) of the likeliest mode, within the bounds of the spec."""
+        logits, actions = self.modes(*observation)
+        likeliest = logits.argmax(-1, keepdim=True).unsqueeze(-1)  # (..., 1, 1)
+        shape = (*likeliest.shape[:-1], actions.shape[-1])
+        action = actions.gather(-2, likeliest.expand(shape)).squeeze(-2)
+        return self.middle + self.half_range * action.clamp(-1.0, 1.0)
 
 
 class BehaviorCloning:
@@ -92,7 +104,7 @@ class BehaviorCloning:
         self._rng = np.random.default_rng(seed)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self._network = Network(spec, config.hidden)
+            self._network = Network(spec, config.hidden, config.modes)
         self._recorded = {
             tensor.name: np.zeros((1, *fixed_shape(tensor)), np.float32)
             for tensor in spec.observation
@@ -120,7 +132,6 @@ class BehaviorCloning:
         data = {name: np.asarray(observations[name], np.float32) for name in self._names}
         data[ACTION] = np.asarray(actions, np.float32)
         self._normalise(data)
-        data["weight"] = rarity_weights(self._kinds(data[ACTION]), self.config.rarity)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimiser, steps)
         metrics: dict[str, float] = {}
         with one_thread():
@@ -133,12 +144,16 @@ class BehaviorCloning:
         return metrics
 
     def update(self, batch: Batch) -> dict[str, float]:
-        """One step on the weighted absolute error; weights, (B,) in `weight`, may be missing."""
+        """One step on the likelihood; the loss is 0 where a mode of probability 1 hits."""
         self._recorded = {name: batch[name][:PARITY_ROWS] for name in self._names}
         target = (torch.from_numpy(batch[ACTION]) - self._network.middle) / self._network.half_range
-        error = (self._network.normalised(*self._tensors(batch)) - target).abs()  # (B, actions)
+        logits, actions = self._network.modes(*self._tensors(batch))
+        error = (actions - target.unsqueeze(-2)).abs().sum(-1)  # (B, modes)
+        likelihood = torch.logsumexp(
+            logits.log_softmax(-1) - error / self.config.spread, -1
+        )  # (B,)
         weight = torch.from_numpy(batch["weight"]) if "weight" in batch else torch.ones(len(target))
-        loss = (weight * error.sum(-1)).mean()
+        loss = -(weight * likelihood).mean()
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
@@ -183,14 +198,6 @@ class BehaviorCloning:
         self._network.mean.copy_(features.mean(0))
         self._network.deviation.copy_(features.std(0).clamp(min=1e-3))  # constants stay finite
 
-    def _kinds(self, actions: NDArray[np.float32]) -> NDArray[np.intp]:
-        """The kind of each action (N,): its part of the range on each axis, as one number."""
-        per_axis = self.config.kinds_per_axis
-        low = (self._network.middle - self._network.half_range).numpy()
-        share = (actions - low) / (2 * self._network.half_range.numpy())  # (N, actions) 0..1
-        parts = np.clip((share * per_axis).astype(np.intp), 0, per_axis - 1)
-        return parts @ per_axis ** np.arange(parts.shape[1])
-
 
 @contextmanager
 def one_thread() -> Iterator[None]:
@@ -201,10 +208,3 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def rarity_weights(kinds: NDArray[np.intp], rarity: float) -> NDArray[np.float32]:
-    """Weights (N,) of mean 1 that fall with the frequency of a sample's kind, to this power."""
-    _, kind, count = np.unique(kinds, return_inverse=True, return_counts=True)
-    weights = count[kind].astype(np.float64) ** -rarity
-    return (weights / weights.mean()).astype(np.float32)

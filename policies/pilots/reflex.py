@@ -10,29 +10,41 @@ down before it stops, so that it may stop close; it turns to either side; and be
 does not see beside its nose, it turns on past the gap and swings back: so it has looked to both
 sides of where it goes.
 
-It has no memory. What it is doing shows in the command that it gave before: a speed when ahead,
-rest when stopped, and each part of a turn has a band of yaw rates of its own,
+What it is doing shows in the command that it gave before: a speed when ahead, rest when stopped,
+and each part of a turn has a band of yaw rates of its own,
 
     windup_rad_s ..    done_rad_s    .. 90 % of search       search_rad_s
        wind up          look back    pass on, swing back        search
 
-to the side that `turn_random` decides, or back against it. In the third band the rate r falls by
-a constant a to the done rate d, so that (r^2 - d^2) / 2a is the angle still to turn. The action is
-thus a function of the observation, which is why this pilot can be cloned from what it flew.
+to the side chosen at its begin, or back against it. In the third band the rate r falls by a
+constant a to the done rate d, so that (r^2 - d^2) / 2a is the angle still to turn. The action is
+thus nearly a function of the observation, which is why this pilot can be cloned from what it flew.
+All it remembers are near things that left the view (`policies.near_memory`): it does not fly along
+them, and turns away from the side that is full of them; chance decides where neither is.
 
-What it cannot do: a thing beside the nose that it has not seen in the turn stays unseen, and so
-does the hidden side of a thing that it turns away from close by. These are its collisions.
+What it cannot do: what stereo does not see, a bare pillar or a blank wall up close, it flies into.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.limits import Limits
-from policies.observation import FREE_M, MOVING_M_S, SECTORS, TURNING_RAD_S, Observation, select
+from policies.near_memory import NearMemory, NearMemoryConfig
+from policies.observation import (
+    FREE_M,
+    MIN_VALID,
+    MOVING_M_S,
+    SECTORS,
+    TURNING_RAD_S,
+    Observation,
+    select,
+)
 from policies.spec import PolicySpec, bounds_of
+
+BESIDE_NOSE_M = 0.25  # half of a hull: what is farther off its axis is beside it
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,10 @@ class Config:
     min_extra_rad: float = 0.9  # turned after it is clear, so as not to fly along what it left
     max_extra_rad: float = 1.9  # the most by chance; the paper draws up to 2 rad
     back_rad: float = 0.3  # turned past that and swung back: what it looks further than it goes
+    beside_m: float = 0.38  # from its axis to what it remembers beside it; the hull takes 0.26 m
+    beside_reach_m: float = 0.65  # ahead of its axis, as far as the view is narrower than that
+    crowd_m: float = 0.75  # things nearer than this, and beside the nose, decide the side to turn
+    memory: NearMemoryConfig = field(default_factory=NearMemoryConfig)
 
 
 class Reflex:
@@ -64,7 +80,12 @@ class Reflex:
     def __init__(self, config: Config, limits: Limits, rate_hz: float) -> None:
         self.spec = PolicySpec(
             select(
-                "sectors_per_m", "corridor_m", "corridor_seen", "previous_command", "turn_random"
+                "sectors_per_m",
+                "sector_valid",
+                "corridor_m",
+                "corridor_seen",
+                "previous_command",
+                "turn_random",
             ),
             bounds_of(limits),
             rate_hz,
@@ -75,17 +96,28 @@ class Reflex:
         longest_rad = config.max_extra_rad + config.back_rad
         self._slowing_rad_s2 = (fastest_rad_s**2 - config.done_rad_s**2) / (2 * longest_rad)
         self._middle = slice(SECTORS // 2 - 1, SECTORS // 2 + 1)  # the sectors straight ahead
+        self._memory = NearMemory(config.memory, 1 / rate_hz)
+        self._side = 1.0  # of the present turn: 1 left, -1 right
 
     def reset(self, rng: np.random.Generator) -> None:
-        """Nothing: what it is doing shows in its previous command."""
+        """Forgets what it saw; chance comes with the observation."""
+        del rng
+        self._memory.reset()
 
     def act(self, observation: Observation) -> NDArray[np.float64]:
         """The action for the newest observation, (3,) m/s, rad/s, m."""
         config = self._config
         speed_m_s, yaw_rad_s, _ = map(float, observation["previous_command"])
         turn_random = float(observation["turn_random"][0])
-        side = 1.0 if turn_random < 0.5 else -1.0
+        self._memory.update(
+            observation["sectors_per_m"][-1],
+            observation["sector_valid"][-1] >= MIN_VALID,
+            (speed_m_s, yaw_rad_s),
+        )
         allowed_m_s = self._allowed_m_s(observation)
+        if abs(yaw_rad_s) < TURNING_RAD_S:
+            self._side = self._choose_side(turn_random)
+        side = self._side
         if abs(yaw_rad_s) >= TURNING_RAD_S:
             clear = allowed_m_s > 0 and float(observation["corridor_m"][0]) >= config.go_m
             yaw_rad_s = side * (
@@ -99,6 +131,11 @@ class Reflex:
         if speed_m_s >= MOVING_M_S:
             return self._command()
         return self._command(yaw_rad_s=side * config.windup_rad_s)
+
+    def _choose_side(self, turn_random: float) -> float:
+        """Where to turn, 1 left or -1 right: away from what is beside it, or by chance."""
+        crowded = self._memory.crowded_side(self._config.crowd_m, BESIDE_NOSE_M)
+        return -crowded or (1.0 if turn_random < 0.5 else -1.0)
 
     def _search(self, rate_rad_s: float) -> float:
         """The next yaw rate while obstructed; positive is to the side that chance decided."""
@@ -134,6 +171,8 @@ class Reflex:
     def _allowed_m_s(self, observation: Observation) -> float:
         """How fast it may fly on: to stop in time, and slower where little is seen; 0 is stop."""
         config = self._config
+        if self._memory.beside(config.beside_m, config.beside_reach_m):
+            return 0.0
         seen = float(observation["corridor_seen"][0])
         sight = min(1.0, (seen - config.min_seen) / (config.well_seen - config.min_seen))
         way_m = float(observation["corridor_m"][0]) - self._stop_m(observation["sectors_per_m"][-1])
