@@ -270,7 +270,9 @@ class Supervisor:
         """A node threw: the traceback is for bugs, one line for what a user got wrong."""
         if message.user_error and name not in self._ready:
             self._bad_input = self._bad_input or message.error
-        elif not message.user_error:
+            self._result.failures.setdefault(name, message.error)
+            return
+        if not message.user_error:
             for line in message.traceback.rstrip().splitlines():
                 self._show(name, line)
         self._fail(name, message.error)

@@ -103,7 +103,9 @@ def test_what_a_killed_process_counted_is_there(tmp_path):
 def test_only_a_death_excuses_a_loss_and_only_of_what_was_under_way(counts, alive, lost, missing):
     edge = _Edge()
     reports = dict.fromkeys("wr" if alive else "w", NodeReport())
-    accounts = settle(SimpleNamespace(edges=(edge,)), RunResult(reports=reports, counts=(counts,)))
+    accounts = settle(
+        SimpleNamespace(edges=(edge,), nodes="wr"), RunResult(reports=reports, counts=(counts,))
+    )
     assert accounts[edge].lost_with_process == lost
     assert unaccounted(accounts) == missing
 

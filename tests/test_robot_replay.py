@@ -13,7 +13,7 @@ import pytest
 import tiny_nodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mcap.writer import Writer
+from mcap.writer import CompressionType, Writer
 from message_samples import messages
 
 from perception.quantities import InputError
@@ -560,7 +560,7 @@ def _other_format(log):
 
 def _foreign(log):
     with log.open("wb") as stream:
-        writer = Writer(stream)
+        writer = Writer(stream, compression=CompressionType.LZ4)
         writer.start()
         channel = writer.register_channel("a", "json", 0)
         writer.add_message(channel, 0, b"{}", 0)
