@@ -9,7 +9,7 @@ SOURCES := robot perception policies sim firmware_bridge tests examples benchmar
 help:
 	@echo "make demo    fly a simulated quadrotor for 60 s by stereo, in lockstep"
 	@echo "make test    run the tests"
-	@echo "make check   format, lint, types, import contracts, spelling"
+	@echo "make check   format, lint, types, import contracts, unsafe deserialising, spelling"
 	@echo "make bench   measure what docs/results publishes (long)"
 	@echo "make install everything a developer needs, into .venv"
 
@@ -41,6 +41,7 @@ check: .venv/.dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/basedpyright --level error
 	$(BIN)/lint-imports
+	$(BIN)/python tests/unsafe_deserialising.py $(SOURCES)
 	$(BIN)/codespell
 
 format: .venv/.dev
@@ -48,10 +49,15 @@ format: .venv/.dev
 	$(BIN)/ruff check --fix $(SOURCES)
 
 bench: .venv/.dev
+	$(BIN)/python -m pytest -m budget
 	$(BIN)/python -m benchmarks.stereo_motorcycle --out docs/results/stereo_motorcycle.json
 	$(BIN)/python -m benchmarks.sad_speed --out docs/results/sad_speed.json
 	$(BIN)/python -m benchmarks.machine_speed --out docs/results/machine_speed.json
+	$(BIN)/python -m benchmarks.messaging --out docs/results/messaging.json
+	$(BIN)/python -m benchmarks.caterpillar --out docs/results/caterpillar.json
 	$(BIN)/python -m benchmarks.room_flight --pilot reflex blind
+	$(BIN)/python -m benchmarks.replay_study
+	$(BIN)/python -m benchmarks.kill_study
 	$(BIN)/python examples/clone_pilot.py --out runs/clone.onnx
 	$(BIN)/python -m benchmarks.room_flight --pilot clone constant --package runs/clone.onnx
 

@@ -15,7 +15,7 @@ refuses, clips, ramps or stops, and counts what it did. One axis, slew 0.4 a tic
     stale                                   x      x      x      x
 """
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -25,8 +25,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from firmware_bridge.errors import CommandShapeError, LimitsTableError
 
-REASONS = ("non_finite", "range", "slew", "stale")
+REASONS = ("non_finite", "range", "slew", "stale", "halted")
 _NS_PER_S = 1_000_000_000
+_LARGEST = sys.float_info.max  # a whole number of a TOML file may be larger
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class AxisLimit:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise LimitsTableError(f"axis {self.name!r}: {key} is {value!r}, not a number")
-            if not math.isfinite(value):
+            if not abs(value) <= _LARGEST:  # not-a-number compares false
                 raise LimitsTableError(f"axis {self.name!r}: {key} is {value}, must be finite")
         if self.minimum >= self.maximum:
             raise LimitsTableError(
@@ -86,7 +87,7 @@ class Limits:
         if len(set(names)) < len(names):
             raise LimitsTableError(f"[limits] names an axis twice: {', '.join(names)}")
         age = self.max_command_age_s
-        if isinstance(age, bool) or not isinstance(age, int | float) or not 0 < age < math.inf:
+        if isinstance(age, bool) or not isinstance(age, int | float) or not 0 < age <= _LARGEST:
             raise LimitsTableError(
                 f"[limits] max_command_age_s is {age!r}, must be a positive number of seconds"
             )
@@ -186,6 +187,18 @@ class CommandLimiter:
     def follow(self, now_ns: int) -> Limited:
         """Says what to send now: a step towards the accepted command, or towards stop."""
         return self._send(now_ns, ())
+
+    def halt(self, now_ns: int) -> Limited:
+        """Says what to send when the robot must stop at once: the stop values, slew aside.
+
+        The robot brakes as its own controller does when commands end. The slew counts again from
+        these values once commands are followed again.
+        """
+        self._output = np.where(self._holds, self._output, self._stop)
+        self._sent_ns = now_ns if self._sent_ns is None else max(now_ns, self._sent_ns)
+        for counter in ("sent", "halted"):
+            self.counters[counter] += 1
+        return Limited(self._output.copy(), ("halted",))
 
     def _send(self, now_ns: int, reasons: tuple[str, ...]) -> Limited:
         fresh = self._is_fresh(now_ns)

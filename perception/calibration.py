@@ -5,6 +5,7 @@ The hash of a rig is stored in every model package: a network trained behind one
 must not run silently behind another.
 """
 
+import errno
 import hashlib
 import json
 import math
@@ -24,6 +25,8 @@ INTRINSICS_KEYS = ("width", "height", "fx_px", "fy_px", "cx_px", "cy_px", "disto
 EXPLICIT_KEYS = ("left", "right", "right_from_left")
 SHORT_KEYS = ("width", "height", "fov_deg", "baseline_m")
 DISTORTION_LENGTHS = (0, 4, 5, 8)  # none; k1 k2 p1 p2; + k3; + k4 k5 k6 (OpenCV's order)
+MAX_SIDE_PX = 16_384  # refuse before maps of such an image are made
+MAX_TEXT_BYTES = 1024 * 1024  # of a calibration or a config
 ROTATION_TOLERANCE = 1e-3  # calibration files round to about six digits
 
 
@@ -52,6 +55,9 @@ class CameraIntrinsics:
         if self.width < 1 or self.height < 1 or min(focal) <= 0:
             size = f"{self.width}x{self.height}, fx {self.fx_px}, fy {self.fy_px}"
             raise CalibrationError(f"intrinsics need positive size and focal lengths, got {size}")
+        if max(self.width, self.height) > MAX_SIDE_PX:
+            size = f"{self.width}x{self.height}"
+            raise CalibrationError(f"images of {size} px; at most {MAX_SIDE_PX} a side are taken")
         if len(self.distortion) not in DISTORTION_LENGTHS:
             valid = ", ".join(map(str, DISTORTION_LENGTHS))
             found = len(self.distortion)
@@ -111,6 +117,8 @@ def ideal_rig(width: int, height: int, fov_deg: float, baseline_m: float) -> Ste
             f"fov_deg {fov_deg} and baseline_m {baseline_m}: needed are 0 < fov_deg < 180 and a "
             "positive baseline_m"
         )
+    if max(width, height) > MAX_SIDE_PX:
+        raise CalibrationError(f"width and height are at most {MAX_SIDE_PX} px")
     focal_px = width / 2 / math.tan(math.radians(fov_deg) / 2)
     camera = CameraIntrinsics(width, height, focal_px, focal_px, (width - 1) / 2, (height - 1) / 2)
     right_from_left = np.eye(4)
@@ -150,7 +158,9 @@ def load_rig(path: Path | str) -> StereoRig:
         return _rig_from_folder(path)
     try:
         content = tomllib.loads(_read_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, CalibrationError):
+            raise
         raise CalibrationError(f"{path} is not valid TOML: {error}") from error
     table = content.get("rig", content)
     try:
@@ -167,6 +177,25 @@ def calibration_hash(rig: StereoRig) -> str:
     ]
     numbers = json.dumps([*cameras, rig.right_from_left.tolist()])
     return hashlib.sha256(numbers.encode()).hexdigest()
+
+
+def read_small_text(path: Path) -> str:
+    """The text of a plain file of a mebibyte at most, so that no pipe or device is waited for.
+
+    Raises:
+        OSError: it cannot be read, or is no plain file.
+        ValueError: it is too large, or not UTF-8 text.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "no plain file")
+    with path.open("rb") as file:
+        content = file.read(MAX_TEXT_BYTES + 1)
+    if len(content) > MAX_TEXT_BYTES:
+        raise ValueError(f"larger than {MAX_TEXT_BYTES} bytes")
+    try:
+        return content.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise ValueError("not UTF-8 text") from error
 
 
 def _rig_from_folder(folder: Path) -> StereoRig:
@@ -195,7 +224,9 @@ def _read_sensor_yaml(path: Path) -> Mapping[str, Any]:
     text = "\n".join(line for line in lines if not line.startswith("%YAML"))
     try:
         return _table("sensor", yaml.safe_load(text))
-    except yaml.YAMLError as error:
+    except CalibrationError:
+        raise
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date or number that is none
         reason = " ".join(str(error).split())
         raise CalibrationError(f"not valid YAML: {reason}") from error
 
@@ -234,7 +265,7 @@ def _matrix(name: str, values: Any) -> npt.NDArray[np.float64]:
     """A (4, 4) matrix from 4 rows of 4 numbers, or from 16 numbers row by row."""
     try:
         return np.asarray(values, np.float64).reshape(4, 4)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise CalibrationError(f"{name} must be 4 rows of 4 numbers") from error
 
 
@@ -272,7 +303,10 @@ def _number(table: Mapping[Any, Any], key: Any) -> float:
     value = table[key]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise CalibrationError(f"{key} is {value!r}; a number is needed")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise CalibrationError(f"{key} is a number too large to calculate with") from error
 
 
 def _integer(table: Mapping[str, Any], key: str) -> int:
@@ -284,7 +318,7 @@ def _integer(table: Mapping[str, Any], key: str) -> int:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        return read_small_text(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise CalibrationError(f"cannot read calibration {path}: {reason}") from error

@@ -2,19 +2,30 @@
 
 A socket per edge, not one PUB per node: the queue's length is the edge's own, and a full queue is
 an error that the writer sees, where PUB would drop in silence. A message goes out as
-its wire frames; one more kind, the end marker, tells how many messages were sent in all.
+its wire frames, packed into one part while they are small; where large arrays lie in shared memory,
+a notice that names their slots stands for them (``robot.shared_memory``). A reader gets the same
+frames either way. One more kind, the end marker, tells how many messages were sent in all.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import zmq
 
+from robot.curve import bind, connect
 from robot.edges import EdgePolicy, Keep
 from robot.graph import Edge
-from robot.wire import MAX_ARRAY_BYTES, Frames
+from robot.keys import KeyRing
+from robot.ring_reader import RingReader
+from robot.ring_writer import Placed, RingWriter
+from robot.shared_memory import MIN_BYTES, NOTICE
+from robot.wire import MAX_ARRAY_BYTES, Frames, WireError, pack, unpack
 
 IN_FLIGHT = 4  # messages a latest edge may hold in the sockets before the writer counts a drop
 LOSSLESS_WAIT_MS = 100  # between two looks, in lockstep, at whether the reader is still there
+PACKED_BYTES = 32_000  # below this one part that holds all frames is quicker than several
+_PACKED = b"\x01"  # begins a part that holds all frames; no msgpack map does so
 _END = b"end"
 
 
@@ -23,68 +34,199 @@ def edge_address(folder: Path, index: int) -> str:
     return f"ipc://{folder}/e{index}"
 
 
+def parse_end(count: bytes) -> int:
+    """How many messages an end marker says were sent.
+
+    Raises:
+        WireError: no decimal number of at most 20 digits.
+    """
+    if not (count.isdigit() and len(count) <= 20):
+        raise WireError(f"end marker: {count[:40]!r} is no number of messages")
+    return int(count)
+
+
 def high_water_mark(policy: EdgePolicy) -> int:
     """Messages that each end's socket may hold."""
     return IN_FLIGHT if policy.keep is Keep.LATEST else policy.depth
+
+
+class Parcel(NamedTuple):
+    """One message on its way to all readers of its port."""
+
+    frames: Frames
+    """Header and buffers; a buffer that was placed is the slot's own memory."""
+    placed: Sequence[Placed | None] = ()
+    """Per buffer its slot, which it keeps as long as this object lives; empty: all is inline."""
+
+    def kept(self) -> "Parcel":
+        """The same, good even when the node changes its arrays."""
+        slots = self.placed or [None] * (len(self.frames) - 1)
+        buffers = [f if slot else bytes(f) for f, slot in zip(self.frames[1:], slots, strict=True)]
+        return Parcel([self.frames[0], *buffers], self.placed)
+
+
+def wrap(frames: Frames, ring: RingWriter | None = None) -> Parcel:
+    """A message with its large arrays put into shared memory, once for all edges."""
+    if ring is None or max(map(len, frames)) < MIN_BYTES:
+        return Parcel(frames)
+    placed = [ring.place(buffer) for buffer in frames[1:]]
+    if not any(placed):
+        return Parcel(frames)
+    buffers = [p.buffer if p else f for f, p in zip(frames[1:], placed, strict=True)]
+    return Parcel([frames[0], *buffers], placed)
 
 
 class EdgeWriter:
     """The writer's end of one edge."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], address: str, edge: Edge, *, lossless: bool
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        address: str,
+        edge: Edge,
+        keys: KeyRing | None = None,
+        peer: str = "",
+        *,
+        lossless: bool,
+        name: str = "",
+        ring: RingWriter | None = None,
     ) -> None:
         self.edge = edge
-        self._socket = context.socket(zmq.PUSH)
-        self._socket.sndhwm = high_water_mark(edge.policy)
-        self._socket.linger = 1000
-        self._socket.reconnect_ivl = 10
+        self.socket = context.socket(zmq.PUSH)
+        self.socket.sndhwm = high_water_mark(edge.policy)
+        self.socket.linger = 1000
+        self.socket.reconnect_ivl = 10
+        self._name = name
+        self._ring = ring
         self._timeout_ms = LOSSLESS_WAIT_MS if lossless else round(edge.policy.timeout_s * 1000)
-        self._socket.connect(address)
+        self._overwrites = edge.policy.keep is Keep.LATEST and not lossless
+        self._pending: Parcel | None = None
+        connect(self.socket, address, keys, peer)
 
-    def send(self, frames: Frames) -> bool:
-        """Sends one message; False when the reader was too slow, within the wait of the edge."""
+    @property
+    def pending(self) -> bool:
+        """Whether the newest message of a latest edge waits until its socket has room."""
+        return self._pending is not None
+
+    def send(self, parcel: Parcel) -> bool:
+        """Sends one message; False when the reader was too slow, within the wait of the edge.
+
+        On a latest edge the message then waits here, and the next one overwrites it: what a reader
+        finds after a stall ends with the newest message, not with the oldest.
+        """
+        self._pending = None
         if self._timeout_ms:
-            self._socket.poll(self._timeout_ms, zmq.POLLOUT)
-        try:
-            self._socket.send_multipart(frames, zmq.DONTWAIT)
-        except zmq.Again:
-            return False
-        return True
+            self.socket.poll(self._timeout_ms, zmq.POLLOUT)
+        if self._try(parcel):
+            return True
+        if self._overwrites:
+            self._pending = parcel.kept()
+        return False
+
+    def flush(self) -> None:
+        """Sends the message that waits, if there is room for it now."""
+        if self._pending is not None and self._try(self._pending):
+            self._pending = None
 
     def end(self, sent: int) -> None:
         """Sends the end marker: ``sent`` messages were sent in all; waits a second at most."""
-        if self._socket.poll(1000, zmq.POLLOUT):
-            self._socket.send_multipart([_END, str(sent).encode()])
+        while self.socket.poll(1000, zmq.POLLOUT):
+            self.flush()
+            try:
+                self.socket.send_multipart([_END, str(sent).encode()], zmq.DONTWAIT)
+            except zmq.Again:
+                continue
+            return
 
     def close(self) -> None:
         """Closes the socket once what it holds is delivered, or after a second."""
-        self._socket.close()
+        self.socket.close()
+
+    def _try(self, parcel: Parcel) -> bool:
+        """Sends a message if the socket has room."""
+        leased = None
+        if self._ring and parcel.placed:
+            leased = self._ring.lease(self._name, parcel.frames, parcel.placed)
+        parts = leased or parcel.frames
+        try:
+            if sum(map(len, parts)) < PACKED_BYTES:
+                self.socket.send(_PACKED + pack(parts), zmq.DONTWAIT)
+            else:
+                self.socket.send_multipart(parts, zmq.DONTWAIT)
+        except zmq.Again:
+            if self._ring and leased:
+                self._ring.take_back(self._name, parcel.placed)
+            return False
+        return True
 
 
 class EdgeReader:
     """The reader's end of one edge."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, edge: Edge) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        address: str,
+        edge: Edge,
+        keys: KeyRing | None = None,
+        *,
+        ring: RingReader | None = None,
+    ) -> None:
         self.edge = edge
         self.sent: int | None = None
         """What the writer sent in all, once its end marker has come."""
+        self._ring = ring
         self.socket = context.socket(zmq.PULL)
         self.socket.rcvhwm = high_water_mark(edge.policy)
         self.socket.maxmsgsize = MAX_ARRAY_BYTES
-        self.socket.bind(address)
+        bind(self.socket, address, keys)
 
     def receive(self) -> Frames | None:
-        """The next message's frames; None when none waits or the edge has ended."""
-        try:
-            frames = self.socket.recv_multipart(zmq.DONTWAIT)
-        except zmq.Again:
-            return None
-        if len(frames) == 2 and frames[0] == _END:
-            self.sent = int(frames[1])
-            return None
-        return frames
+        """The next message's frames; None when none waits or the edge has ended.
+
+        Raises:
+            WireError: a record, a notice of slots, or an end marker that is none.
+        """
+        while True:
+            try:
+                first = self.socket.recv(zmq.DONTWAIT)
+            except zmq.Again:
+                return None
+            frames = self._frames(first)
+            if frames[0] == _END:
+                self.sent = _count(frames)
+                return None
+            if not frames[0].startswith(NOTICE):
+                return frames
+            if self._ring is None:
+                raise WireError(
+                    f"{self.edge}: names slots of shared memory, which it does not share"
+                )
+            if (placed := self._ring.frames(frames)) is not None:
+                return placed
 
     def close(self) -> None:
-        """Closes the socket at once."""
+        """Closes the socket at once; views on shared memory stay valid."""
+        self._ring = None
         self.socket.close(linger=0)
+
+    def _frames(self, first: bytes) -> list[bytes]:
+        """All frames of the message that begins with ``first``."""
+        if not first.startswith(_PACKED):
+            return [first, *self._rest()]
+        frames = unpack(first[len(_PACKED) :])
+        if not frames:
+            raise WireError("a message of no frames")
+        return frames
+
+    def _rest(self) -> list[bytes]:
+        """The parts behind the first."""
+        more = self.socket.getsockopt(zmq.RCVMORE)
+        return self.socket.recv_multipart(zmq.DONTWAIT) if more else []
+
+
+def _count(frames: Sequence[bytes]) -> int:
+    """The number in an end marker."""
+    if len(frames) != 2 or not frames[1].isdigit() or len(frames[1]) > 18:
+        raise WireError("end marker without a number of messages")
+    return int(frames[1])

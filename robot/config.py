@@ -3,6 +3,7 @@
 Every key must be known: a mistyped parameter that is silently ignored costs a flight.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import sys
@@ -17,7 +18,7 @@ import msgspec
 
 from firmware_bridge.errors import BridgeInputError
 from firmware_bridge.limits import Limits
-from perception.calibration import StereoRig, rig_from_table
+from perception.calibration import StereoRig, read_small_text, rig_from_table
 from perception.quantities import InputError
 
 T = TypeVar("T")
@@ -56,8 +57,9 @@ def find_config(kind: str, name_or_path: str) -> Path:
     if name_or_path in known:
         return known[name_or_path]
     path = Path(name_or_path)
-    if path.suffix == ".toml" and path.is_file():
-        return path
+    with contextlib.suppress(OSError):  # a name that is too long for a file
+        if path.suffix == ".toml" and path.is_file():
+            return path
     names = ", ".join(known) or "none"
     raise InputError(
         f"no {kind.removesuffix('s')} named {name_or_path!r} and no such .toml file; "
@@ -72,10 +74,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         InputError: unreadable, or no TOML; the line gives the place.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_small_text(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also no UTF-8, and endless numbers or nesting
         raise InputError(f"{path}: not valid TOML: {error}") from error
 
 

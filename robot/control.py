@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 import zmq
 
+from robot.curve import bind
+from robot.messages import Telemetry
 from robot.node import NodeReport
 
 
@@ -33,6 +35,29 @@ class Stop(msgspec.Struct, tag=True, frozen=True):
     """Nodes that died: no end marker will come from them."""
 
 
+class HostTime(msgspec.Struct, tag=True, frozen=True):
+    """Another host's clock minus this one's."""
+
+    host: str
+    offset_ns: int = 0
+    bound_ns: int = -1
+    """Below 0: not known."""
+    at_ns: int = 0
+    """When this was so, by this host's clock."""
+
+
+class Halt(msgspec.Struct, tag=True, frozen=True):
+    """To an actuator: the robot stops at once, or may be commanded again."""
+
+    on: bool
+
+
+class Announce(msgspec.Struct, tag=True, frozen=True):
+    """Send this as an alert: the supervisor has no edge of its own to the log."""
+
+    text: str
+
+
 class Ready(msgspec.Struct, tag=True, frozen=True):
     """The node is built and listens."""
 
@@ -41,6 +66,14 @@ class Done(msgspec.Struct, tag=True, frozen=True):
     """Lockstep: the step is over; messages sent so far, by port."""
 
     sent: dict[str, int]
+
+
+class Vitals(msgspec.Struct, tag=True, frozen=True):
+    """How the node is doing, once a second, for who watches the run."""
+
+    telemetry: Telemetry
+    alerts: tuple[str, ...]
+    """Its newest, oldest first."""
 
 
 class Finished(msgspec.Struct, tag=True, frozen=True):
@@ -62,12 +95,42 @@ class Bye(msgspec.Struct, tag=True, frozen=True):
     report: NodeReport
 
 
-ToNode = Start | Step | Stop
-FromNode = Ready | Done | Finished | Failed | Bye
+ToNode = Start | Step | Stop | Halt | Announce | HostTime
+FromNode = Ready | Done | Vitals | Finished | Failed | Bye
+
+
+class ControlError(ValueError):
+    """Bytes on the control channel that are no order and no report."""
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_to_node = msgspec.msgpack.Decoder(ToNode).decode
 _decode_from_node = msgspec.msgpack.Decoder(FromNode).decode
+
+
+def decode_order(body: bytes) -> ToNode:
+    """What the supervisor tells a node.
+
+    Raises:
+        ControlError: bytes that are no order.
+    """
+    try:
+        return _decode_to_node(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ControlError(f"no order: {error}") from error
+
+
+def decode_report(frames: list[bytes]) -> tuple[str, FromNode]:
+    """A node's name, and what it tells the supervisor.
+
+    Raises:
+        ControlError: frames that are no report.
+    """
+    try:
+        name, body = frames
+        return name.decode(), _decode_from_node(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # a wrong count included
+        raise ControlError(f"no report, from {frames[0][:40]!r}: {error}") from error
 
 
 def control_address(folder: Path) -> str:
@@ -88,12 +151,25 @@ class NodeControl:
         """Tells the supervisor."""
         self.socket.send(_encode(message))
 
-    def receive(self) -> ToNode | None:
-        """The next order; None when there is none."""
+    def offer(self, message: FromNode) -> bool:
+        """Tells the supervisor what may be missed; False when it has stopped listening."""
         try:
-            return _decode_to_node(self.socket.recv(zmq.DONTWAIT))
+            self.socket.send(_encode(message), zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True
+
+    def receive(self) -> ToNode | None:
+        """The next order; None when there is none.
+
+        Raises:
+            ControlError: bytes that are no order.
+        """
+        try:
+            order = self.socket.recv(zmq.DONTWAIT)
         except zmq.Again:
             return None
+        return decode_order(order)
 
 
 class SupervisorControl:
@@ -102,15 +178,19 @@ class SupervisorControl:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> None:
         self.socket = context.socket(zmq.ROUTER)
         self.socket.linger = 0
-        self.socket.bind(control_address(folder))
+        self.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a restarted node keeps its name
+        bind(self.socket, control_address(folder))
 
     def send(self, name: str, message: ToNode) -> None:
         """Orders one node; one that is gone never hears it."""
         self.socket.send_multipart([name.encode(), _encode(message)])
 
     def receive(self, timeout_ms: int) -> tuple[str, FromNode] | None:
-        """The next word from a node, waiting ``timeout_ms`` at most."""
+        """The next word from a node, waiting ``timeout_ms`` at most.
+
+        Raises:
+            ControlError: bytes that are no report.
+        """
         if not self.socket.poll(timeout_ms):
             return None
-        name, body = self.socket.recv_multipart()
-        return name.decode(), _decode_from_node(body)
+        return decode_report(self.socket.recv_multipart())

@@ -50,8 +50,12 @@ class EdgePolicy:
 
 
 MAX_DEPTH = 1_000_000  # ZeroMQ counts in 32 bits
+MAX_DIGITS = 4000  # Python refuses to read longer numbers
+MAX_WAIT_S = 3600.0  # no robot waits longer; ZeroMQ counts its ms in 32 bits
 LOSSLESS_DEPTH = 64  # messages in flight before a lossless writer waits
-_POLICY = re.compile(r"(latest|queue\((\d+)\)|lossless\((\d+(?:\.\d+)?)\))(\s*,\s*delayed)?")
+_POLICY = re.compile(
+    r"(latest|queue\((\d+)\)|lossless\((\d+(?:\.\d+)?)\))(\s*,\s*delayed)?", re.ASCII
+)
 
 
 def parse_policy(text: str) -> EdgePolicy:
@@ -63,16 +67,18 @@ def parse_policy(text: str) -> EdgePolicy:
     match = _POLICY.fullmatch(text.strip())
     if match is None:
         raise InputError(
-            f"edge policy {text!r} is unknown; choose latest, queue(N) or lossless(SECONDS), "
+            f"edge policy {text[:80]!r} is unknown; choose latest, queue(N) or lossless(SECONDS), "
             "each with ', delayed' behind it if its messages come one tick later"
         )
     word, depth, timeout_s, delayed = match.groups()
     if word == "latest":
         return EdgePolicy(Keep.LATEST, delayed=bool(delayed))
     if depth is not None:
-        if not 1 <= int(depth) <= MAX_DEPTH:
-            raise InputError(f"edge policy {text!r}: a queue holds 1 to {MAX_DEPTH} messages")
+        if len(depth) > MAX_DIGITS or not 1 <= int(depth) <= MAX_DEPTH:
+            raise InputError(f"edge policy {text[:80]!r}: a queue holds 1 to {MAX_DEPTH} messages")
         return EdgePolicy(Keep.QUEUE, int(depth), delayed=bool(delayed))
+    if float(timeout_s) > MAX_WAIT_S:
+        raise InputError(f"edge policy {text[:80]!r}: a writer waits {MAX_WAIT_S:g} s at most")
     return EdgePolicy(Keep.LOSSLESS, LOSSLESS_DEPTH, float(timeout_s), bool(delayed))
 
 
@@ -101,8 +107,18 @@ class EdgeBuffer:
         """The highest ``seq`` that came in; -1 before the first."""
         return self._newest_seq
 
+    def resume(self, received: int, dropped: int, next_seq: int) -> None:
+        """Goes on counting where a reader that died has stopped."""
+        self.received, self.dropped, self._newest_seq = received, dropped, next_seq - 1
+
     def push(self, message: Message, frames: Frames) -> None:
-        """Takes in one message; overwrites the oldest where the policy says so."""
+        """Takes in one message; overwrites the oldest where the policy says so.
+
+        One that was overtaken by a newer one, as after a restart of its writer, is already counted
+        as dropped.
+        """
+        if message.seq <= self._newest_seq:
+            return
         self.dropped += message.seq - self._newest_seq - 1
         self._newest_seq = message.seq
         self.received += 1

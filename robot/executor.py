@@ -12,11 +12,14 @@ from pathlib import Path
 
 from robot.clock import SECOND_NS, Clock, Pacer, VirtualClock, WallClock
 from robot.config import USER_ERRORS
+from robot.control import Vitals
+from robot.counters import EdgeCounts
 from robot.graph import Edge, Graph
 from robot.node import NodeContext, NodeReport, Role
 from robot.runner import NodeRunner, Outgoing
 from robot.schedule import LockstepSchedule
 from robot.validation import step_rate_hz
+from robot.wire import snapshot
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class RunOptions:
     lockstep: bool
     run_dir: Path | None
     """Where the recorder writes; None: nothing is recorded."""
+    host: str | None = None
+    """Which host of the graph this is; None: the graph has one."""
+    keys: Path | None = None
+    """The folder of keys, for what leaves this host; None: the user's own."""
 
 
 @dataclass
@@ -43,6 +50,12 @@ class RunResult:
     reports: dict[str, NodeReport] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     """Error by node; empty when all went well."""
+    restarts: dict[str, int] = field(default_factory=dict)
+    """How often a node's process was replaced."""
+    alerts: list[str] = field(default_factory=list)
+    """What the supervisor found."""
+    counts: tuple[EdgeCounts, ...] = ()
+    """By edge, what outlived the processes; empty where there was but one."""
 
 
 class NodeError(RuntimeError):
@@ -58,9 +71,17 @@ Progress = Callable[[float], None]
 ShouldStop = Callable[[], bool]
 Show = Callable[[str, str], None]
 """Told each line that a node has to say: node, line."""
+Note = Callable[[str, Vitals], None]
+"""Told how each node is doing, about once a second."""
 
 
-def node_context(graph: Graph, name: str, options: RunOptions, clock: Clock) -> NodeContext:
+def nobody_watches(node: str, vitals: Vitals) -> None:
+    """A ``Note`` that goes nowhere."""
+
+
+def node_context(
+    graph: Graph, name: str, options: RunOptions, clock: Clock, life: int = 0
+) -> NodeContext:
     """The context of one node."""
     return NodeContext(
         name=name,
@@ -70,12 +91,18 @@ def node_context(graph: Graph, name: str, options: RunOptions, clock: Clock) -> 
         rate_hz=step_rate_hz(graph, graph.nodes[name]),
         lockstep=options.lockstep,
         run_dir=options.run_dir,
+        life=life,
         graph_json=graph.resolved_json(),
     )
 
 
 def run_in_process(
-    graph: Graph, options: RunOptions, progress: Progress, should_stop: ShouldStop, show: Show
+    graph: Graph,
+    options: RunOptions,
+    progress: Progress,
+    should_stop: ShouldStop,
+    show: Show,
+    note: Note = nobody_watches,
 ) -> RunResult:
     """Runs the graph to its end in this process; a node that throws ends the run.
 
@@ -83,7 +110,7 @@ def run_in_process(
         InputError: a node refused its parameters; all nodes were closed.
     """
     kind = _LockstepRun if options.lockstep else _WallRun
-    run = kind(graph, options)
+    run = kind(graph, options, note)
     began = time.monotonic()
     try:
         try:
@@ -113,8 +140,9 @@ def _note_failure(result: RunResult, node: str, error: BaseException, show: Show
 class _InProcessRun:
     """What both clocks share: building, stepping, delivering, closing."""
 
-    def __init__(self, graph: Graph, options: RunOptions, clock: Clock) -> None:
+    def __init__(self, graph: Graph, options: RunOptions, clock: Clock, note: Note) -> None:
         self.graph = graph
+        self._note = note
         self.options = options
         self.clock = clock
         self.ran_s = 0.0
@@ -144,8 +172,12 @@ class _InProcessRun:
     def deliver(self, name: str, outgoing: list[Outgoing]) -> list[Edge]:
         """Hands messages to all readers of their ports."""
         used = []
-        for port, frames in outgoing:
-            for edge in self._readers.get((name, port), ()):
+        for port, views in outgoing:
+            if port == "telemetry" and (vitals := self.runners[name].vitals()) is not None:
+                self._note(name, vitals)
+            edges = self._readers.get((name, port), ())
+            frames = snapshot(views) if edges else ()  # the node may change its arrays
+            for edge in edges:
                 self.runners[edge.reader].push(edge, frames)
                 used.append(edge)
         return used
@@ -176,9 +208,9 @@ class _InProcessRun:
 class _LockstepRun(_InProcessRun):
     """Virtual time, moved by the schedule."""
 
-    def __init__(self, graph: Graph, options: RunOptions) -> None:
+    def __init__(self, graph: Graph, options: RunOptions, note: Note) -> None:
         self._virtual = VirtualClock()
-        super().__init__(graph, options, self._virtual)
+        super().__init__(graph, options, self._virtual, note)
         self._schedule = LockstepSchedule(graph)
 
     def loop(self, progress: Progress, should_stop: ShouldStop) -> RunResult:
@@ -205,8 +237,8 @@ class _LockstepRun(_InProcessRun):
 class _WallRun(_InProcessRun):
     """Real time: one loop, each node by its deadline or when something wakes it."""
 
-    def __init__(self, graph: Graph, options: RunOptions) -> None:
-        super().__init__(graph, options, WallClock())
+    def __init__(self, graph: Graph, options: RunOptions, note: Note) -> None:
+        super().__init__(graph, options, WallClock(), note)
         start_ns = self.clock.now_ns()
         self._start_ns = start_ns
         self._pacers = {

@@ -9,22 +9,39 @@ import pkgutil
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from perception.quantities import InputError
-from robot.config import RobotConfig, find_config, load_robot, read_toml, refuse_unknown, to_config
-from robot.edges import EdgePolicy, parse_policy
-from robot.messages import Alert, Message, Telemetry
-from robot.node import Input, Node, Output
+from robot.config import (
+    ROBOT_SECTIONS,
+    RobotConfig,
+    find_config,
+    load_robot,
+    read_toml,
+    refuse_unknown,
+    to_config,
+)
+from robot.edges import EdgePolicy, Keep, parse_policy
+from robot.hosts import HostSpec, parse_hosts
+from robot.messages import Alert, Message, StepRecord, Telemetry
+from robot.node import Input, Node, Output, Role
 from robot.nodes import NODES
+from robot.supervision import Supervision
 
-GRAPH_KEYS = ("description", "robot", "nodes", "edges")
+GRAPH_KEYS = ("description", "robot", "hosts", "nodes", "edges")
+WATCHERS_POLICY = EdgePolicy(
+    Keep.QUEUE, 64
+)  # of edges to an added watcher: it may lose, never delay
+NODE_KEYS = ("class", "rate_hz", "host", "supervision")
+"""Keys of a node's table that are the graph's; the others are the class's parameters."""
 BUILT_IN_OUTPUTS = {
     "telemetry": Output(Telemetry, steady=False),
     "alerts": Output(Alert, steady=False),
+    "steps": Output(StepRecord, steady=False),
 }
 """Ports that every node has: the runner writes them."""
 
@@ -40,6 +57,9 @@ class NodeSpec:
     node_class: type[Node[Any]]
     rate_hz: float | None
     config: Any
+    supervision: Supervision = field(default_factory=Supervision)
+    host: str | None = None
+    """Where it runs, in a graph of several hosts."""
 
     @property
     def outputs(self) -> dict[str, Output]:
@@ -86,6 +106,14 @@ class Graph:
     robot: RobotConfig
     nodes: dict[str, NodeSpec]
     edges: tuple[Edge, ...]
+    watchers: tuple[str, ...] = ()
+    """Nodes that are not in its file: they were added to watch one run."""
+    hosts: dict[str, HostSpec] = field(default_factory=dict)
+    """The first one begins and ends the run; empty for a graph of one host."""
+
+    def crosses(self, edge: Edge) -> bool:
+        """Whether an edge leads to another host."""
+        return self.nodes[edge.writer].host != self.nodes[edge.reader].host
 
     def edges_into(self, node: str) -> list[Edge]:
         """Edges that a node reads."""
@@ -94,6 +122,24 @@ class Graph:
     def edges_from(self, node: str) -> list[Edge]:
         """Edges that a node writes."""
         return [edge for edge in self.edges if edge.writer == node]
+
+    def topic(self, node: str, port: str) -> str:
+        """The topic of a node's output port."""
+        return topic_of(node, port, self.nodes[node].outputs[port])
+
+    @cached_property
+    def acting_path(self) -> frozenset[str]:
+        """Actuators and all whose output leads to one: if one dies, the robot must stop."""
+        roles = {name: node.node_class.role for name, node in self.nodes.items()}
+        found = {name for name, role in roles.items() if role is Role.ACTUATOR}
+        stack = list(found)
+        while stack:
+            for edge in self.edges_into(stack.pop()):
+                role = roles.get(edge.writer, Role.LEARNING)  # of another host: that one watches
+                if edge.writer not in found and role is not Role.LEARNING:
+                    found.add(edge.writer)
+                    stack.append(edge.writer)
+        return frozenset(found)
 
     @property
     def time_owner(self) -> NodeSpec | None:
@@ -108,10 +154,17 @@ class Graph:
                 "graph": self.name,
                 "description": self.description,
                 "robot": {"name": self.robot.name, **self.robot.tables},
+                **(
+                    {"hosts": {h.name: asdict(h) for h in self.hosts.values()}}
+                    if self.hosts
+                    else {}
+                ),
                 "nodes": {
                     node.name: {
                         "class": node.class_name,
                         "rate_hz": node.rate_hz,
+                        **({"host": node.host} if node.host else {}),
+                        "supervision": asdict(node.supervision),
                         **asdict(node.config),
                     }
                     for node in self.nodes.values()
@@ -124,21 +177,25 @@ class Graph:
 
 
 def topic_of(writer: str, port: str, output: Output) -> str:
-    """``node/port``; the truth and the machine's own load have roots of their own."""
+    """``node/port``; the truth, the machine's own load and step records have their own roots."""
     if output.truth:
         return f"truth/{writer}/{port}"
-    if port == "telemetry":
-        return f"telemetry/{writer}"
+    if port in ("telemetry", "steps"):
+        return f"{port}/{writer}"
     return f"{writer}/{port}"
 
 
-def load_graph(name_or_path: str, overrides: Sequence[str] = ()) -> Graph:
+def load_graph(
+    name_or_path: str, overrides: Sequence[str] = (), watchers: Sequence[str] = ()
+) -> Graph:
     """Reads a graph by its name under ``configs/graphs/`` or by path.
 
     Args:
         name_or_path: ``room_sim``, or a path that ends in ``.toml``.
         overrides: ``node.key=value`` texts (``node.table.key=value`` for a key inside a table), the
             value as in TOML or a bare word.
+        watchers: classes of nodes to add, each under its own name, that see all that is said by
+            nodes which do not watch themselves.
 
     Raises:
         InputError: no such graph, or anything in it that does not resolve.
@@ -146,20 +203,81 @@ def load_graph(name_or_path: str, overrides: Sequence[str] = ()) -> Graph:
     path = find_config("graphs", name_or_path)
     tables = read_toml(path)
     refuse_unknown(str(path), tables, GRAPH_KEYS)
+    _refuse_missing(path, tables)
+    robot = load_robot(str(tables["robot"]))
+    return _resolve(path.stem, path, tables, robot, overrides, watchers)
+
+
+def graph_from_resolved(text: str, path: Path, overrides: Sequence[str] = ()) -> Graph:
+    """The graph that ``Graph.resolved_json`` wrote, as a log carries it.
+
+    Args:
+        text: the JSON.
+        path: the log, for error lines.
+        overrides: as in ``load_graph``.
+
+    Raises:
+        InputError: it is none, or names what is unknown here.
+    """
+    try:
+        tables = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: its graph is no JSON: {error}") from error
+    if not isinstance(tables, dict) or not isinstance(tables.get("robot"), dict):
+        raise InputError(f"{path}: its graph has no robot")
+    _refuse_missing(path, tables)
+    sections = {k: tables["robot"][k] for k in ROBOT_SECTIONS if k in tables["robot"]}
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise InputError(f"{path}: [{name}] of its robot is no table")
+    robot = RobotConfig(str(tables["robot"].get("name", "")), path, sections)
+    return _resolve(str(tables.get("graph", "")), path, tables, robot, overrides)
+
+
+def _refuse_missing(path: Path, tables: Mapping[str, Any]) -> None:
+    """Raises an InputError for the first part of a graph that is not there."""
     for key in ("robot", "nodes", "edges"):
         if key not in tables:
             raise InputError(f"{path}: {key!r} is missing; a graph has: {', '.join(GRAPH_KEYS)}")
         if key != "robot" and not isinstance(tables[key], dict):
             raise InputError(f"{path}: {key!r} must be a table: write [{key}]")
+
+
+def _resolve(
+    name: str,
+    path: Path,
+    tables: Mapping[str, Any],
+    robot: RobotConfig,
+    overrides: Sequence[str],
+    watchers: Sequence[str] = (),
+) -> Graph:
+    """Nodes and edges from their tables."""
+    added = tuple(watcher for watcher in watchers if watcher not in tables["nodes"])
+    tables["nodes"].update({watcher: {"class": watcher} for watcher in added})
     _apply_overrides(tables["nodes"], overrides)
-    nodes = {name: _node(path, name, table) for name, table in tables["nodes"].items()}
+    nodes = {node: _node(path, node, table) for node, table in tables["nodes"].items()}
     edges = [
         edge
         for text, policy in tables["edges"].items()
         for edge in _edges(path, nodes, text, _policy(path, text, policy))
     ]
-    robot = load_robot(str(tables["robot"]))
-    return Graph(path.stem, path, str(tables.get("description", "")), robot, nodes, tuple(edges))
+    edges += [edge for watcher in added for edge in _watching_edges(path, nodes, watcher)]
+    description = str(tables.get("description", ""))
+    hosts = parse_hosts(path, tables.get("hosts", {}))
+    return Graph(name, path, description, robot, nodes, tuple(edges), added, hosts)
+
+
+def _watching_edges(path: Path, nodes: dict[str, NodeSpec], name: str) -> list[Edge]:
+    """Edges from all outputs of nodes that do not watch to the one input of one that does."""
+    (port,) = nodes[name].inputs
+    return [
+        edge
+        for node in nodes.values()
+        if node.node_class.role is not Role.WATCHING
+        for output in node.outputs
+        if output != "steps"  # a replay needs them, nobody looks at them
+        for edge in _edges(path, nodes, f"{node.name}.{output} -> {name}.{port}", WATCHERS_POLICY)
+    ]
 
 
 def _apply_overrides(nodes: dict[str, Any], overrides: Sequence[str]) -> None:
@@ -172,6 +290,8 @@ def _apply_overrides(nodes: dict[str, Any], overrides: Sequence[str]) -> None:
         if name not in nodes:
             raise InputError(f"--set {text!r}: no node {name!r}; nodes: {', '.join(nodes)}")
         table = nodes[name]
+        if not isinstance(table, dict):
+            raise InputError(f"--set {text!r}: node {name!r} is no table: write [nodes.{name}]")
         *sections, leaf = key.split(".")
         for section in sections:
             table = table.setdefault(section, {})
@@ -184,8 +304,10 @@ def _parse_value(text: str) -> Any:
     """A TOML value, or the text itself where it is none (so paths need no quotes)."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # no TOML, or a number of thousands of digits
         return text
+    except RecursionError as error:
+        raise InputError(f"--set: {text[:40]!r}...: is nested too deeply") from error
 
 
 def _node(path: Path, name: str, table: Any) -> NodeSpec:
@@ -201,9 +323,16 @@ def _node(path: Path, name: str, table: Any) -> NodeSpec:
     is_number = isinstance(rate_hz, int | float) and not isinstance(rate_hz, bool)
     if rate_hz is not None and not (is_number and 0 < rate_hz <= 10_000):
         raise InputError(f"{where}: rate_hz = {rate_hz!r} must be a number above 0, at most 10000")
-    parameters = {k: v for k, v in table.items() if k not in ("class", "rate_hz")}
+    parameters = {k: v for k, v in table.items() if k not in NODE_KEYS}
     config = to_config(where, parameters, node_class.Config)
-    return NodeSpec(name, class_name, node_class, rate_hz, config)
+    rules = table.get("supervision", {})
+    if not isinstance(rules, dict):
+        raise InputError(f"{where}: supervision must be a table: [nodes.{name}.supervision]")
+    supervision = to_config(f"{where}: supervision", rules, Supervision)
+    host = table.get("host")
+    if host is not None and not isinstance(host, str):
+        raise InputError(f"{where}: host = {host!r} must be the name of a host")
+    return NodeSpec(name, class_name, node_class, rate_hz, config, supervision, host)
 
 
 def _policy(path: Path, edge: str, text: Any) -> EdgePolicy:

@@ -5,13 +5,14 @@ class runs by hand in a test, in one process with its whole graph, or in a proce
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robot.clock import Clock
 from robot.config import RobotConfig
@@ -63,6 +64,11 @@ Emission = tuple[str, Message]
 ConfigT = TypeVar("ConfigT")
 
 
+def _own_array(_port: str, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    """What a node gets to fill where no memory is shared."""
+    return np.empty(shape, dtype)
+
+
 @dataclass(frozen=True)
 class NodeContext:
     """What the graph gives each node."""
@@ -79,8 +85,15 @@ class NodeContext:
     lockstep: bool = True
     run_dir: Path | None = None
     """Folder of the run, where the recorder writes."""
+    life: int = 0
+    """How many processes of this node have died in this run."""
     graph_json: str = "{}"
     """The resolved graph, kept beside what it produced."""
+    loan: Callable[[str, tuple[int, ...], str], NDArray[Any]] = _own_array
+    """An array to fill and send from an output port: ``loan(port, shape, dtype)``.
+
+    Between processes it lies in shared memory, which saves the copy; once sent it is read-only.
+    """
 
     def rng(self) -> np.random.Generator:
         """A generator of this node's own: equal for equal seeds, unlike any other node's."""
@@ -131,13 +144,23 @@ class Node(Generic[ConfigT]):
     """Below this rate the graph is refused; above 0 a rate must be given."""
     period_step_s: ClassVar[float] = 0.0
     """The node's period must be a whole number of these; 0: any will do."""
+    restartable: ClassVar[bool] = True
+    """Whether a new process can take the place of one that died; a world cannot be continued."""
     Config: ClassVar[type] = NoConfig
+
+    @classmethod
+    def is_played_back(cls, config: ConfigT, robot: RobotConfig) -> bool:
+        """Whether replay takes its messages from the log: it moves or reads the world outside."""
+        del config, robot
+        return cls.role in (Role.SOURCE, Role.WATCHING)
 
     def __init__(self, config: ConfigT, context: NodeContext) -> None:
         self.config = config
         self.context = context
         self.finished = False
         """Set by a source that has nothing more to say."""
+        self.safe: bool | None = None
+        """Kept up to date by an actuator and a plant: whether the robot is stopped."""
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
         """Handles what came in; returns what goes out, in order.
@@ -147,6 +170,9 @@ class Node(Generic[ConfigT]):
             inputs: what came in since the last step.
         """
         raise NotImplementedError
+
+    def halt(self, *, on: bool) -> None:
+        """Stops the robot from the next step on, until told otherwise; for actuators."""
 
     def gauges(self) -> dict[str, float]:
         """What else is worth watching, unit in the name; goes into telemetry and the summary."""

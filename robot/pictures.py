@@ -36,7 +36,7 @@ def draw_run(run_dir: Path) -> list[Path]:
     try:
         flight = read_flight(log)
         if flight is not None:
-            made.append(_write_png(run_dir / "flight.png", draw_flight(flight)))
+            made.append(write_png(run_dir / "flight.png", draw_flight(flight)))
         film = write_film(log, run_dir / "flight.mp4")
         if film is not None:
             made.append(film)
@@ -194,7 +194,7 @@ def _side_by_side(left: NDArray[np.uint8], depth: NDArray[np.uint8]) -> Picture:
     return np.hstack(both).astype(np.uint8)
 
 
-def _write_png(path: Path, picture: Picture) -> Path:
+def write_png(path: Path, picture: Picture) -> Path:
     """Writes a picture; a full disk is an OSError like any other."""
     done, data = cv2.imencode(".png", picture)
     if not done:

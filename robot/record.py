@@ -6,29 +6,36 @@ opens in Foxglove without a plug-in. All stamps are the run's own clock: in lock
 one seed write the same records.
 """
 
+import contextlib
+import fcntl
 import json
+import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from mcap.exceptions import McapError
-from mcap.records import Channel
+from mcap.reader import make_reader
+from mcap.records import Channel, McapRecord, Metadata
 from mcap.records import Message as McapMessage
-from mcap.stream_reader import StreamReader
 from mcap.writer import CompressionType, Writer
 
 from perception.quantities import InputError
+from robot.clock import SECOND_NS
 from robot.edges import Arrival
+from robot.log_records import read_records
 from robot.messages import MESSAGES, Message
 from robot.views import View, views_of
 from robot.wire import WireError, decode, pack, unpack
 
 WIRE_ENCODING = "reflexarc"  # message encoding of the channels that hold wire bytes
+FORMAT = "1"  # of the messages in the log; a reader refuses any other
+METADATA_NAME = "reflexarc"
+MAGIC = b"\x89MCAP0\r\n"  # the first and the last bytes of a whole log
 CHUNK_BYTES = 256 * 1024
-RECORD_LIMIT_BYTES = 512 * 1024 * 1024  # a reader refuses larger records before allocating
-_DAMAGE = (McapError, EOFError, RuntimeError, ValueError, OverflowError, struct.error, MemoryError)
+DAMAGE = (McapError, EOFError, RuntimeError, ValueError, OverflowError, struct.error, MemoryError)
 """What the MCAP reader raises on damaged bytes: RuntimeError is LZ4's, the last is a false size."""
 
 
@@ -45,6 +52,8 @@ class LogFile:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb", buffering=0)
+        with contextlib.suppress(OSError):  # some file systems know no locks
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # see is_being_written
         self._end = 0
 
     def write(self, data: bytes) -> int:
@@ -67,9 +76,25 @@ class LogFile:
     def flush(self) -> None:
         """Nothing: no byte is held back."""
 
+    def sync(self) -> None:
+        """Waits until all bytes are on the disk."""
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a living process holds the log open for writing; a killed one holds nothing."""
+    with path.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # a file system without locks cannot tell
+            return False
+    return False
 
 
 class Sink(Protocol):
@@ -126,9 +151,12 @@ class LogWriter:
             self._give_up(error)
 
     def flush(self) -> None:
-        """Hands what was written so far to the operating system."""
+        """Hands what was written so far to the operating system, the unfinished chunk too."""
         if self.error is None:
             try:
+                if self._in_chunk:
+                    self._writer.flush()  # ends the chunk
+                    self._in_chunk = 0
                 self._stream.flush()
             except OSError as error:
                 self._give_up(error)
@@ -154,7 +182,7 @@ class LogWriter:
         if not self._begun:
             self._begun = True
             self._writer.start(profile="", library="reflexarc")
-            self._writer.add_metadata("reflexarc", self._metadata)
+            self._writer.add_metadata(METADATA_NAME, {"format": FORMAT, **self._metadata})
 
     def _append(self, arrival: Arrival, view: str | None) -> None:
         message = arrival.message
@@ -222,7 +250,8 @@ class Logged(NamedTuple):
 class LogReader:
     """Reads the messages of a log back, in the order they were written.
 
-    A log that was cut short (power, full disk) is read up to the cut; ``truncated`` tells.
+    A log that was cut short (power, full disk) or is damaged is read up to there; ``truncated``
+    tells.
     """
 
     def __init__(self, path: Path) -> None:
@@ -231,6 +260,40 @@ class LogReader:
         if not path.is_file():
             raise LogError(f"{path}: there is no such log; give the log.mcap of a run folder")
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the log ends as its writer ends it; one that was cut short does not."""
+        with self._path.open("rb") as stream:
+            if stream.seek(0, os.SEEK_END) < 2 * len(MAGIC):
+                return False
+            stream.seek(-len(MAGIC), os.SEEK_END)
+            return stream.read() == MAGIC
+
+    def seconds(self) -> float | None:
+        """Time from the first to the last message, by the index; None where there is none."""
+        try:
+            with self._path.open("rb") as stream:
+                summary = make_reader(stream).get_summary()
+        except DAMAGE:
+            return None
+        if summary is None or summary.statistics is None:
+            return None
+        found = summary.statistics
+        return (found.message_end_time - found.message_start_time) / SECOND_NS
+
+    def metadata(self) -> Mapping[str, str]:
+        """What the recorder noted about the run: ``graph``, ``seed``, ``clock``; or nothing.
+
+        Raises:
+            LogError: not an MCAP file, or of another version.
+        """
+        for record in self._records():
+            if isinstance(record, Metadata) and record.name == METADATA_NAME:
+                return record.metadata
+            if isinstance(record, McapMessage):
+                break
+        return {}
+
     def messages(self, *types: type[Message]) -> Iterator[Logged]:
         """All messages, or those of the given types.
 
@@ -238,7 +301,7 @@ class LogReader:
             LogError: not an MCAP file, or its content is not ours.
         """
         wanted = {kind.__name__ for kind in types}
-        for channel, message in self._records():
+        for channel, message in self._channel_messages():
             kind = channel.metadata.get("type", "")
             if channel.message_encoding != WIRE_ENCODING or (wanted and kind not in wanted):
                 continue
@@ -250,24 +313,41 @@ class LogReader:
                 raise LogError(f"{self._path}: {channel.topic}: {error}") from error
             yield Logged(channel.topic, decoded, message.data)
 
-    def _records(self) -> Iterator[tuple[Channel, McapMessage]]:
+    def _channel_messages(self) -> Iterator[tuple[Channel, McapMessage]]:
         """Messages with their channels, without need of the index at the end of the file."""
         channels: dict[int, Channel] = {}
+        for record in self._records():
+            if isinstance(record, Channel):
+                channels[record.id] = record
+            elif isinstance(record, McapMessage) and record.channel_id in channels:
+                yield channels[record.channel_id], record
+
+    def _records(self) -> Iterator[McapRecord]:
+        """What the file holds, up to its end or damage."""
+        begun = False
         with self._path.open("rb") as stream:
-            reader = StreamReader(stream, record_size_limit=RECORD_LIMIT_BYTES)
-            records = iter(reader.records)
+            records = read_records(stream, self._path.stat().st_size)
             while True:
                 try:
                     record = next(records)
                 except StopIteration:
                     return
-                except _DAMAGE as error:
-                    if not channels:
+                except DAMAGE as error:
+                    if not begun:
                         reason = " ".join(str(error).split())
                         raise LogError(f"{self._path}: is not an MCAP log: {reason}") from error
                     self.truncated = True
                     return
-                if isinstance(record, Channel):
-                    channels[record.id] = record
-                elif isinstance(record, McapMessage) and record.channel_id in channels:
-                    yield channels[record.channel_id], record
+                begun = begun or isinstance(record, Channel)
+                if isinstance(record, Metadata) and record.name == METADATA_NAME:
+                    self._refuse_other_format(record.metadata)
+                yield record
+
+    def _refuse_other_format(self, metadata: Mapping[str, str]) -> None:
+        """Raises a LogError for a log of another version."""
+        found = metadata.get("format", FORMAT)
+        if found != FORMAT:
+            raise LogError(
+                f"{self._path}: is a log of format {found}, this version reads format {FORMAT}; "
+                "read it with the version that wrote it"
+            )

@@ -1,27 +1,34 @@
 """Runs one node: decodes what comes in, stamps what goes out, counts, measures, warns.
 
 Both executors and the process of a node use this class, so a node behaves alike in all of them.
+So does replay: all that a node reads from outside passes here and goes into a step record.
 """
 
+import dataclasses
+import math
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from robot.clock import SECOND_NS
+from robot.clock import SECOND_NS, Clock
+from robot.control import Vitals
+from robot.counters import EdgeCounts
 from robot.edges import Arrival, EdgeBuffer
 from robot.graph import Edge, Graph, NodeSpec
 from robot.liveness import Liveness
-from robot.messages import Alert, Message, Telemetry
+from robot.messages import Alert, EdgeTelemetry, Message, StepRecord, Telemetry
 from robot.node import Inputs, NodeContext, NodeReport
+from robot.process_load import ProcessLoad
 from robot.validation import stream_rate_hz
 from robot.wire import Frames, decode, encode
 
 TELEMETRY_PERIOD_NS = SECOND_NS
 SAMPLES = 100_000  # newest latencies kept per edge: 80 minutes at 20 Hz
+TOLD_ALERTS = 20  # newest alerts told with each telemetry to whom watches the run
 
 
 class Outgoing(NamedTuple):
@@ -31,13 +38,40 @@ class Outgoing(NamedTuple):
     frames: Frames
 
 
+class _ReadClock:
+    """The run's clock, which remembers what it told."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.readings: list[int] = []
+
+    def now_ns(self) -> int:
+        """Nanoseconds of the run's clock."""
+        now_ns = self._clock.now_ns()
+        self.readings.append(now_ns)
+        return now_ns
+
+
 class NodeRunner:
     """A node with its buffers, counters and clocks."""
 
-    def __init__(self, spec: NodeSpec, graph: Graph, context: NodeContext) -> None:
+    def __init__(
+        self,
+        spec: NodeSpec,
+        graph: Graph,
+        context: NodeContext,
+        load: ProcessLoad | None = None,
+    ) -> None:
         self.spec = spec
+        self._load = load
+        self.telemetry: Telemetry | None = None
+        """What the node last said of itself."""
+        self._unread_clock = context.clock  # for what no message depends on
+        self._clock = _ReadClock(context.clock)
+        context = dataclasses.replace(context, clock=self._clock)
         self.node = spec.node_class(spec.config, context)
         self._context = context
+        self._records_steps = any(e.output == "steps" for e in graph.edges_from(spec.name))
         self._buffers = {
             edge: EdgeBuffer(edge.topic, edge.policy, lossless=context.lockstep)
             for edge in graph.edges_into(spec.name)
@@ -47,13 +81,23 @@ class NodeRunner:
             for edge in self._buffers
         }
         self._liveness: dict[Edge, Liveness] = {}
+        self._heard_ns: dict[Edge, int] = {}
+        self._news: set[Edge] = set()
+        """Edges that brought something since the last step record."""
         self._dead: set[Edge] = set()
         self._ages_ms: dict[Edge, deque[float]] = {e: deque(maxlen=SAMPLES) for e in self._buffers}
+        self._fresh_ages_ms: dict[Edge, deque[float]] = {
+            e: deque(maxlen=SAMPLES) for e in self._buffers
+        }
+        self._received_at_telemetry: dict[Edge, int] = dict.fromkeys(self._buffers, 0)
         self._step_ms: deque[float] = deque(maxlen=SAMPLES)
         self._alerts: deque[str] = deque(maxlen=100)
         self._steps_at_telemetry = 0
         self.sent: dict[str, int] = dict.fromkeys(spec.outputs, 0)
+        self._sent_before = dict(self.sent)
         self.steps = self._woken = 0
+        self.halted = False
+        """Whether the steps from now on are told to stop the robot."""
         self.overruns = 0
         self.start(context.clock.now_ns())
 
@@ -71,7 +115,31 @@ class NodeRunner:
         """Takes in one message from the bus."""
         message = decode(edge.type, frames)
         self._buffers[edge].push(message, frames)
-        self._liveness[edge].message(self._context.clock.now_ns(), valid=message.valid)
+        if not self._context.lockstep:
+            self.hear(edge, self._clock.now_ns(), valid=message.valid)
+
+    def hear(self, edge: Edge, now_ns: int, *, valid: bool) -> None:
+        """Notes that an edge is alive; in lockstep at the step that sees the message."""
+        self._liveness[edge].message(now_ns, valid=valid)
+        self._heard_ns[edge] = now_ns
+        self._news.add(edge)
+
+    def resume(self, sent: Mapping[str, int], counts: Mapping[Edge, EdgeCounts]) -> None:
+        """Goes on counting where an earlier process of this node has stopped."""
+        self.sent.update(sent)
+        self._sent_before = dict(self.sent)
+        for edge, buffer in self._buffers.items():
+            buffer.resume(*counts[edge][1:])
+
+    def counts(self, edge: Edge) -> tuple[int, int, int]:
+        """Messages received and dropped on an edge, and the ``seq`` that comes next."""
+        buffer = self._buffers[edge]
+        return buffer.received, buffer.dropped, buffer.newest_seq + 1
+
+    def halt(self, *, on: bool) -> None:
+        """From the next step on the robot stops, or may be commanded again."""
+        self.halted = on
+        self.node.halt(on=on)
 
     def newest_seq(self, edge: Edge) -> int:
         """The highest ``seq`` that came in on an edge."""
@@ -95,6 +163,9 @@ class NodeRunner:
             edge: buffer.take(None if visible is None else visible[edge])
             for edge, buffer in self._buffers.items()
         }
+        if self._context.lockstep:
+            self._hear_all(arrivals)
+        self._begin_record()
         outgoing = self._watch(now_ns)
         began = time.perf_counter_ns()
         emissions = self.node.step(now_ns, self._inputs(arrivals, now_ns))
@@ -103,27 +174,45 @@ class NodeRunner:
         self._woken += woken
         outgoing += [self._stamp(port, message) for port, message in emissions]
         outgoing += self._telemetry(now_ns)
+        outgoing += self._record(now_ns, arrivals, woken=woken)
         self._measure_ages(arrivals)
         return outgoing
 
     def watch(self, now_ns: int) -> list[Outgoing]:
-        """Alerts due now, for a node that is not stepping because nothing comes."""
-        return self._watch(now_ns)
+        """Alerts and telemetry due now, for a node that is not stepping because nothing comes."""
+        self._begin_record()
+        outgoing = self._watch(now_ns) + self._telemetry(now_ns)
+        return outgoing + self._record(now_ns) if outgoing else []
+
+    def vitals(self) -> Vitals | None:
+        """What the node last said of itself, for who watches the run; None before the first."""
+        if self.telemetry is None:
+            return None
+        return Vitals(self.telemetry, tuple(self._alerts)[-TOLD_ALERTS:])
+
+    def tell(self, now_ns: int, texts: Sequence[str]) -> list[Outgoing]:
+        """Alerts about what happened outside of the node, where no replay could know of it."""
+        self._begin_record()
+        outgoing = [self._alert(text) for text in texts]
+        return outgoing + self._record(now_ns, told=texts) if outgoing else []
+
+    def alert(self, text: str) -> Outgoing:
+        """Something a person should know that the node itself cannot see."""
+        return self._alert(text)
 
     def alert_late(self, edges: list[Edge]) -> list[Outgoing]:
         """An alert for each lossless edge whose reader let the writer's time run out."""
-        return [
-            self._alert(
-                f"{edge}: message {self.sent[edge.output] - 1} was not taken within "
-                f"{edge.policy.timeout_s:g} s and is dropped"
-            )
+        texts = [
+            f"{edge}: message {self.sent[edge.output] - 1} was not taken within "
+            f"{edge.policy.timeout_s:g} s and is dropped"
             for edge in edges
-            if edge.output != "alerts"
+            if edge.output not in ("alerts", "steps")  # or each would bring about the next
         ]
+        return self.tell(self._unread_clock.now_ns(), texts)
 
     def report(self) -> NodeReport:
         """All counters, at the end."""
-        now_ns = self._context.clock.now_ns()
+        now_ns = self._unread_clock.now_ns()
         elapsed_ns = now_ns - self._start_ns
         if self._context.lockstep and self._context.rate_hz:
             elapsed_ns += round(SECOND_NS / self._context.rate_hz)  # the last period counts too
@@ -161,7 +250,7 @@ class NodeRunner:
         stamped = msgspec.structs.replace(
             message,
             seq=self.sent[port],
-            sent_ns=self._context.clock.now_ns(),
+            sent_ns=self._clock.now_ns(),
             source=self.spec.name,
         )
         self.sent[port] += 1
@@ -187,7 +276,7 @@ class NodeRunner:
     def _alert(self, text: str) -> Outgoing:
         """Something a person should know, for the bus and for the report."""
         self._alerts.append(text)
-        alert = Alert(captured_ns=self._context.clock.now_ns(), text=text)
+        alert = Alert(captured_ns=self._clock.now_ns(), text=text)
         return self._stamp("alerts", alert)
 
     def _telemetry(self, now_ns: int) -> list[Outgoing]:
@@ -196,14 +285,16 @@ class NodeRunner:
         if elapsed_ns < TELEMETRY_PERIOD_NS:
             return []
         steps = self.steps - self._steps_at_telemetry
-        recent = list(self._step_ms)[-steps:] or [0.0]
+        recent = sorted(list(self._step_ms)[-steps:] if steps else []) or [0.0]
         self._telemetry_ns, self._steps_at_telemetry = now_ns, self.steps
-        message = Telemetry(
+        load = self._load.measure() if self._load else None
+        self.telemetry = Telemetry(
             captured_ns=now_ns,
             steps=self.steps,
             rate_hz=steps * SECOND_NS / elapsed_ns,
             step_ms_mean=float(np.mean(recent)),
-            step_ms_max=max(recent),
+            step_ms_p99=_nearest_rank(recent, 0.99),
+            step_ms_max=recent[-1],
             overruns=self.overruns,
             gauges=self.node.gauges(),
             inputs={
@@ -211,19 +302,101 @@ class NodeRunner:
                 for edge, liveness in self._liveness.items()
                 if liveness.expected_hz is not None
             },
+            cpu_share=load.cpu_share if load else None,
+            memory_mb=load.memory_mb if load else None,
+            sent=dict(self.sent),
+            edges={str(edge): self._edge_telemetry(edge, elapsed_ns) for edge in self._buffers},
         )
-        return [self._stamp("telemetry", message)]
+        return [self._stamp("telemetry", self.telemetry)]
+
+    def _edge_telemetry(self, edge: Edge, elapsed_ns: int) -> EdgeTelemetry:
+        """How an edge did since the last telemetry."""
+        buffer, ages_ms = self._buffers[edge], sorted(self._fresh_ages_ms[edge])
+        self._fresh_ages_ms[edge].clear()
+        fresh = buffer.received - self._received_at_telemetry[edge]
+        self._received_at_telemetry[edge] = buffer.received
+        return EdgeTelemetry(
+            received=buffer.received,
+            dropped=buffer.dropped,
+            rate_hz=max(fresh, 0) * SECOND_NS / elapsed_ns,
+            age_ms_p50=_nearest_rank(ages_ms, 0.5) if ages_ms else None,
+            age_ms_p99=_nearest_rank(ages_ms, 0.99) if ages_ms else None,
+            age_ms_max=ages_ms[-1] if ages_ms else None,
+        )
+
+    def _hear_all(self, arrivals: Mapping[Edge, list[Arrival]]) -> None:
+        """Notes what a lockstep step sees as heard when it was sent, whenever it came in."""
+        for edge, items in arrivals.items():
+            for arrival in items:
+                self.hear(edge, arrival.message.sent_ns, valid=arrival.message.valid)
+
+    def _begin_record(self) -> None:
+        """From here on everything is read and sent in one step."""
+        self._clock.readings.clear()
+        self._sent_before = dict(self.sent)
+
+    def _record(
+        self,
+        now_ns: int,
+        arrivals: Mapping[Edge, list[Arrival]] | None = None,
+        *,
+        woken: bool = False,
+        told: Sequence[str] = (),
+    ) -> list[Outgoing]:
+        """The step record, where somebody reads it; without arrivals it was no step."""
+        if not self._records_steps:
+            return []
+        took = {edge: items for edge, items in (arrivals or {}).items() if items}
+        heard = [edge for edge in self._buffers if edge in self._news or edge in took]
+        self._news.clear()
+        readings = () if self._context.lockstep else self._clock.readings
+        record = StepRecord(
+            captured_ns=now_ns,
+            start_ns=self._start_ns,
+            stepped=arrivals is not None,
+            woken=woken,
+            halted=self.halted,
+            heard_ns={str(edge): self._heard_ns[edge] for edge in heard},
+            took={str(edge): _ranges(items) for edge, items in took.items()},
+            clock_after_ns=tuple(reading - now_ns for reading in readings),
+            told=tuple(told),
+            sent={
+                port: (before, self.sent[port] - 1)
+                for port, before in self._sent_before.items()
+                if self.sent[port] > before
+            },
+        )
+        return [self._stamp("steps", record)]
 
     def _measure_ages(self, arrivals: Mapping[Edge, list[Arrival]]) -> None:
         """How old each message was when the step that used it had ended."""
         if self._context.lockstep:
             return
-        now_ns = self._context.clock.now_ns()
+        now_ns = self._unread_clock.now_ns()
         for edge, items in arrivals.items():
-            self._ages_ms[edge].extend((now_ns - a.message.captured_ns) / 1e6 for a in items)
+            ages_ms = [(now_ns - a.message.captured_ns) / 1e6 for a in items]
+            self._ages_ms[edge].extend(ages_ms)
+            self._fresh_ages_ms[edge].extend(ages_ms)
+
+
+def _ranges(arrivals: Sequence[Arrival]) -> tuple[int, ...]:
+    """Their ``seq`` as first, last, first, last, ..."""
+    ends: list[int] = []
+    for arrival in arrivals:
+        seq = arrival.message.seq
+        if ends and seq == ends[-1] + 1:
+            ends[-1] = seq
+        else:
+            ends += (seq, seq)
+    return tuple(ends)
 
 
 def _total_order(arrival: Arrival) -> tuple[int, str, str, int]:
     """The order in which a reader of several writers sees their messages."""
     message = arrival.message
     return (message.sent_ns, message.source, arrival.topic, message.seq)
+
+
+def _nearest_rank(ordered: list[float], share: float) -> float:
+    """The value that ``share`` of sorted values do not exceed; no array for a handful of them."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from robot.accounting import EdgeAccount, settle, unaccounted
 from robot.executor import RunOptions, RunResult
 from robot.flight import Flight, read_flight
-from robot.graph import Graph
+from robot.graph import Edge, Graph
 from robot.node import NodeReport, Role
 from robot.record import LogError
 
 
 def summarise(graph: Graph, options: RunOptions, result: RunResult) -> dict[str, Any]:
     """The content of ``summary.json``; flight figures are null where there was no flight."""
+    accounts = settle(graph, result)
+    lost_unseen = unaccounted(accounts)
     return {
         "graph": graph.name,
         "robot": graph.robot.name,
@@ -27,10 +30,10 @@ def summarise(graph: Graph, options: RunOptions, result: RunResult) -> dict[str,
         "wall_seconds": round(result.wall_seconds, 3),
         "latency": None if options.lockstep else _latency(graph, result.reports),
         "nodes": {name: _node_figures(report) for name, report in result.reports.items()},
-        "edges": _edge_figures(graph, result.reports),
-        "alerts": [
-            f"{n}: {text}" for n, report in result.reports.items() for text in report.alerts
-        ],
+        "restarts": result.restarts,
+        "edges": {str(edge): _edge_figures(edge, account) for edge, account in accounts.items()},
+        "accounting": {"holds": not lost_unseen, "unaccounted": lost_unseen},
+        "alerts": _alerts(result),
         "host": f"{platform.machine()}, Python {platform.python_version()}",
     }
 
@@ -62,6 +65,10 @@ def summary_text(summary: dict[str, Any]) -> str:
         f"{sent} messages over {len(edges)} edges: {dropped} dropped, "
         f"{overtaken} overtaken by a newer one where only the latest counts"
     )
+    if lost := sum(edge["lost_with_process"] for edge in edges):
+        lines.append(f"{lost} messages were lost with a process that died")
+    if not summary["accounting"]["holds"]:
+        lines.append(accounting_fault(summary))
     lost = sum(node["gauges"].get("log_lost", 0) for node in summary["nodes"].values())
     if lost:
         lines.append(
@@ -139,15 +146,20 @@ def _node_figures(report: NodeReport) -> dict[str, Any]:
     }
 
 
-def _edge_figures(graph: Graph, reports: dict[str, NodeReport]) -> dict[str, dict[str, Any]]:
-    """What each end of each edge counted; null where the end died without a word."""
-    figures: dict[str, dict[str, Any]] = {}
-    for edge in graph.edges:
-        writer, reader = reports.get(edge.writer), reports.get(edge.reader)
-        figures[str(edge)] = {
-            "policy": edge.policy.keep.value,
-            "sent": writer.sent[edge.output] if writer else None,
-            "received": reader.received[str(edge)] if reader else None,
-            "dropped": reader.dropped[str(edge)] if reader else None,
-        }
-    return figures
+def _alerts(result: RunResult) -> list[str]:
+    """What the supervisor found, then each node; what a node said in its name is not repeated."""
+    found = [f"supervisor: {text}" for text in result.alerts]
+    said = [(n, text) for n, report in result.reports.items() for text in report.alerts]
+    return found + [f"{node}: {text}" for node, text in said if text not in found]
+
+
+def _edge_figures(edge: Edge, account: EdgeAccount) -> dict[str, Any]:
+    """What became of the messages of one edge."""
+    return {"policy": edge.policy.keep.value, **account._asdict()}
+
+
+def accounting_fault(summary: dict[str, Any]) -> str:
+    """The line that says which sums fail, for a summary whose accounting does not hold."""
+    missing = summary["accounting"]["unaccounted"]
+    shown = ", ".join(f"{edge}: {count}" for edge, count in missing.items())
+    return f"ACCOUNTING FAILS: messages of which nobody knows what became: {shown}"

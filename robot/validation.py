@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from perception.quantities import InputError
 from robot.edges import Keep
 from robot.graph import BUILT_IN_OUTPUTS, Edge, Graph, NodeSpec
+from robot.hosts import MAX_PORT
 from robot.messages import Message
 from robot.node import Role
 
@@ -26,11 +27,16 @@ def validate(graph: Graph, *, lockstep: bool | None = None) -> None:
         InputError: the first law that is broken, as one line.
     """
     if lockstep is None:
-        lockstep = graph.time_owner is not None
+        lockstep = graph.time_owner is not None and not graph.hosts
     if lockstep and graph.time_owner is None:
         raise InputError(
             f"{graph.path}: lockstep needs a node that owns time (simulator, camera); "
             "add one or run with --clock wall"
+        )
+    if lockstep and graph.hosts:
+        raise InputError(
+            f"{graph.path}: lockstep needs one host, and this graph names "
+            f"{', '.join(graph.hosts)}; run it with --clock wall"
         )
     for fault in _faults(graph, lockstep=lockstep):
         raise InputError(f"{graph.path}: {fault}")
@@ -42,6 +48,9 @@ def validate(graph: Graph, *, lockstep: bool | None = None) -> None:
 def _faults(graph: Graph, *, lockstep: bool) -> Iterator[str]:
     laws: tuple[Callable[[Graph], Iterator[str]], ...] = (
         names_are_plain,
+        nodes_have_a_host,
+        hosts_have_ports_of_their_own,
+        edges_touch_the_first_host,
         types_agree,
         inputs_have_one_writer,
         required_inputs_are_connected,
@@ -51,6 +60,7 @@ def _faults(graph: Graph, *, lockstep: bool) -> Iterator[str]:
         every_node_is_reached,
         nodes_can_step,
         queues_are_not_outrun,
+        who_restarts_can_go_on,
     )
     for law in laws:
         yield from law(graph)
@@ -63,6 +73,49 @@ def names_are_plain(graph: Graph) -> Iterator[str]:
     for name in graph.nodes:
         if not _NAME.fullmatch(name):
             yield f"node name {name!r}: use a-z, 0-9, _ and -, beginning with a letter"
+
+
+def nodes_have_a_host(graph: Graph) -> Iterator[str]:
+    """In a graph of several hosts each node says where it runs; in any other none does."""
+    for node in graph.nodes.values():
+        if node.host is not None and node.host not in graph.hosts:
+            hosts = ", ".join(graph.hosts) or f"none; add [hosts.{node.host}] with its address"
+            yield f"node {node.name!r}: no host {node.host!r}; hosts: {hosts}"
+        if node.host is None and graph.hosts:
+            yield f"node {node.name!r}: 'host' is missing; hosts: {', '.join(graph.hosts)}"
+    for name in graph.hosts:
+        if name not in {node.host for node in graph.nodes.values()}:
+            yield f"host {name!r} runs no node; give it one or leave [hosts.{name}] out"
+
+
+def edges_touch_the_first_host(graph: Graph) -> Iterator[str]:
+    """Clocks are compared with the first host's only."""
+    first = next(iter(graph.hosts), None)
+    for edge in graph.edges:
+        ends = graph.nodes[edge.writer].host, graph.nodes[edge.reader].host
+        if graph.crosses(edge) and first not in ends:
+            yield (
+                f"edge '{edge}' leads from host {ends[0]!r} to {ends[1]!r}; one of its ends must "
+                f"be on {first!r}, the first host"
+            )
+
+
+def hosts_have_ports_of_their_own(graph: Graph) -> Iterator[str]:
+    """A host listens on its port and, one by one, on those behind it for the edges it reads."""
+    taken: dict[tuple[str, int], str] = {}
+    for host in graph.hosts.values():
+        ports = [host.port, *(host.port + 1 + i for i in range(len(graph.edges)))]
+        if ports[-1] > MAX_PORT:
+            count = len(graph.edges)
+            yield f"host {host.name!r}: port {host.port} leaves no room for {count} edges"
+        for port in ports:
+            other = taken.setdefault((host.address, port), host.name)
+            if other != host.name:
+                yield (
+                    f"hosts {other!r} and {host.name!r} share {host.address} and port {port}; "
+                    f"keep their ports {len(graph.edges) + 1} apart"
+                )
+                break
 
 
 def types_agree(graph: Graph) -> Iterator[str]:
@@ -244,6 +297,28 @@ def queues_are_not_outrun(graph: Graph) -> Iterator[str]:
                 f"{reader.rate_hz:g} Hz, so the {edge.policy.keep} fills up; use latest or raise "
                 f"{edge.reader}'s rate_hz"
             )
+
+
+def who_restarts_can_go_on(graph: Graph) -> Iterator[str]:
+    """A new process needs what its node was told; what was said only once does not come again."""
+    for node in graph.nodes.values():
+        restart = node.supervision.restart
+        if restart == "never":
+            continue
+        if not node.node_class.restartable:
+            yield (
+                f"node {node.name!r}: restart = {restart!r}, but a {node.class_name} cannot be "
+                'continued by a new process; set restart = "never"'
+            )
+        for edge in graph.edges_into(node.name):
+            port = node.inputs[edge.input]
+            once = not graph.nodes[edge.writer].outputs[edge.output].steady
+            if once and port.required and not port.many:
+                yield (
+                    f"node {node.name!r}: restart = {restart!r}, but {edge.writer}.{edge.output} "
+                    f"is not repeated, so a new {node.name} would wait for it for ever; set "
+                    'restart = "never"'
+                )
 
 
 def stream_rate_hz(

@@ -1,27 +1,32 @@
 """Messages to bytes and back.
 
 A message becomes a list of frames: a msgpack header, then one raw buffer per array. Buffers are
-never copied into the header, so a receiver gets read-only NumPy views on the bytes it received.
+never copied into the header, so a receiver gets read-only NumPy views on the bytes it received,
+and ``encode`` copies no array at all: its frames are views, good until the node changes the array.
 The same frames, packed into one record, are what the log keeps: the bytes on the wire are the
 truth.
 """
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 import numpy as np
 
 from robot.messages import ArraySpec, Message
 
-Frames = list[bytes]
+Buffer = bytes | memoryview
+"""One frame; a memoryview is of single bytes."""
+Frames = Sequence[Buffer]
 
 MAX_FRAMES = 16
+MAX_HEADER_BYTES = 1024 * 1024  # a header of small items takes some ten times that in memory
 MAX_ARRAY_BYTES = 256 * 1024 * 1024  # refuse before allocating: a 4K float image is 33 MB
 _LENGTH = struct.Struct("<I")
+_encode_header = msgspec.msgpack.Encoder().encode
 
 
 class WireError(ValueError):
@@ -35,6 +40,22 @@ class _ArrayRef(msgspec.Struct, array_like=True, frozen=True):
     shape: tuple[int, ...]
 
 
+class _Field(NamedTuple):
+    """An array field, ready for the way of every message."""
+
+    name: str
+    spec: ArraySpec
+    dtype: np.dtype[Any]
+
+
+class _Layout(NamedTuple):
+    """How one message type travels."""
+
+    arrays: tuple[_Field, ...]
+    decode_header: Callable[[Buffer], msgspec.Struct]
+    """Checks all fields but the content of arrays."""
+
+
 @cache
 def array_fields(kind: type[Message]) -> dict[str, ArraySpec]:
     """Array fields of a message type, by name, in the order their buffers travel."""
@@ -46,27 +67,54 @@ def array_fields(kind: type[Message]) -> dict[str, ArraySpec]:
     return found
 
 
+@cache
+def _layout(kind: type[Message]) -> _Layout:
+    """The layout of a message type: in its header an array is a reference."""
+    arrays = array_fields(kind)
+    fields = [
+        (f.name, _ArrayRef if f.name in arrays else f.type, f.default)
+        for f in msgspec.structs.fields(kind)
+    ]
+    header = msgspec.defstruct(
+        kind.__name__,
+        [(n, t) if d is msgspec.NODEFAULT else (n, t, d) for n, t, d in fields],
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+    return _Layout(
+        tuple(_Field(name, spec, np.dtype(spec.dtype)) for name, spec in arrays.items()),
+        msgspec.msgpack.Decoder(header).decode,
+    )
+
+
 def encode(message: Message) -> Frames:
-    """Frames of one message: header, then the buffer of each array field.
+    """Frames of one message: header, then a view on the buffer of each array field.
 
     Raises:
         WireError: an array is not of the dtype and number of axes that its field states.
     """
-    arrays: Frames = []
-    header = {name: getattr(message, name) for name in message.__struct_fields__}
-    for name, spec in array_fields(type(message)).items():
-        array = np.ascontiguousarray(header[name])
-        if array.dtype != spec.dtype or array.ndim != spec.ndim:
+    arrays: list[Buffer] = []
+    header = msgspec.structs.asdict(message)
+    for name, spec, dtype in _layout(type(message)).arrays:
+        array = header[name]
+        if type(array) is not np.ndarray or not array.flags.c_contiguous:
+            array = np.ascontiguousarray(array)
+        if array.dtype != dtype or array.ndim != spec.ndim:
             raise WireError(
                 f"{type(message).__name__}.{name}: expected {spec.dtype} with {spec.ndim} axes, "
                 f"got {array.dtype} with {array.ndim}"
             )
         header[name] = _ArrayRef(spec.dtype, array.shape)
-        arrays.append(array.tobytes())
-    return [msgspec.msgpack.encode(header), *arrays]
+        arrays.append(array.data.cast("B").toreadonly() if array.size else b"")
+    return [_encode_header(header), *arrays]
 
 
-def decode(kind: type[Message], frames: Sequence[bytes]) -> Any:
+def snapshot(frames: Frames) -> Frames:
+    """The frames by themselves, for whoever keeps them longer than the arrays they view."""
+    return [bytes(frame) for frame in frames]
+
+
+def decode(kind: type[Message], frames: Frames) -> Any:
     """The message that ``frames`` hold; array fields are read-only views on them.
 
     Raises:
@@ -74,58 +122,57 @@ def decode(kind: type[Message], frames: Sequence[bytes]) -> Any:
     """
     if not 1 <= len(frames) <= MAX_FRAMES:
         raise WireError(f"{kind.__name__}: {len(frames)} frames, expected 1 to {MAX_FRAMES}")
-    specs = array_fields(kind)
-    if len(frames) != 1 + len(specs):
-        raise WireError(f"{kind.__name__}: {len(frames) - 1} buffers, expected {len(specs)}")
+    if len(frames[0]) > MAX_HEADER_BYTES:
+        raise WireError(
+            f"{kind.__name__}: header of {len(frames[0])} bytes, at most {MAX_HEADER_BYTES}"
+        )
+    layout = _layout(kind)
+    if len(frames) != 1 + len(layout.arrays):
+        raise WireError(
+            f"{kind.__name__}: {len(frames) - 1} buffers, expected {len(layout.arrays)}"
+        )
     try:
-        header = msgspec.msgpack.decode(frames[0])
-        if not isinstance(header, dict):
-            raise WireError(f"{kind.__name__}: header is no map")
-        for (name, spec), buffer in zip(specs.items(), frames[1:], strict=True):
-            ref = msgspec.convert(header.get(name), _ArrayRef)
-            header[name] = _view(kind, name, spec, ref, buffer)
-        return msgspec.convert(header, kind, dec_hook=_accept_array)
+        header = layout.decode_header(frames[0])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise WireError(f"{kind.__name__}: {error}") from error
+    fields = msgspec.structs.asdict(header)
+    for field, buffer in zip(layout.arrays, frames[1:], strict=True):
+        fields[field.name] = _view(kind, field, fields[field.name], buffer)
+    return kind(**fields)
 
 
-def _view(
-    kind: type[Message], name: str, spec: ArraySpec, ref: _ArrayRef, buffer: bytes
-) -> np.ndarray:
+def _view(kind: type[Message], field: _Field, ref: _ArrayRef, buffer: Buffer) -> np.ndarray:
     """A read-only array on ``buffer``, after the sizes were found to agree."""
-    if ref.dtype != spec.dtype or len(ref.shape) != spec.ndim or any(n < 0 for n in ref.shape):
+    name, spec, dtype = field
+    shape = ref.shape
+    if ref.dtype != spec.dtype or len(shape) != spec.ndim or min(shape) < 0:
         raise WireError(
-            f"{kind.__name__}.{name}: {ref.dtype}{list(ref.shape)} is not {spec.dtype} "
+            f"{kind.__name__}.{name}: {ref.dtype}{list(shape)} is not {spec.dtype} "
             f"with {spec.ndim} axes"
         )
-    dtype = np.dtype(spec.dtype)
-    size = math.prod(ref.shape) * dtype.itemsize
-    if max(size, *ref.shape) > MAX_ARRAY_BYTES or size != len(buffer):
+    size = math.prod(shape) * dtype.itemsize
+    if max(size, *shape) > MAX_ARRAY_BYTES or size != len(buffer):
         raise WireError(
-            f"{kind.__name__}.{name}: {len(buffer)} bytes do not fit {ref.dtype}{list(ref.shape)}"
+            f"{kind.__name__}.{name}: {len(buffer)} bytes do not fit {ref.dtype}{list(shape)}"
         )
-    return np.frombuffer(buffer, dtype).reshape(ref.shape)
+    return np.ndarray(shape, dtype, buffer)
 
 
-def _accept_array(kind: Any, value: Any) -> Any:
-    """Lets msgspec take the arrays that ``_view`` has already checked."""
-    if isinstance(value, np.ndarray):
-        return value
-    raise msgspec.ValidationError(f"expected an array, got {type(value).__name__} for {kind}")
-
-
-def pack(frames: Sequence[bytes]) -> bytes:
+def pack(frames: Frames) -> bytes:
     """One record of several frames: each behind its length."""
-    return b"".join(part for frame in frames for part in (_LENGTH.pack(len(frame)), frame))
+    parts: list[Buffer] = []
+    for frame in frames:
+        parts += (_LENGTH.pack(len(frame)), frame)
+    return b"".join(parts)
 
 
-def unpack(record: bytes) -> Frames:
+def unpack(record: bytes) -> list[bytes]:
     """The frames of one record.
 
     Raises:
         WireError: the lengths do not add up to the record.
     """
-    frames: Frames = []
+    frames: list[bytes] = []
     at = 0
     while at < len(record):
         if len(frames) == MAX_FRAMES or at + _LENGTH.size > len(record):

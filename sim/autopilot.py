@@ -29,7 +29,7 @@ Thrusts = tuple[float, float, float, float]
 class AutopilotConfig:
     """Gains and limits; each loop is about three times as fast as the one around it."""
 
-    command_timeout_s: float = 0.25  # hovers in place when no command came for so long
+    command_timeout_s: float = 0.07  # s without a command until it hovers in place: three at 50 Hz
     max_speed_m_s: float = 1.5  # commands beyond are clipped
     max_accel_m_s2: float = 1.0  # slope of the speed reference
     max_tilt_rad: float = 0.25  # AR.Drone: 12 degrees by default, 30 at most

@@ -32,6 +32,7 @@ from sim.vehicle import Body
 
 PHYSICS_STEP_S = 0.002
 CONTROL_TICKS = 2  # physics steps per control period: 250 Hz, the AR.Drone runs at 200 Hz
+LINK_TICKS = 10  # physics steps between two arrivals of a command that lasts longer: 50 Hz
 MAX_STEP_S = 1.0  # a longer step could hold two collisions and report but one
 TRUE_STATE = mujoco.mjtState.mjSTATE_INTEGRATION  # full physics, inputs and solver warm start
 
@@ -163,7 +164,8 @@ class World:
         Args:
             dt_s: simulated seconds, a multiple of 2 ms, at most 1 s.
             command: [forward speed m/s, yaw rate rad/s, altitude m] that arrives at the beginning
-                of the step; None when none arrives. The vehicle follows the last one until its own
+                of the step, and again every 20 ms as a robot's link repeats what it was told; None
+                when none arrives. The vehicle follows the last one until its own
                 watchdog lets it hover.
 
         Raises:
@@ -171,11 +173,12 @@ class World:
                 numbers.
         """
         ticks = _ticks_in(dt_s)
-        if command is not None:
-            self.vehicle.command(*_checked_command(command))
+        wanted = None if command is None else _checked_command(command)
         self.camera.skip_until((self._tick + ticks) * PHYSICS_STEP_S)
         capture = collision = put_back = None
-        for _ in range(ticks):
+        for tick in range(ticks):
+            if wanted is not None and tick % LINK_TICKS == 0:
+                self.vehicle.command(*wanted)
             began, rescued = self._advance()
             collision, put_back = began or collision, rescued or put_back
             capture = self._take_images_if_due() or capture

@@ -86,6 +86,8 @@ def _sample(hint):
         return tuple(map(_sample, arguments))
     if origin is dict:
         return {"key": _sample(arguments[1])}
+    if origin in (Union, types.UnionType):
+        return _sample(arguments[0])
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return sample(hint)
     return {int: 7, float: 1.5, bool: False, str: "text"}[hint]

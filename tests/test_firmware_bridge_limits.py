@@ -158,6 +158,19 @@ def test_a_command_too_old_on_arrival_never_moves_the_robot():
     assert limiter.follow(5 * TICK_NS).values[0] == 0.0
 
 
+def test_a_halt_stops_at_once_and_afterwards_the_slew_counts_from_there():
+    limiter = CommandLimiter(LIMITS, start=(1.0, 1.5))
+    limiter.apply((1.0, 2.0), 0, 0)
+    limiter.apply((1.0, 2.0), TICK_NS, TICK_NS)
+    halted = limiter.halt(2 * TICK_NS)
+    assert halted.reasons == ("halted",)
+    assert halted.values[0] == 0.0
+    assert halted.values[1] == pytest.approx(1.55)  # an axis without stop holds what was sent
+    assert limiter.counters["halted"] == 1
+    again = limiter.apply((1.0, 2.0), 3 * TICK_NS, 3 * TICK_NS)
+    assert again.values[0] == pytest.approx(0.4)
+
+
 def test_outputs_are_not_aliased():
     limiter = CommandLimiter(LIMITS)
     limiter.follow(0).values[:] = 99.0

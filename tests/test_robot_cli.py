@@ -14,8 +14,9 @@ import pytest
 
 from robot.cli import main, overview, parse
 from robot.commands import COMMANDS
-from robot.commands.run import _interruptible
+from robot.commands.run import _draw, interruptible
 from robot.config import list_configs
+from robot.console import Console
 from robot.record import LogReader
 
 REPO = Path(__file__).resolve().parent.parent
@@ -238,13 +239,23 @@ def test_a_run_that_could_not_begin_leaves_no_folder_behind(
 
 def test_the_first_ctrl_c_asks_politely_and_the_second_insists():
     before = signal.getsignal(signal.SIGINT)
-    with _interruptible() as interrupted:
+    with interruptible() as interrupted:
         assert not interrupted()
         signal.raise_signal(signal.SIGINT)
         assert interrupted()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_log_that_was_cut_short_is_told_with_its_cure(tiny_run, tmp_path, call, capsys):
+    call(*tiny_run)
+    log = tmp_path / "run" / "log.mcap"
+    log.write_bytes(log.read_bytes()[:-100])
+    _draw(tmp_path / "run", Console(quiet=False))
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"{log} is cut short; mend it with: reflexarc recover {tmp_path / 'run'}" in told
+    assert call("recover", tmp_path / "run")[0] == 0
 
 
 # depth
@@ -381,6 +392,7 @@ def test_what_a_robot_runs_imports_neither_torch_nor_mujoco():
         "import pkgutil, sys\n"
         "import robot.cli, robot.worker, robot.commands.run, robot.commands.depth\n"
         "import robot.commands.validate, robot.commands.doctor, robot.pictures\n"
+        "import robot.commands.replay, robot.commands.recover\n"
         "import policies.policy, policies.observation, perception.stereo, perception.onnx_model\n"
         "import perception.model_package, perception.proximity, firmware_bridge.driver\n"
         "from robot.nodes import NODES\n"

@@ -141,3 +141,18 @@ def test_what_was_sent_was_received_or_dropped(policy, lossless, fates):
     assert buffer.received + buffer.dropped == sent
     assert buffer.received == len(taken)
     assert _seqs(taken) == sorted(set(_seqs(taken)))
+
+
+def test_a_message_that_a_newer_one_overtook_is_already_counted_as_dropped():
+    buffer = EdgeBuffer("a/b", parse_policy("queue(9)"), lossless=False)
+    for seq in (0, 3, 1, 4):
+        buffer.push(_message(seq), [])
+    assert [arrival.message.seq for arrival in buffer.take()] == [0, 3, 4]
+    assert (buffer.received, buffer.dropped, buffer.newest_seq) == (3, 2, 4)
+
+
+def test_a_reader_goes_on_counting_where_the_one_before_it_has_stopped():
+    buffer = EdgeBuffer("a/b", parse_policy("queue(9)"), lossless=False)
+    buffer.resume(received=5, dropped=2, next_seq=7)
+    buffer.push(_message(9), [])  # two were under way when the other died
+    assert (buffer.received, buffer.dropped) == (6, 4)

@@ -75,6 +75,8 @@ def test_the_truth_and_the_load_have_topics_of_their_own(tiny):
 
 def test_a_resolved_graph_holds_all_parameters_with_their_defaults(tiny):
     resolved = json.loads(load_graph(str(tiny), ["ticker.last=9"]).resolved_json())
+    supervision = resolved["nodes"]["ticker"].pop("supervision")
+    assert supervision["restart"] == "never"
     assert resolved["nodes"]["ticker"] == {
         "class": "ticker", "rate_hz": 50, "last": 9, "bulk": 1
     }  # fmt: skip
@@ -86,7 +88,7 @@ def test_a_resolved_graph_holds_all_parameters_with_their_defaults(tiny):
     ("old", "new", "fragments"),
     [
         ("[nodes.relay]", "[nodez.relay]", ["'nodez'", "mean 'nodes'", "description, robot"]),
-        ('robot = "ardrone"', "", ["'robot' is missing", "description, robot, nodes, edges"]),
+        ('robot = "ardrone"', "", ["'robot' is missing", "robot, hosts, nodes, edges"]),
         ('"ardrone"', '"ardron"', ["no robot named 'ardron'", "there are: ", "ardrone"]),
         ("[edges]", "[[edges]]", ["edges", "table"]),
         ("[edges]", "edges2 = 1\n[edges]", ["'edges2'", "valid: "]),

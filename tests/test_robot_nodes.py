@@ -20,6 +20,7 @@ from robot.messages import (
     Message,
     ProximityReading,
     RigCalibration,
+    Setpoint,
     StereoFrame,
 )
 from robot.node import Inputs, NodeContext, Role
@@ -28,9 +29,11 @@ from robot.nodes.actuator import ActuatorNode
 from robot.nodes.camera import CameraConfig, CameraNode
 from robot.nodes.policy import PolicyNode, PolicyNodeConfig
 from robot.nodes.recorder import RecorderConfig, RecorderNode
+from robot.nodes.simulator import SimulatorConfig, SimulatorNode
 from robot.nodes.stereo import StereoNode, StereoNodeConfig, calibration_of, rig_of
 from robot.record import LogReader
 from robot.wire import encode
+from sim.stereo_camera import CameraConfig as SimulatedCamera
 
 MS = 1_000_000
 NOTHING = Inputs({}, {})
@@ -317,6 +320,67 @@ def test_a_command_that_is_not_finite_is_refused_and_the_last_one_followed(odd, 
     assert actuator.gauges()["limited_non_finite"] == 1
 
 
+def test_an_actuator_that_is_told_to_halt_stops_at_its_next_step_whatever_comes(actuator):
+    for now_ms in (0, 100, 200, 300):
+        moving = _act(actuator, now_ms, (0.8, 0.0, 1.4))
+    assert moving.values[0] == pytest.approx(0.8)
+    assert not actuator.safe
+    actuator.halt(on=True)
+    halted = _act(actuator, 320, (0.8, 0.0, 1.4))
+    assert (halted.values[0], halted.reasons) == (0.0, ("halted",))
+    assert actuator.safe
+    actuator.halt(on=False)
+    assert _act(actuator, 340, (0.8, 0.0, 1.4)).values[0] > 0
+    assert not actuator.safe
+
+
+def test_an_actuator_whose_commands_ended_is_safe_once_it_has_slowed_down(actuator):
+    for now_ms in (0, 100, 200, 300):
+        _act(actuator, now_ms, (0.8, 0.0, 1.4))
+    _act(actuator, 540)
+    slowing = _act(actuator, 560)
+    assert ("stale" in slowing.reasons, actuator.safe) == (True, False)
+    for now_ms in (760, 960):
+        _act(actuator, now_ms)
+    assert actuator.safe
+
+
+@pytest.fixture
+def simulator():
+    """A room without furniture or cameras, stepped at 50 Hz."""
+    context = NodeContext("s", load_robot("ardrone"), seed=0, clock=VirtualClock(), rate_hz=50.0)
+    config = SimulatorConfig(options={"obstacles": 0}, camera=SimulatedCamera(rate_hz=0))
+    node = SimulatorNode(config, context)
+    yield node
+    node.close()
+
+
+def _setpoint(*reasons):
+    return _inputs("setpoint", Setpoint(captured_ns=0, values=(0.5, 0.0, 1.4), reasons=reasons))
+
+
+def test_a_plant_without_setpoints_is_safe_on_its_own_watchdog_within_100_ms(simulator):
+    simulator.step(0, NOTHING)
+    simulator.step(20 * MS, _setpoint())
+    assert not simulator.safe
+    silent = 0
+    while not simulator.safe:
+        simulator.step((40 + 20 * silent) * MS, NOTHING)
+        silent += 1
+    assert 2 <= silent <= 4  # one late setpoint is no loss; with the wait for its step, 100 ms
+
+
+def test_a_plant_is_safe_once_a_stop_has_reached_it(simulator):
+    simulator.step(0, NOTHING)
+    for reasons, safe in [((), False), (("halted",), True), (("slew",), False)]:
+        simulator.step(20 * MS, _setpoint(*reasons))
+        assert simulator.safe is safe
+    simulator.step(40 * MS, _setpoint("slew", "stale"))
+    assert not simulator.safe  # it still slows down
+    simulator.step(60 * MS, _setpoint("stale"))
+    assert simulator.safe
+
+
 def test_an_actuator_stops_the_robot_when_it_is_closed(actuator):
     for tick in range(5):
         _act(actuator, 20 * tick, (0.2, 0.3, 1.4))
@@ -337,6 +401,18 @@ def test_a_recorder_writes_what_comes_in(context, tmp_path):
     ((topic, read, _),) = LogReader(tmp_path / "log.mcap").messages()
     assert (topic, read) == ("writer/log", command)
     assert node.gauges() == {"log_messages": 1, "log_lost": 0}
+
+
+def test_what_came_in_a_second_ago_is_on_disk_also_in_the_middle_of_a_chunk(context, tmp_path):
+    node = RecorderNode(RecorderConfig(), dataclasses.replace(context, run_dir=tmp_path))
+    for tick in range(200):
+        now_ns = tick * 20 * MS
+        alert = Alert(captured_ns=now_ns, seq=tick, sent_ns=now_ns, text="")
+        node.step(now_ns, _inputs("log", alert))
+        if now_ns >= 1000 * MS:
+            on_disk = [m.sent_ns for _, m, _ in LogReader(tmp_path / "log.mcap").messages()]
+            assert on_disk[-1] > now_ns - 1000 * MS
+    node.close()
 
 
 def test_a_recorder_without_a_run_folder_does_nothing(context):

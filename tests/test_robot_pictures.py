@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from robot.counters import EdgeCounts
 from robot.edges import Arrival
 from robot.executor import RunOptions, RunResult
 from robot.flight import read_flight
@@ -248,13 +249,18 @@ def test_without_a_log_the_figures_of_a_flight_are_null(tmp_path, reports):
     assert "flew" not in summary_text(summary)
 
 
-def test_an_edge_whose_end_has_died_has_no_count_there(run_dir, reports):
+def test_what_was_lost_with_a_process_is_said(run_dir, reports):
     del reports["policy"]
-    edges = _summary(run_dir, reports, lockstep=True)["edges"]
-    into = edges["stereo.proximity -> policy.proximity"]
-    out_of = edges["policy.command -> actuator.command"]
-    assert (into["sent"], into["received"], into["dropped"]) == (8, None, None)
-    assert (out_of["sent"], out_of["received"]) == (None, 7)
+    graph = load_graph("room_sim")
+    counts = tuple(
+        EdgeCounts(9, 5, 1, 6) if edge.reader == "policy" else EdgeCounts() for edge in graph.edges
+    )
+    options = RunOptions(seconds=None, seed=4, lockstep=False, run_dir=run_dir)
+    summary = summarise(graph, options, RunResult(reports=reports, counts=counts))
+    into = summary["edges"]["stereo.proximity -> policy.proximity"]
+    assert (into["sent"], into["lost_with_process"]) == (9, 3)
+    assert summary["accounting"]["holds"]
+    assert "3 messages were lost with a process that died" in summary_text(summary)
 
 
 def test_losses_of_the_log_are_said(run_dir, reports):

@@ -40,8 +40,13 @@ def make(tiny, clock):
     return build
 
 
-def _read(runner, outgoing):
-    return [(port, decode(runner.spec.outputs[port].type, frames)) for port, frames in outgoing]
+def _read(runner, outgoing, *, steps=False):
+    """What was sent: the step records, or all but them."""
+    return [
+        (port, decode(runner.spec.outputs[port].type, frames))
+        for port, frames in outgoing
+        if (port == "steps") is steps
+    ]
 
 
 def _edge(runner):
@@ -102,7 +107,7 @@ def test_telemetry_tells_of_each_input_of_known_rate(make, clock):
 def test_an_input_that_falls_silent_and_comes_back_is_told_once_each_with_edge_and_number(
     make, clock
 ):
-    runner = make("relay")
+    runner = make("relay", lockstep=False)
     runner.push(_edge(runner), _command(0))
     clock.ns = 199 * MS
     assert runner.watch(clock.ns) == []
@@ -167,8 +172,8 @@ def test_a_step_sees_no_further_than_it_may(make):
     for seq in range(3):
         runner.push(edge, _command(seq))
     assert runner.newest_seq(edge) == 2
-    assert len(runner.step(0, {edge: 1})) == 2
-    assert len(runner.step(0, {edge: 2})) == 1
+    assert len(_read(runner, runner.step(0, {edge: 1}))) == 2
+    assert len(_read(runner, runner.step(0, {edge: 2}))) == 1
 
 
 def test_a_shared_input_is_read_in_the_order_of_sending(make):
@@ -211,3 +216,85 @@ def test_a_delayed_input_is_decoded_like_any_other(make):
     runner.push(_edge(runner), encode(setpoint))
     count = dict(_read(runner, runner.step(0)))["count"]
     assert count.values[1] == pytest.approx(0.3)
+
+
+def test_telemetry_counts_each_edge_since_the_start_and_its_ages_of_the_last_second(make, clock):
+    runner = make("relay", lockstep=False)
+    edge = _edge(runner)
+    told = []
+    for second in (0, 1):
+        clock.ns = second * SECOND_NS + 10 * MS
+        for seq in (3 * second, 3 * second + 1):  # the third is lost
+            runner.push(edge, _command(seq, captured_ns=clock.ns - (seq + 1) * MS))
+            runner.step(clock.ns)
+        clock.ns = (second + 1) * SECOND_NS
+        told += [m for port, m in _read(runner, runner.watch(clock.ns)) if port == "telemetry"]
+    first, second = (t.edges["ticker.count -> relay.command"] for t in told)
+    assert (first.received, first.dropped, second.received, second.dropped) == (2, 0, 4, 1)
+    assert (first.age_ms_p50, first.age_ms_max) == (1.0, 2.0)
+    assert (second.age_ms_p50, second.age_ms_p99, second.age_ms_max) == (4.0, 5.0, 5.0)
+    assert first.rate_hz == second.rate_hz == 2.0
+    assert (told[1].sent["command"], told[1].sent["telemetry"]) == (4, 1)
+    assert told[1].cpu_share is told[1].memory_mb is None  # a process of several nodes
+
+
+def test_a_node_that_nothing_wakes_still_tells_how_it_does(make, clock):
+    runner = make("relay", lockstep=False)
+    assert runner.vitals() is None
+    clock.ns = SECOND_NS
+    (told,) = [m for port, m in _read(runner, runner.watch(clock.ns)) if port == "telemetry"]
+    assert (told.steps, told.rate_hz, told.step_ms_max) == (0, 0.0, 0.0)
+    assert runner.vitals().telemetry.captured_ns == told.captured_ns
+    assert runner.vitals().alerts == tuple(runner.report().alerts)
+
+
+def test_in_lockstep_an_input_is_heard_when_it_was_sent_however_early_it_came(make, clock):
+    runner = make("relay")
+    sent = Command(captured_ns=0, seq=0, sent_ns=100 * MS, source="ticker", values=(0.5, 0.0, 1.4))
+    runner.push(_edge(runner), encode(sent))  # at 0
+    clock.ns = 120 * MS
+    runner.step(clock.ns)
+    assert runner.watch(299 * MS) == []
+    assert runner.watch(300 * MS) != []
+
+
+def test_a_step_record_holds_what_the_step_read_and_sent(make, clock):
+    runner = make("relay", lockstep=False)
+    clock.ns = 30 * MS
+    runner.push(_edge(runner), _command(4))
+    clock.ns = 50 * MS
+    ((_, record),) = _read(runner, runner.step(40 * MS, woken=True), steps=True)
+    edge = "ticker.count -> relay.command"
+    assert (record.captured_ns, record.sent_ns, record.start_ns) == (40 * MS, 50 * MS, 0)
+    assert (record.stepped, record.woken, record.told) == (True, True, ())
+    assert (record.took, record.heard_ns) == ({edge: (4, 4)}, {edge: 30 * MS})
+    assert record.sent == {"command": (0, 0)}
+    assert record.clock_after_ns == (10 * MS,)  # the stamp of the one message
+
+
+def test_seqs_that_a_step_took_are_kept_as_ranges(make):
+    runner = make("relay")
+    for seq in (0, 1, 2, 5, 6, 9):
+        runner.push(_edge(runner), _command(seq))
+    ((_, record),) = _read(runner, runner.step(0), steps=True)
+    assert record.took == {"ticker.count -> relay.command": (0, 2, 5, 6, 9, 9)}
+
+
+def test_what_only_the_transport_knows_is_told_in_the_record(tiny, make):
+    runner = make("relay")
+    late = [e for e in load_graph(str(tiny)).edges_from("relay") if e.output == "command"][:1]
+    outgoing = runner.alert_late(late)
+    ((_, alert),) = _read(runner, outgoing)
+    ((_, record),) = _read(runner, outgoing, steps=True)
+    assert (record.stepped, record.told) == (False, (alert.text,))
+
+
+def test_nobody_reads_the_steps_so_none_are_recorded(tiny, clock, tmp_path):
+    text = tiny.read_text().replace('"* -> recorder.log" = "queue(512)"', "")
+    path = tmp_path / "silent.toml"
+    path.write_text(text.replace('[nodes.recorder]\nclass = "recorder"\n', ""))
+    graph = load_graph(str(path))
+    options = RunOptions(seconds=None, seed=1, lockstep=True, run_dir=None)
+    runner = NodeRunner(graph.nodes["relay"], graph, node_context(graph, "relay", options, clock))
+    assert [port for port, _ in runner.step(0)] == []
+    assert runner.sent["steps"] == 0

@@ -7,61 +7,17 @@ import subprocess
 import sys
 
 import msgspec
-import psutil
 import pytest
+from supervised import Run
 
 from perception.quantities import InputError
+from robot.counters import Counters
 from robot.executor import RunOptions, run_in_process
 from robot.graph import load_graph
 from robot.record import LogReader
 from robot.summary import summarise
-from robot.supervisor import STOP_TIMEOUT_S, Supervisor
+from robot.supervisor import STOP_TIMEOUT_S
 from robot.worker import Launch
-
-
-class Run:
-    """One supervised run, and what is left of it."""
-
-    def __init__(self, path, run_dir, *overrides, seconds=0.5, lockstep=True):
-        self.graph = load_graph(str(path), overrides)
-        self.options = RunOptions(seconds=seconds, seed=0, lockstep=lockstep, run_dir=run_dir)
-        self.said = []
-        self.told = []
-        self.supervisor = Supervisor(self.graph, overrides, self.options, self._show)
-
-    def go(self, on_progress=lambda _: None, should_stop=lambda: False):
-        def progress(seconds):
-            self.told.append(seconds)
-            on_progress(seconds)
-
-        try:
-            self.result = self.supervisor.run(progress, should_stop)
-        finally:
-            self._nothing_is_left()
-        return self.result
-
-    def _show(self, node, line):
-        self.said.append((node, line))
-
-    def _nothing_is_left(self):
-        processes = self.supervisor._processes.values()
-        assert all(process.poll() is not None for process in processes)
-        ours = {process.pid for process in processes}
-        assert not ours & {child.pid for child in psutil.Process().children(recursive=True)}
-        assert not self.supervisor._folder.exists()
-
-    def lines(self, node):
-        return [line for name, line in self.said if name == node]
-
-    def pid(self, node):
-        return self.supervisor._processes[node].pid
-
-    def check_accounts(self):
-        """What was sent was received or dropped, on every edge."""
-        edges = summarise(self.graph, self.options, self.result)["edges"]
-        assert len(edges) == len(self.graph.edges)
-        for edge, counts in edges.items():
-            assert counts["sent"] == counts["received"] + counts["dropped"], (edge, counts)
 
 
 def _records(run_dir):
@@ -86,6 +42,41 @@ def test_the_lockstep_log_is_that_of_one_process(tiny_processes, tmp_path):
     options = RunOptions(seconds=0.5, seed=0, lockstep=True, run_dir=together)
     run_in_process(run.graph, options, lambda _: None, lambda: False, lambda *_: None)
     assert _records(apart) == _records(together)
+
+
+def test_large_arrays_go_through_shared_memory_and_the_log_is_that_of_one_process(
+    tiny_processes, tmp_path
+):
+    apart, together = tmp_path / "apart", tmp_path / "together"
+    apart.mkdir()
+    together.mkdir()
+    run = Run(tiny_processes.with_name("pictures.toml"), apart)
+    result = run.go()
+    assert (result.ended_by, result.failures) == ("seconds", {})
+    run.check_accounts()
+    assert result.reports["painter"].gauges["arrays_shared"] == 2 * 25
+    options = RunOptions(seconds=0.5, seed=0, lockstep=True, run_dir=together)
+    run_in_process(run.graph, options, lambda _: None, lambda: False, lambda *_: None)
+    assert len(_records(apart)) > 100
+    assert _records(apart) == _records(together)
+
+
+def test_a_reader_that_was_stopped_for_a_while_costs_counted_messages_and_delays_nobody(
+    tiny_processes, tmp_path
+):
+    run = Run(tiny_processes, tmp_path, "ticker.bulk=200", seconds=1.5, lockstep=False)
+
+    def stop_and_go_on(seconds):
+        if 0.2 < seconds < 0.9:
+            os.kill(run.pid("relay"), signal.SIGSTOP)
+        elif seconds >= 0.9:
+            os.kill(run.pid("relay"), signal.SIGCONT)
+
+    result = run.go(on_progress=stop_and_go_on)
+    assert (result.ended_by, result.failures) == ("seconds", {})
+    run.check_accounts()
+    dropped = result.reports["relay"].dropped["ticker.count -> relay.command"]
+    assert dropped > 0.5 * result.reports["ticker"].sent["count"] / 1.5
 
 
 def test_by_wall_clock_all_is_accounted_for_and_a_finished_source_ends_the_run(
@@ -115,6 +106,7 @@ def test_a_node_that_throws_is_shown_by_name_and_the_robot_stops(
     assert "relay closed" in shown
     assert run.lines("actuator") == ["stopped=True forward=0"]
     assert result.reports.keys() == {"ticker", "actuator", "recorder"}
+    assert summarise(run.graph, run.options, result)["accounting"]["holds"]
     reader = LogReader(tmp_path / "log.mcap")
     assert list(reader.messages())
     assert not reader.truncated
@@ -138,6 +130,7 @@ def test_a_node_that_is_killed_is_named_with_its_signal_and_the_others_end(
     assert result.ended_by == "failure"
     assert result.failures == {victim: "its process was killed by signal 9 without a word"}
     assert result.reports.keys() == run.graph.nodes.keys() - {victim}
+    assert summarise(run.graph, run.options, result)["accounting"]["holds"]
     assert run.lines("actuator") == ["stopped=True forward=0"]
 
 
@@ -185,6 +178,8 @@ def test_a_recorded_folder_runs_by_wall_clock_to_its_end(asl_room, tmp_path):
 
 
 def test_a_node_whose_supervisor_is_gone_ends_by_itself(tiny_processes, tmp_path):
+    graph = load_graph(str(tiny_processes))
+    Counters.create(tmp_path, len(graph.edges), list(graph.nodes))
     launch = Launch(
         node="actuator",
         graph=str(tiny_processes),

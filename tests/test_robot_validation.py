@@ -14,10 +14,34 @@ RELAYED = '"ticker.count -> relay.command" = "latest"'
 LOOP = '"actuator.setpoint -> ticker.setpoint" = "latest, delayed"'
 WATCHER = '[nodes.watcher]\nclass = "watcher"\nrate_hz = 50\n[edges]\n'
 
+TICKER = '[nodes.ticker]\nclass = "ticker"\n'
+HOSTS = '[hosts.a]\naddress = "127.0.0.1"\n[hosts.b]\naddress = "127.0.0.1"\n'
+APART = HOSTS.replace("0.1", "0.2", 1) + '[hosts.c]\naddress = "127.0.0.3"\n'
+PLACED = [
+    (f'"{name}"\n', f'"{name}"\nhost = "b"\n') for name in ("relay", "telling_actuator", "recorder")
+]
+
 BROKEN = {
     "names_are_plain": (
         [("recorder]", "Recorder]"), ("recorder.log", "Recorder.log")],
         ["'Recorder'", "a-z, 0-9, _ and -"],
+    ),
+    "nodes_have_a_host": (
+        [('"relay"\n', '"relay"\nhost = "base"\n')],
+        ["'relay'", "no host 'base'", "add [hosts.base]"],
+    ),
+    "hosts_have_ports_of_their_own": (
+        [(TICKER, f'{HOSTS}{TICKER}host = "a"\n'), *PLACED],
+        ["'a'", "'b'", "share 127.0.0.1 and port 5600", "apart"],
+    ),
+    "edges_touch_the_first_host": (
+        [
+            (TICKER, f'{APART}{TICKER}host = "b"\n'),
+            *PLACED,
+            ('"relay"\nhost = "b"', '"relay"\nhost = "c"'),
+            ('"recorder"\nhost = "b"', '"recorder"\nhost = "a"'),
+        ],
+        ["ticker.count -> relay.command", "'b' to 'c'", "on 'a'"],
     ),
     "types_agree": (
         [("relay.command -> actuator", "relay.alerts -> actuator")],
@@ -57,6 +81,10 @@ BROKEN = {
             ('actuator.command" = "latest"', 'actuator.command" = "queue(3)"'),
         ],
         ["relay.command -> actuator.command", "100 Hz", "50 Hz", "latest", "actuator's rate_hz"],
+    ),
+    "who_restarts_can_go_on": (
+        [('class = "ticker"', 'class = "plant"\nsupervision = { restart = "always" }')],
+        ["'ticker'", "restart = 'always'", "a plant cannot be continued", 'restart = "never"'],
     ),
     "rates_divide_the_worlds": (
         [("telling_actuator\"\nrate_hz = 50", "telling_actuator\"\nrate_hz = 60")],

@@ -4,15 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robot.messages import Command, Message, Setpoint
+from robot.messages import Command, Message, Setpoint, StereoFrame
 from robot.node import Input, NoConfig, Node, Output, Role
-from robot.nodes.actuator import ActuatorNode
+from robot.nodes.actuator import ActuatorNode, stops
 
 TINY = {
     "ticker": "tiny_nodes:Ticker",
+    "plant": "tiny_nodes:Plant",
     "relay": "tiny_nodes:Relay",
     "telling_actuator": "tiny_nodes:TellingActuator",
     "watcher": "tiny_nodes:Watcher",
+    "painter": "tiny_nodes:Painter",
+    "looker": "tiny_nodes:Looker",
 }
 
 
@@ -45,6 +48,22 @@ class Ticker(Node[TickerConfig]):
         said = Command(captured_ns=now_ns, values=(forward, yaw + 0.1, 1.4))
         hint = Command(captured_ns=now_ns, values=(float(self._n), 0.0, 1.4))
         return [("count", said)] * self.config.bulk + [("hint", hint)]
+
+
+class Plant(Ticker):
+    """A ticker that is stopped when its setpoint says so, and has no watchdog."""
+
+    restartable = False
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self.safe = False
+
+    def step(self, now_ns, inputs):
+        heard = inputs.newest("setpoint")
+        if heard is not None:
+            self.safe = stops(heard.reasons)
+        return super().step(now_ns, inputs)
 
 
 @dataclass(frozen=True)
@@ -95,3 +114,48 @@ class Watcher(Node[NoConfig]):
     inputs = {"seen": Input(Message, many=True)}
     outputs = {"command": Output(Command)}
     role = Role.WATCHING
+
+
+class Painter(Node[NoConfig]):
+    """A source of large images: the left one filled in place, the right one always the same."""
+
+    outputs = {"frame": Output(StereoFrame)}
+    role = Role.SOURCE
+    owns_time = True
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self._n = 0
+        self._right = np.zeros((200, 200), np.uint8)
+
+    def step(self, now_ns, inputs):
+        self._n += 1
+        left = self.context.loan("frame", (200, 200), "uint8")
+        left[:] = self._n
+        self._right[:] = 2 * self._n  # the same memory in every step
+        return [("frame", StereoFrame(captured_ns=now_ns, left=left, right=self._right))]
+
+
+class Looker(Node[NoConfig]):
+    """Says how bright the images are, and keeps the last five of them."""
+
+    inputs = {"frame": Input(StereoFrame)}
+    outputs = {"brightness": Output(Command)}
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self._kept = []
+
+    def step(self, now_ns, inputs):
+        for frame in inputs.all("frame"):
+            self._kept = [*self._kept[-4:], frame]
+        return [
+            (
+                "brightness",
+                Command(
+                    captured_ns=f.captured_ns,
+                    values=(float(f.left.mean()), float(f.right.mean()), 0.0),
+                ),
+            )
+            for f in self._kept
+        ]

@@ -18,6 +18,8 @@ from perception.images import read_grey
 from perception.quantities import InputError, StereoImages, check_pair
 
 SIDES = ("cam0", "cam1")
+STAMP_DIGITS = 19  # ns in 63 bits
+MAX_NAME_BYTES = 255  # of a file
 
 
 class FolderError(InputError):
@@ -107,7 +109,8 @@ def _read_index(folder: Path) -> dict[int, Path]:
 
 def _read_row(folder: Path, number: int, line: str) -> tuple[int, Path]:
     stamp, _, name = (part.strip() for part in line.partition(","))
-    if not stamp.isdecimal() or not name or Path(name).name != name:
+    plain = stamp.isascii() and stamp.isdecimal() and len(stamp) <= STAMP_DIGITS
+    if not plain or Path(name).name != name or not 0 < len(name.encode()) <= MAX_NAME_BYTES:
         place = f"{folder / 'data.csv'} line {number}"
         raise FolderError(f"{place} is {line[:60]!r}; needed is: stamp in ns, file name")
     return int(stamp), folder / "data" / name

@@ -2,7 +2,13 @@
 
 COMMANDS: dict[str, str] = {
     "run": "robot.commands.run:Run",
+    "replay": "robot.commands.replay:Replay",
+    "recover": "robot.commands.recover:Recover",
     "validate": "robot.commands.validate:Validate",
+    "keys": "robot.commands.keys:Keys",
+    "top": "robot.commands.top:Top",
+    "stop": "robot.commands.stop:Stop",
+    "trace": "robot.commands.trace:TraceRun",
     "depth": "robot.commands.depth:Depth",
     "doctor": "robot.commands.doctor:Doctor",
 }

@@ -18,8 +18,13 @@ from robot.config import USER_ERRORS, list_configs, read_toml
 from robot.console import Console
 from robot.executor import RunOptions, RunResult, ShouldStop, run_in_process
 from robot.graph import Graph, load_graph
+from robot.host_supervisor import HostSupervisor, check_host, part_of
+from robot.metrics import serve_metrics
 from robot.pictures import draw_run
-from robot.summary import summarise, summary_text
+from robot.record import LogReader
+from robot.run_control import controllable
+from robot.run_status import StatusBoard
+from robot.summary import accounting_fault, summarise, summary_text
 from robot.supervisor import Supervisor
 from robot.validation import validate
 
@@ -43,10 +48,18 @@ class Run:
     """Run all nodes in this process: slower on many cores, easier to debug."""
     out: Path | None = None
     """The run folder; default: runs/TIME-GRAPH."""
+    host: str | None = None
+    """Which host of a graph with [hosts] this is; only its nodes start here."""
+    keys: Path | None = None
+    """The folder of keys for what leaves this host; default: that of reflexarc keys."""
     set: Annotated[
         tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NODE.KEY=VALUE")
     ] = ()
     """Overrides a parameter of a node; may be given several times."""
+    view: bool = False
+    """Serve a live view for Foxglove at ws://127.0.0.1:8765 (--set viewer.port=N for another)."""
+    metrics: int | None = None
+    """Serve metrics for Prometheus at this port of 127.0.0.1; 0: any that is free."""
     json: bool = False
     """Print the summary as JSON, and no progress."""
 
@@ -58,32 +71,53 @@ class Run:
             raise InputError(f"--seconds {self.seconds:g}: must be above 0")
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: must be 0 or more")
-        graph = load_graph(self.graph, self.set)
-        lockstep = graph.time_owner is not None if self.clock is None else self.clock == "lockstep"
+        graph = load_graph(self.graph, self.set, ("viewer",) if self.view else ())
+        check_host(graph, self.host, seconds=self.seconds, in_process=self.in_process)
+        makes_lockstep = graph.time_owner is not None and not graph.hosts
+        lockstep = makes_lockstep if self.clock is None else self.clock == "lockstep"
         validate(graph, lockstep=lockstep)
         existed = self.out is not None and self.out.exists()
-        run_dir = _make_run_dir(self.out, graph.name)
-        _write_resolved(run_dir, graph)
-        options = RunOptions(self.seconds, self.seed, lockstep, run_dir)
+        run_dir = make_run_dir(self.out, graph.name)
+        write_resolved(run_dir, graph)
+        options = RunOptions(self.seconds, self.seed, lockstep, run_dir, self.host, self.keys)
         console = Console(quiet=self.json)
         try:
             result = self._execute(graph, options, console)
         except USER_ERRORS:
-            _forget(run_dir, keep_folder=existed)  # nothing ran, so there is nothing to keep
+            forget(run_dir, keep_folder=existed)  # nothing ran, so there is nothing to keep
             raise
+        if self.host is not None:
+            graph = part_of(graph, self.host)
         return _conclude(graph, options, result, console, as_json=self.json)
 
     def _execute(self, graph: Graph, options: RunOptions, console: Console) -> RunResult:
         """Runs the graph by the chosen executor, with progress, until its end or Ctrl-C."""
+        board = StatusBoard(graph, options)
         with (
-            _interruptible() as interrupted,
-            console.progress(graph.name, self.seconds) as progress,
+            interruptible() as interrupted,
+            serve_metrics(board, self.metrics) as metrics_port,
+            controllable(board, graph.name, options.run_dir) as control,
+            console.progress(graph.name, self.seconds) as show_progress,
         ):
+            if metrics_port is not None:
+                console.say(f"metrics at http://127.0.0.1:{metrics_port}/metrics")
+
+            def progress(seconds: float) -> None:
+                board.progress(seconds)
+                show_progress(seconds)
+
+            def should_stop() -> bool:
+                return interrupted() or control.stop_asked
+
+            say = console.node_line
             if self.in_process:
                 with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no result
-                    return run_in_process(graph, options, progress, interrupted, console.node_line)
-            supervisor = Supervisor(graph, self.set, options, console.node_line)
-            return supervisor.run(progress, interrupted)
+                    return run_in_process(graph, options, progress, should_stop, say, board.note)
+            if self.host is not None:
+                supervisor = HostSupervisor(graph, self.host, self.set, options, say, board.note)
+            else:
+                supervisor = Supervisor(graph, self.set, options, say, board.note)
+            return supervisor.run(progress, should_stop)
 
 
 def _conclude(
@@ -106,12 +140,18 @@ def _conclude(
     for node, error in result.failures.items():
         reason = " ".join(error.split()) or "no reason given"
         sys.stderr.write(f"reflexarc: run: node {node!r} failed: {reason}\n")
+    if not summary["accounting"]["holds"]:
+        sys.stderr.write(f"reflexarc: run: {accounting_fault(summary)}\n")
+        return 1
     return 1 if result.failures else 0
 
 
 def _draw(run_dir: Path, console: Console) -> None:
     """Draws the pictures of a run and names them."""
-    if (run_dir / "log.mcap").is_file():
+    log = run_dir / "log.mcap"
+    if log.is_file():
+        if not LogReader(log).is_closed:
+            console.say(f"{log} is cut short; mend it with: reflexarc recover {run_dir}")
         with console.progress("pictures", None):
             pictures = draw_run(run_dir)
         for path in pictures:
@@ -132,7 +172,7 @@ def _list_graphs(*, as_json: bool) -> int:
     return 0
 
 
-def _make_run_dir(out: Path | None, graph_name: str) -> Path:
+def make_run_dir(out: Path | None, graph_name: str) -> Path:
     """A new folder for the run.
 
     Raises:
@@ -158,7 +198,7 @@ def _make_run_dir(out: Path | None, graph_name: str) -> Path:
     return out
 
 
-def _forget(run_dir: Path, *, keep_folder: bool) -> None:
+def forget(run_dir: Path, *, keep_folder: bool) -> None:
     """Removes what was put into the run folder, and the folder unless it was there before."""
     for path in run_dir.iterdir():
         path.unlink()
@@ -166,7 +206,7 @@ def _forget(run_dir: Path, *, keep_folder: bool) -> None:
         run_dir.rmdir()
 
 
-def _write_resolved(run_dir: Path, graph: Graph) -> None:
+def write_resolved(run_dir: Path, graph: Graph) -> None:
     """Keeps the graph as it was resolved.
 
     Raises:
@@ -181,7 +221,7 @@ def _write_resolved(run_dir: Path, graph: Graph) -> None:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[ShouldStop]:
+def interruptible() -> Iterator[ShouldStop]:
     """Turns the first Ctrl-C or SIGTERM into a polite request; yields a test for it."""
     asked = []
 

@@ -7,4 +7,5 @@ NODES: dict[str, str] = {
     "recorder": "robot.nodes.recorder:RecorderNode",
     "simulator": "robot.nodes.simulator:SimulatorNode",
     "stereo": "robot.nodes.stereo:StereoNode",
+    "viewer": "robot.nodes.viewer:ViewerNode",
 }

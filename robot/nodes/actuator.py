@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from firmware_bridge.driver import make_driver
 from firmware_bridge.limits import CommandLimiter
+from robot.config import RobotConfig
 from robot.messages import Command, Setpoint
 from robot.node import Emission, Input, Inputs, NoConfig, Node, NodeContext, Output, Role
 
@@ -26,21 +27,32 @@ class ActuatorNode(Node[ActuatorConfig]):
     min_rate_hz = 50.0
     Config = ActuatorConfig
 
+    @classmethod
+    def is_played_back(cls, config: ActuatorConfig, robot: RobotConfig) -> bool:
+        """A replay moves no hardware; the fake driver is none."""
+        del config
+        return robot.table("link").get("driver") != "fake"
+
     def __init__(self, config: ActuatorConfig, context: NodeContext) -> None:
         super().__init__(config, context)
         limits = context.robot.limits
         self._limiter = CommandLimiter(limits)
         self._driver = make_driver(context.robot.table("link"), limits)
+        self._halted = False
+        self.safe = True
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
         """Offers a new command to the limiter, or follows the last one; sends what it allows."""
         command = inputs.newest("command")
-        if command is None:
+        if self._halted:
+            limited = self._limiter.halt(now_ns)
+        elif command is None:
             limited = self._limiter.follow(now_ns)
         else:
             limited = self._limiter.apply(command.values, command.captured_ns, now_ns)
         self._driver.send(limited.values, now_ns)
         state = self._driver.read(now_ns)
+        self.safe = state.stopped or stops(limited.reasons)
         setpoint = Setpoint(
             captured_ns=now_ns if command is None else command.captured_ns,
             valid=not state.stopped,
@@ -49,6 +61,10 @@ class ActuatorNode(Node[ActuatorConfig]):
         )
         return [("setpoint", setpoint)]
 
+    def halt(self, *, on: bool) -> None:
+        """Stops at once, whatever is commanded."""
+        self._halted = on
+
     def gauges(self) -> dict[str, float]:
         """How often each limit has bent a command."""
         return {f"limited_{reason}": float(n) for reason, n in self._limiter.counters.items()}
@@ -56,3 +72,8 @@ class ActuatorNode(Node[ActuatorConfig]):
     def close(self) -> None:
         """Stops the robot and lets go of the hardware."""
         self._driver.close()
+
+
+def stops(reasons: tuple[str, ...]) -> bool:
+    """Whether a setpoint that was limited for these reasons holds the robot still."""
+    return "halted" in reasons or ("stale" in reasons and "slew" not in reasons)

@@ -22,6 +22,7 @@ from robot.messages import (
     TruePose,
 )
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output, Role
+from robot.nodes.actuator import stops
 from robot.nodes.stereo import calibration_of
 from sim.stereo_camera import CameraConfig
 from sim.task import Task
@@ -64,6 +65,7 @@ class SimulatorNode(Node[SimulatorConfig]):
     role = Role.SOURCE
     owns_time = True
     period_step_s = 0.002  # of the physics
+    restartable = False
     Config = SimulatorConfig
 
     def __init__(self, config: SimulatorConfig, context: NodeContext) -> None:
@@ -76,6 +78,7 @@ class SimulatorNode(Node[SimulatorConfig]):
         assert context.rate_hz is not None  # noqa: S101 - validated
         self._dt_s = 1.0 / context.rate_hz
         self._begun = False
+        self.safe = True
         self._render_s = 0.0
         self._rendered = 0
 
@@ -85,6 +88,9 @@ class SimulatorNode(Node[SimulatorConfig]):
         if self._begun:
             setpoint = inputs.newest("setpoint")
             sensors = self._world.step(self._dt_s, None if setpoint is None else setpoint.values)
+            if setpoint is not None:
+                self.safe = stops(setpoint.reasons)
+            self.safe = self.safe or sensors.hovering_on_watchdog
         else:
             self._begun = True
             sensors = self._world.reset()

@@ -51,7 +51,7 @@ class QuadrotorBody:
     drag_n_s2_m2: float = 0.05  # quadratic drag of the hull, our estimate: Cd 1.2, 0.07 m2
     rotation_drag_nm_s: float = 1.0e-3  # the rotors resist turning, our estimate
     camera_forward_m: float = 0.20  # the lenses in front of the centre; 6 cm behind the hull's rim
-    command_timeout_s: float = 0.25  # hovers in place when no command came for so long
+    command_timeout_s: float = 0.07  # s without a command until it hovers in place: three at 50 Hz
 
     def __post_init__(self) -> None:
         """Refuses values that no vehicle has."""

@@ -1,0 +1,181 @@
+"""One host's share of a run that spans several: starts its own nodes, agrees on the rest.
+
+The first host of the graph conducts: it gives the word when all hosts are ready, and ends the run
+for all. A host that goes away does not end it: what came from there is stale until it is back.
+"""
+
+import time
+from dataclasses import replace
+
+import zmq
+
+from perception.quantities import InputError
+from robot.clock import SECOND_NS, WallClock
+from robot.control import FromNode, HostTime
+from robot.executor import Note, RunOptions, ShouldStop, Show, nobody_watches
+from robot.graph import Graph
+from robot.host_link import SAY_PERIOD_NS, HostLink, Peer, Word
+from robot.keys import KeyRing
+from robot.supervisor import POLL_MS, Supervisor
+
+START_LEAD_NS = SECOND_NS  # from the word to the first deadline, so that all hosts hear it first
+GOODBYE_S = 2.0  # how long the first host waits for the others to hear that the run is over
+REMIND_S = 5.0  # between two lines on who is waited for
+
+
+def part_of(graph: Graph, host: str) -> Graph:
+    """The nodes of one host, with the edges that touch them."""
+    nodes = {name: node for name, node in graph.nodes.items() if node.host == host}
+    edges = tuple(e for e in graph.edges if e.writer in nodes or e.reader in nodes)
+    return replace(graph, nodes=nodes, edges=edges)
+
+
+def check_host(graph: Graph, host: str | None, *, seconds: float | None, in_process: bool) -> None:
+    """Whether a graph can run here, as it is asked to.
+
+    Raises:
+        InputError: the host is not named or not known, or asks for what only the first one can.
+    """
+    hosts = ", ".join(graph.hosts)
+    if host is None:
+        if graph.hosts:
+            raise InputError(f"{graph.path}: runs on several hosts; say with --host: {hosts}")
+        return
+    if host not in graph.hosts:
+        raise InputError(
+            f"--host {host!r}: the graph's hosts are: {hosts or 'none; add [hosts.NAME]'}"
+        )
+    if in_process:
+        raise InputError("--in-process: not with --host, where each node has a process")
+    first = next(iter(graph.hosts))
+    if seconds is not None and host != first:
+        raise InputError(f"--seconds: the first host, {first!r}, ends the run; give it there")
+
+
+class HostSupervisor(Supervisor):
+    """A supervisor that runs the nodes of one host."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        host: str,
+        overrides: tuple[str, ...],
+        options: RunOptions,
+        show: Show,
+        note: Note = nobody_watches,
+    ) -> None:
+        part = part_of(graph, host)
+        super().__init__(part, overrides, replace(options, host=host), show, note, whole=graph)
+        self._whole = graph
+        self._said_start_ns = -1
+        self._over = False
+        self._next_time_ns = 0
+        try:
+            self._link = HostLink(
+                self._context, graph, host, KeyRing(options.keys), lambda line: show("hosts", line)
+            )
+        except BaseException:
+            super()._clean_up()
+            raise
+        for socket in self._link.sockets():
+            self._poller.register(socket, zmq.POLLIN)
+
+    def _wait_until_ready(self, should_stop: ShouldStop) -> bool:
+        """Whether all nodes came up, here and on the other hosts."""
+        if not super()._wait_until_ready(should_stop):
+            return False
+        remind = 0.0
+        while waiting := self._waiting_for_hosts():
+            if time.monotonic() >= remind:
+                remind = time.monotonic() + REMIND_S
+                self._show("hosts", f"waiting for {', '.join(waiting)}")
+            self._hear(POLL_MS)
+            if reason := self._ended_by(should_stop):
+                self._result.ended_by = reason
+                return False
+        return True
+
+    def _waiting_for_hosts(self) -> list[str]:
+        """Hosts without which the run cannot begin."""
+        now_ns = WallClock().now_ns()
+        return [
+            f"host {peer.name!r} at {self._whole.hosts[peer.name].address}"
+            for peer in self._link.peers.values()
+            if not self._may_begin(peer, now_ns)
+        ]
+
+    def _may_begin(self, peer: Peer, now_ns: int) -> bool:
+        if not self._link.leads:
+            return peer.start_ns(now_ns) is not None
+        is_ready = not peer.away and peer.word is not None and peer.word.ready
+        return is_ready and peer.clock.estimate(now_ns) is not None
+
+    def _start_at(self) -> int:
+        """When the run begins, on this host's clock."""
+        now_ns = WallClock().now_ns()
+        self._show("hosts", "all hosts are ready; the run begins")
+        if self._link.leads:
+            self._said_start_ns = now_ns + START_LEAD_NS
+            self._link.poll(now_ns, self._word, at_once=True)
+            return self._said_start_ns
+        (first,) = self._link.peers.values()
+        return first.start_ns(now_ns) or now_ns
+
+    def _word(self) -> Word:
+        """Where this host stands."""
+        return self._link.word(
+            ready=self._graph.nodes.keys() <= self._ready,
+            ended_by=self._result.ended_by if self._over else "",
+            start_ns=self._said_start_ns,
+        )
+
+    def _hear(self, timeout_ms: int) -> tuple[str, FromNode] | None:
+        """The next word of a node; the other hosts are heard on the way."""
+        self._poller.poll(timeout_ms)
+        now_ns = WallClock().now_ns()
+        self._link.poll(now_ns, self._word)
+        if now_ns >= self._next_time_ns:
+            self._next_time_ns = now_ns + SAY_PERIOD_NS
+            self._tell_time(now_ns)
+        return super()._hear(0)
+
+    def _tell_time(self, now_ns: int) -> None:
+        """Tells the nodes here how the other hosts' clocks stand."""
+        for peer in self._link.peers:
+            estimate = self._link.estimate(peer, now_ns)
+            known = HostTime(peer, *estimate, now_ns) if estimate else HostTime(peer)
+            for name in self._ready:
+                self._control.send(name, known)
+
+    def _ended_by(self, should_stop: ShouldStop) -> str | None:
+        """Why the run should end now, here or on another host."""
+        for peer in self._link.peers.values():
+            if peer.word is not None and peer.word.ended_by and not peer.away:
+                if peer.word.ended_by == "failure":
+                    self._fail(f"host {peer.name}", "a node of it failed")
+                return peer.word.ended_by
+        return super()._ended_by(should_stop)
+
+    def _stop(self) -> None:
+        """Ends the run on all hosts."""
+        self._over = True
+        self._link.poll(WallClock().now_ns(), self._word, at_once=True)
+        super()._stop()
+        deadline = time.monotonic() + GOODBYE_S
+        while self._link.leads and not self._all_know() and time.monotonic() < deadline:
+            self._hear(POLL_MS)
+        self._link.poll(WallClock().now_ns(), self._word, at_once=True)
+
+    def _all_know(self) -> bool:
+        """Whether every host that is there has heard that the run is over."""
+        words = [peer.word for peer in self._link.peers.values() if not peer.away]
+        return all(word is None or word.ended_by for word in words)
+
+    def _unreachable(self) -> tuple[str, ...]:
+        """Nodes of hosts that are away: nothing more comes from them."""
+        away = {peer.name for peer in self._link.peers.values() if peer.away}
+        return tuple(node.name for node in self._whole.nodes.values() if node.host in away)
+
+    def _clean_up(self) -> None:
+        self._link.close()
+        super()._clean_up()

@@ -1,0 +1,78 @@
+"""A supervised run for tests, and the check that nothing is left of it."""
+
+import os
+import signal
+
+import psutil
+
+from robot.executor import RunOptions
+from robot.graph import load_graph
+from robot.summary import summarise
+from robot.supervisor import Supervisor
+
+
+class Run:
+    """One supervised run, and what is left of it."""
+
+    def __init__(self, path, run_dir, *overrides, seconds=0.5, lockstep=True):
+        self.graph = load_graph(str(path), overrides)
+        self.options = RunOptions(seconds=seconds, seed=0, lockstep=lockstep, run_dir=run_dir)
+        self.said = []
+        self.told = []
+        self.supervisor = Supervisor(self.graph, overrides, self.options, self._show)
+
+    @property
+    def result_so_far(self):
+        return self.supervisor._result
+
+    def go(self, on_progress=lambda _: None, should_stop=lambda: False, while_ending=None):
+        hear = self.supervisor._hear
+
+        def hear_and_act(timeout_ms):
+            if while_ending is not None and self.supervisor._stop_order is not None:
+                while_ending(self)
+            return hear(timeout_ms)
+
+        self.supervisor._hear = hear_and_act
+
+        def progress(seconds):
+            self.told.append(seconds)
+            on_progress(seconds)
+
+        try:
+            self.result = self.supervisor.run(progress, should_stop)
+        finally:
+            self._nothing_is_left()
+        return self.result
+
+    def _show(self, node, line):
+        self.said.append((node, line))
+
+    def _nothing_is_left(self):
+        processes = self.supervisor._processes.values()
+        assert all(process.poll() is not None for process in processes)
+        ours = {process.pid for process in processes}
+        assert not ours & {child.pid for child in psutil.Process().children(recursive=True)}
+        assert not self.supervisor._folder.exists()
+
+    def lines(self, node):
+        return [line for name, line in self.said if name == node]
+
+    def kill(self, node, number=signal.SIGKILL):
+        os.kill(self.pid(node), number)
+
+    def pulse(self, node):
+        """Signs of life of a node."""
+        return self.supervisor._counters.nodes[node].read()
+
+    def pid(self, node):
+        return self.supervisor._processes[node].pid
+
+    def check_accounts(self):
+        """What was sent was received or dropped, on every edge; nobody has died."""
+        summary = summarise(self.graph, self.options, self.result)
+        assert len(summary["edges"]) == len(self.graph.edges)
+        for edge, counts in summary["edges"].items():
+            assert counts["sent"] == counts["received"] + counts["dropped"], (edge, counts)
+            assert counts["lost_with_process"] == 0
+        assert summary["accounting"] == {"holds": True, "unaccounted": {}}

@@ -1,0 +1,144 @@
+"""One graph over two hosts: over tcp with keys, clocks compared, one end for all."""
+
+import socket
+import threading
+
+import pytest
+import zmq
+from conftest import HERE
+
+from robot.curve import connect
+from robot.executor import RunOptions
+from robot.graph import load_graph
+from robot.host_supervisor import HostSupervisor
+from robot.keys import KeyRing, KeysError, key_text
+from robot.record import LogReader
+from robot.validation import validate
+
+
+class Host:
+    """One host's share of a run, in a thread."""
+
+    def __init__(self, name, folder):
+        self.name = name
+        self.said = []
+        self.ring = KeyRing(folder / f"keys-{name}")
+        self.ring.create()
+        self.run_dir = folder / name
+        self.run_dir.mkdir()
+        self.stop = threading.Event()
+
+    def begin(self, graph, seconds=None, overrides=()):
+        options = RunOptions(
+            seconds=seconds, seed=0, lockstep=False, run_dir=self.run_dir, keys=self.ring.folder
+        )
+        resolved = load_graph(str(graph), overrides)
+        validate(resolved)
+        self.supervisor = HostSupervisor(resolved, self.name, overrides, options, self._show)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def end(self):
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+        return self.result
+
+    def lines(self, node):
+        return [line for name, line in self.said if name == node]
+
+    def _run(self):
+        self.result = self.supervisor.run(lambda _: None, self.stop.is_set)
+
+    def _show(self, node, line):
+        self.said.append((node, line))
+
+
+def free_ports(count):
+    """The first of some ports that are free together."""
+    for first in range(20_000, 60_000, count):
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise AssertionError("no free ports")
+
+
+@pytest.fixture
+def graph(tiny_processes, tmp_path):
+    first = free_ports(100)
+    text = (HERE / "graphs" / "two_hosts.toml").read_text()
+    path = tmp_path / "two_hosts.toml"
+    path.write_text(text.replace("5600", str(first)).replace("5700", str(first + 50)))
+    return path
+
+
+@pytest.fixture
+def hosts(graph, tmp_path):
+    base, robot = Host("base", tmp_path), Host("robot", tmp_path)
+    base.ring.trust("robot", key_text(robot.ring.own().public))
+    robot.ring.trust("base", key_text(base.ring.own().public))
+    return base, robot
+
+
+def test_a_graph_over_two_hosts_runs_as_one_and_ends_as_one(graph, hosts):
+    base, robot = hosts
+    robot.begin(graph)
+    base.begin(graph, seconds=1.0)
+    ended, other = base.end(), robot.end()
+    assert (ended.failures, other.failures) == ({}, {}), (base.said, robot.said)
+    assert (ended.ended_by, other.ended_by) == ("seconds", "seconds")
+    assert ended.reports.keys() == {"relay", "recorder"}
+    assert other.reports.keys() == {"ticker", "actuator"}
+    reports = {**ended.reports, **other.reports}
+    for edge in load_graph(str(graph)).edges:
+        sent = reports[edge.writer].sent[edge.output]
+        reader = reports[edge.reader]
+        assert sent == reader.received[str(edge)] + reader.dropped[str(edge)], edge
+    log = list(LogReader(base.run_dir / "log.mcap").messages())
+    acted = [entry.message for entry in log if entry.topic == "actuator/setpoint"]
+    assert len(acted) > 30
+    assert any(message.valid for message in acted)
+    assert robot.lines("actuator") == ["stopped=True forward=0"]
+
+
+def test_a_stranger_at_an_edge_is_refused_counted_and_told_in_the_summary(graph, hosts, tmp_path):
+    base, robot = hosts
+    stranger = KeyRing(tmp_path / "stranger")
+    stranger.create()
+    stranger.trust("base", key_text(base.ring.own().public))
+    context = zmq.Context()
+    knocking = context.socket(zmq.PUSH)
+    resolved = load_graph(str(graph))
+    (index,) = (i for i, e in enumerate(resolved.edges) if str(e).endswith("relay.command"))
+    monitor = knocking.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+    connect(knocking, resolved.hosts["base"].edge_address(index), stranger, "base")
+    robot.begin(graph)
+    base.begin(graph)
+    assert monitor.poll(30_000)
+    base.stop.set()
+    ended = base.end()
+    robot.end()
+    knocking.disable_monitor()
+    monitor.close()
+    knocking.close(linger=0)
+    context.term()
+    report = ended.reports["relay"]
+    assert report.gauges["peers_refused"] >= 1
+    assert any(key_text(stranger.own().public) in alert for alert in report.alerts)
+
+
+def test_an_interrupt_while_a_host_is_still_missing_ends_the_waiting(graph, hosts):
+    base, _ = hosts
+    base.begin(graph)
+    base.stop.set()
+    assert base.end().ended_by == "interrupt"
+
+
+def test_keys_that_others_can_open_stop_the_run_before_it_starts(graph, hosts):
+    base, _ = hosts
+    (base.ring.folder / "host.secret").chmod(0o644)
+    with pytest.raises(KeysError, match="chmod 600"):
+        base.begin(graph)
