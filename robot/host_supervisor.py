@@ -152,7 +152,7 @@ class HostSupervisor(Supervisor):
         for peer in self._link.peers.values():
             if peer.word is not None and peer.word.ended_by and not peer.away:
                 if peer.word.ended_by == "failure":
-                    self._fail(f"host {peer.name}", "a node of it failed")
+                    self._result.failures.setdefault(f"host {peer.name}", "a node of it failed")
                 return peer.word.ended_by
         return super()._ended_by(should_stop)
 

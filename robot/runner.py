@@ -196,10 +196,6 @@ class NodeRunner:
         outgoing = [self._alert(text) for text in texts]
         return outgoing + self._record(now_ns, told=texts) if outgoing else []
 
-    def alert(self, text: str) -> Outgoing:
-        """Something a person should know that the node itself cannot see."""
-        return self._alert(text)
-
     def alert_late(self, edges: list[Edge]) -> list[Outgoing]:
         """An alert for each lossless edge whose reader let the writer's time run out."""
         texts = [

@@ -167,7 +167,7 @@ DECODERS = {
     "wire frames": _wire(StereoFrame),
     "wire of maps": _wire(Telemetry),
     "wire of structs": _wire(RoomDescription),
-    "end marker": Decoder([b"12"], lambda content, _: parse_end(content), (WireError,)),
+    "end marker": Decoder([b"12"], lambda content, _: parse_end([b"end", content]), (WireError,)),
     "order": Decoder(
         [_msgpack(o) for o in _ORDERS], lambda content, _: decode_order(content), (ControlError,)
     ),
