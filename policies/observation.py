@@ -31,6 +31,8 @@ MIN_VALID = np.array([0.1] + [0.4] * (SECTORS - 1))
 TURNING_RAD_S = 0.15  # rad/s, from here on a command is a turn
 MOVING_M_S = 0.1  # m/s, from here on a command is forward
 
+PREVIOUS_COMMAND = "previous_command"
+
 Observation = Mapping[str, NDArray[np.float32]]
 
 OBSERVATION = (
@@ -38,7 +40,7 @@ OBSERVATION = (
     TensorSpec("sector_valid", (FRAMES, SECTORS), "float32", "1"),
     TensorSpec("corridor_m", (1,), "float32", "m"),
     TensorSpec("corridor_seen", (1,), "float32", "1"),
-    TensorSpec("previous_command", (3,), "float32", "m/s, rad/s, m"),
+    TensorSpec(PREVIOUS_COMMAND, (3,), "float32", "m/s, rad/s, m"),
     TensorSpec("turn_random", (1,), "float32", "1"),
 )
 
@@ -79,7 +81,7 @@ class FlightObserver:
             "sector_valid": np.stack(self._valid),  # (3, 8)
             "corridor_m": np.array([min(corridor_m, FREE_M)], dtype=np.float32),
             "corridor_seen": np.array([proximity.corridor_seen], dtype=np.float32),
-            "previous_command": previous,
+            PREVIOUS_COMMAND: previous,
             "turn_random": np.array([self._turn_random], dtype=np.float32),
         }
 

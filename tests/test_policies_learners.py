@@ -7,7 +7,8 @@ from perception.model_package import TensorSpec, read_package
 from perception.tables import ChoiceError
 from policies.learner import make_learner
 from policies.learners import LEARNERS
-from policies.learners.bc import BehaviorCloning, Config
+from policies.learners.bc import BehaviorCloning, Config, farthest_first
+from policies.observation import PREVIOUS_COMMAND
 from policies.policy import OnnxPolicy, PolicyNameError, make_policy
 from policies.spec import ACTION, PolicySpec, PolicySpecError, bounds_of
 
@@ -48,7 +49,7 @@ def observation_of(observations, row):
 @pytest.fixture(scope="module")
 def cloned():
     """A clone that has learned the pilot well enough to tell its actions apart."""
-    learner = BehaviorCloning(SPEC, Config(hidden=(32, 32)), seed=0)
+    learner = BehaviorCloning(SPEC, Config(hidden=(32, 32), batch_size=256), seed=0)
     learner.fit(*pilot_data(2000), steps=600)
     return learner
 
@@ -65,15 +66,15 @@ def test_loss_falls(name):
 @pytest.mark.parametrize("name", LEARNERS)
 def test_equal_seeds_learn_equal_policies_whatever_torch_drew_before(name):
     observations, action = pilot_data()
-    actions = []
+    losses, actions = [], []
     for draws, seed in ((0, 3), (5, 3), (0, 4)):
         torch.rand(draws)
         learner = make_learner(name, SPEC, SMALL, seed)
-        for _ in range(5):
-            learner.update({**observations, ACTION: action})
+        losses.append([learner.update({**observations, ACTION: action})["loss"] for _ in range(5)])
         actions.append(learner.act(observation_of(observations, 0)))
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
     np.testing.assert_array_equal(actions[0], actions[1])
-    assert not np.array_equal(actions[0], actions[2])
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -116,23 +117,36 @@ def test_a_clone_repeats_its_pilot_also_where_it_acts_rarely(cloned):
     assert right_turns(cloned) > 0.75
 
 
-def test_modes_choose_between_two_ways_that_one_mode_would_average():
-    observations, action = pilot_data(2000)
-    observations["chance"][:] = 0.5  # nothing tells to which side the pilot will turn
-    turning = action[:, 1] != 0
-    observations = {name: values[turning] for name, values in observations.items()}
+def test_a_clone_gives_the_very_commands_of_its_pilot(cloned):
+    observations, action = pilot_data(200, seed=5)
+    given = {tuple(cloned.act(observation_of(observations, n))) for n in range(len(action))}
+    assert given <= {tuple(row.astype(np.float64)) for row in np.unique(action, axis=0)}
+    assert len(given) > 1
 
-    def whole_turns(modes):
-        yaw_rad_s = []
-        for seed in range(4):
-            learner = BehaviorCloning(SPEC, Config(hidden=(16,), modes=modes), seed)
-            learner.fit(observations, action[turning], steps=120)
-            rows = range(0, turning.sum(), 10)
-            yaw_rad_s += [learner.act(observation_of(observations, n))[1] for n in rows]
-        return np.mean(np.abs(np.abs(yaw_rad_s) - 1.5) < 0.4)
 
-    assert whole_turns(modes=4) > 0.9
-    assert whole_turns(modes=1) < 0.9
+def test_the_previous_command_is_read_as_one_of_the_commands():
+    """A pilot that does what follows its previous command, however near two commands are."""
+    rng = np.random.default_rng(0)
+    commands = np.array([[0.0, 0.1 * k, 1.4] for k in range(16)], np.float32)
+    follows = rng.permutation(16)
+    now = rng.integers(16, size=2000)
+    previous = TensorSpec(PREVIOUS_COMMAND, (3,), "float32", "m/s, rad/s, m")
+    learner = BehaviorCloning(
+        PolicySpec((previous,), SPEC.action, SPEC.rate_hz),
+        Config(hidden=(32,), batch_size=256),
+        seed=0,
+    )
+    learner.fit({PREVIOUS_COMMAND: commands[now]}, commands[follows[now]], steps=150)
+    for command, then in zip(commands, follows, strict=True):
+        np.testing.assert_allclose(learner.act({PREVIOUS_COMMAND: command}), commands[then])
+
+
+def test_codes_reach_the_rare_and_far_first():
+    points = np.array([[0.0], [0.1], [5.0], [0.2], [-3.0]], np.float32)
+    np.testing.assert_array_equal(farthest_first(points, 3)[:, 0], np.float32([0.0, 5.0, -3.0]))
+    few = farthest_first(points[:2], 4)[:, 0]
+    np.testing.assert_array_equal(few[:2], np.float32([0.0, 0.1]))
+    assert set(few) == {np.float32(0.0), np.float32(0.1)}
 
 
 def test_actions_stay_within_the_bounds_of_the_spec(cloned):

@@ -1,10 +1,12 @@
-"""Behaviour cloning: a small network that repeats what a pilot did.
+"""Behaviour cloning: a small network that chooses among the commands that a pilot gave.
 
 A pilot that goes ahead, or turns left, or turns right must not be averaged: half a turn to each
-side is flying on. So the network gives several actions, the modes, with a probability each, is
-trained by the likelihood of what the pilot did (a mixture density network, Bishop 1994; for
-cloning: Mandlekar et al., arXiv 2108.03298, with Gaussian modes; Laplace's here, which forgive an
-odd sample), and acts by the likeliest mode.
+side is flying on. So the network does not give a number but picks one of a few dozen of the pilot's
+own actions, its codes (after Shafiullah et al., Behavior Transformers, arXiv 2206.11251, without
+their offsets). A clone of codes never gives a command that its pilot would not understand: where
+the pilot keeps what it is doing in its previous command, so does the clone, to the digit. Numbers
+enter as piecewise linear codes between quantiles (Gorishniy et al., arXiv 2203.05556), which lets a
+small network draw sharp thresholds.
 """
 
 import hashlib
@@ -21,11 +23,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from perception.model_package import write_package
 from perception.onnx_export import check_parity, export_onnx
 from policies.learner import Batch
-from policies.observation import Observation
+from policies.observation import PREVIOUS_COMMAND, Observation
 from policies.spec import ACTION, PolicySpec, fixed_shape
 
 PARITY_ROWS = 8  # recorded observations on which an export is compared
@@ -36,60 +39,66 @@ class Config:
     """Choices of the algorithm."""
 
     hidden: tuple[int, ...] = (128, 128)  # units per layer; a reflex is a small function
-    learning_rate: float = 3e-3  # Adam's, falls to 0 along a cosine during `fit`
-    batch_size: int = 256
-    modes: int = 8  # actions to choose from; a pilot has few things to do at a time
-    spread: float = 0.05  # half ranges; how far an action may be from the mode that it belongs to
+    learning_rate: float = 4e-3  # Adam's, falls to 0 along a cosine during `fit`
+    batch_size: int = 1024
+    codes: int = 64  # actions to choose from
+    quantiles: int = 24  # pieces per number that is observed
 
 
 class Network(nn.Module):
-    """Observation tensors in, bounded action out; its normaliser is inside."""
+    """Observation tensors in, one of the codes out; all that it knows of the data is inside."""
 
-    mean: Tensor  # (features,)
-    deviation: Tensor  # (features,)
-    middle: Tensor  # (actions,)
-    half_range: Tensor  # (actions,)
+    codes: Tensor  # (codes, actions) in the units of the spec
+    half_range: Tensor  # (actions,) of the spec; makes actions of different units comparable
+    edges: Tensor  # (quantiles, features) where the pieces of each number begin
+    per_width: Tensor  # (quantiles, features) 1 / width of the pieces; 0 where one is empty
 
-    def __init__(self, spec: PolicySpec, hidden: tuple[int, ...], modes: int) -> None:
+    def __init__(self, spec: PolicySpec, config: Config) -> None:
         super().__init__()
-        self._shape = (modes, len(spec.action))
-        features = sum(math.prod(fixed_shape(tensor)) for tensor in spec.observation)
-        self._axes = [len(tensor.shape) for tensor in spec.observation]
+        shapes = [fixed_shape(tensor) for tensor in spec.observation]
+        names = [tensor.name for tensor in spec.observation]
+        features = sum(math.prod(shape) for shape in shapes)
+        self._axes = [len(shape) for shape in shapes]
+        self._previous = names.index(PREVIOUS_COMMAND) if PREVIOUS_COMMAND in names else None
         low = torch.tensor([bound.minimum for bound in spec.action])
         high = torch.tensor([bound.maximum for bound in spec.action])
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("deviation", torch.ones(features))
-        self.register_buffer("middle", (high + low) / 2)
+        self.register_buffer("codes", ((high + low) / 2).repeat(config.codes, 1))
         self.register_buffer("half_range", (high - low) / 2)
-        sizes = [features, *hidden]
+        self.register_buffer("edges", torch.zeros(config.quantiles, features))
+        self.register_buffer("per_width", torch.zeros(config.quantiles, features))
+        inputs = config.quantiles * features
+        if self._previous is not None:
+            inputs += config.codes
+        sizes = [inputs, *config.hidden]
         layers = [
             layer
-            for inputs, outputs in pairwise(sizes)
-            for layer in (nn.Linear(inputs, outputs), nn.ReLU())
+            for width, units in pairwise(sizes)
+            for layer in (nn.Linear(width, units), nn.ReLU())
         ]
-        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], modes * (1 + len(spec.action))))
+        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], config.codes))
 
     def flatten(self, *observation: Tensor) -> Tensor:
         """(..., features) from the tensors in the order of the spec."""
         flat = [tensor.flatten(-axes) for tensor, axes in zip(observation, self._axes, strict=True)]
         return torch.cat(flat, dim=-1)
 
-    def modes(self, *observation: Tensor) -> tuple[Tensor, Tensor]:
-        """Each mode's logit (..., modes) and action (..., modes, actions).
+    def nearest_code(self, action: Tensor) -> Tensor:
+        """Which code (...) an action (..., actions) is nearest to, in half ranges."""
+        apart = (action.unsqueeze(-2) - self.codes) / self.half_range
+        return apart.abs().sum(-1).argmin(-1)
 
-        Actions are in half ranges from the middle, and not yet bounded.
-        """
-        out = self.layers((self.flatten(*observation) - self.mean) / self.deviation)
-        modes, _ = self._shape
-        return out[..., :modes], out[..., modes:].unflatten(-1, self._shape)
+    def logits(self, *observation: Tensor) -> Tensor:
+        """Of each code, (..., codes)."""
+        flat = self.flatten(*observation)
+        pieces = ((flat.unsqueeze(-2) - self.edges) * self.per_width).clamp(0.0, 1.0).flatten(-2)
+        if self._previous is not None:
+            code = self.nearest_code(observation[self._previous])
+            pieces = torch.cat([pieces, functional.one_hot(code, len(self.codes)).float()], dim=-1)
+        return self.layers(pieces)
 
     def forward(self, *observation: Tensor) -> Tensor:
-        """The action (..., actions) of the likeliest mode, within the bounds of the spec."""
-        logits, actions = self.modes(*observation)
-        likeliest = logits.argmax(-1, keepdim=True).unsqueeze(-1)  # (..., 1, 1)
-        shape = (*likeliest.shape[:-1], actions.shape[-1])
-        action = actions.gather(-2, likeliest.expand(shape)).squeeze(-2)
-        return self.middle + self.half_range * action.clamp(-1.0, 1.0)
+        """The likeliest code (..., actions), an action of the pilot."""
+        return self.codes[self.logits(*observation).argmax(-1)]
 
 
 class BehaviorCloning:
@@ -104,11 +113,12 @@ class BehaviorCloning:
         self._rng = np.random.default_rng(seed)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self._network = Network(spec, config.hidden, config.modes)
+            self._network = Network(spec, config)
         self._recorded = {
             tensor.name: np.zeros((1, *fixed_shape(tensor)), np.float32)
             for tensor in spec.observation
         }
+        self._prepared = False
         self._optimiser = torch.optim.Adam(self._network.parameters(), lr=config.learning_rate)
 
     def fit(
@@ -118,7 +128,7 @@ class BehaviorCloning:
         steps: int,
         on_progress: Callable[[int, dict[str, float]], None] | None = None,
     ) -> dict[str, float]:
-        """Sets the normaliser from the data, then learns for `steps` random batches.
+        """Chooses codes and pieces from the data, then learns for `steps` random batches.
 
         Args:
             observations: the tensors of the spec, (N, ...) each.
@@ -131,7 +141,7 @@ class BehaviorCloning:
         """
         data = {name: np.asarray(observations[name], np.float32) for name in self._names}
         data[ACTION] = np.asarray(actions, np.float32)
-        self._normalise(data)
+        self._prepare(data)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimiser, steps)
         metrics: dict[str, float] = {}
         with one_thread():
@@ -144,16 +154,15 @@ class BehaviorCloning:
         return metrics
 
     def update(self, batch: Batch) -> dict[str, float]:
-        """One step on the likelihood; the loss is 0 where a mode of probability 1 hits."""
+        """One step on the likelihood of the codes nearest to the actions (cross-entropy).
+
+        Without a `fit` before, the first batch gives codes and pieces.
+        """
+        if not self._prepared:
+            self._prepare(batch)
         self._recorded = {name: batch[name][:PARITY_ROWS] for name in self._names}
-        target = (torch.from_numpy(batch[ACTION]) - self._network.middle) / self._network.half_range
-        logits, actions = self._network.modes(*self._tensors(batch))
-        error = (actions - target.unsqueeze(-2)).abs().sum(-1)  # (B, modes)
-        likelihood = torch.logsumexp(
-            logits.log_softmax(-1) - error / self.config.spread, -1
-        )  # (B,)
-        weight = torch.from_numpy(batch["weight"]) if "weight" in batch else torch.ones(len(target))
-        loss = -(weight * likelihood).mean()
+        code = self._network.nearest_code(torch.from_numpy(batch[ACTION]))
+        loss = functional.cross_entropy(self._network.logits(*self._tensors(batch)), code)
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
@@ -193,10 +202,33 @@ class BehaviorCloning:
     def _tensors(self, batch: Batch) -> tuple[Tensor, ...]:
         return tuple(torch.from_numpy(batch[name]) for name in self._names)
 
-    def _normalise(self, data: Batch) -> None:
-        features = self._network.flatten(*self._tensors(data))  # (N, features)
-        self._network.mean.copy_(features.mean(0))
-        self._network.deviation.copy_(features.std(0).clamp(min=1e-3))  # constants stay finite
+    def _prepare(self, data: Batch) -> None:
+        network = self._network
+        flat = network.flatten(*self._tensors(data)).numpy()  # (N, features)
+        edges = np.quantile(flat, np.linspace(0.0, 1.0, self.config.quantiles + 1), axis=0)
+        width = np.diff(edges, axis=0)
+        per_width = np.divide(1.0, width, out=np.zeros_like(width), where=width > 0)
+        network.edges.copy_(torch.from_numpy(edges[:-1]))
+        network.per_width.copy_(torch.from_numpy(per_width))
+        half_range = network.half_range.numpy()
+        codes = half_range * farthest_first(data[ACTION] / half_range, self.config.codes)
+        low, high = ([getattr(b, end) for b in self.spec.action] for end in ("minimum", "maximum"))
+        network.codes.copy_(torch.from_numpy(np.clip(codes, low, high)))
+        self._prepared = True
+
+
+def farthest_first(points: NDArray[np.floating], count: int) -> NDArray[np.floating]:
+    """`count` of the points (N, D), each the farthest from those before it (Gonzalez 1985).
+
+    Rare points far from the others count as much as common ones. The first point comes first; with
+    fewer different points than `count` the last one repeats.
+    """
+    chosen = [points[0]]
+    apart = np.abs(points - chosen[0]).sum(-1)
+    while len(chosen) < count:
+        chosen.append(points[apart.argmax()])
+        apart = np.minimum(apart, np.abs(points - chosen[-1]).sum(-1))
+    return np.stack(chosen)
 
 
 @contextmanager

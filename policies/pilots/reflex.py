@@ -106,20 +106,34 @@ class Reflex:
 
     def act(self, observation: Observation) -> NDArray[np.float64]:
         """The action for the newest observation, (3,) m/s, rad/s, m."""
-        config = self._config
         speed_m_s, yaw_rad_s, _ = map(float, observation["previous_command"])
-        turn_random = float(observation["turn_random"][0])
         self._memory.update(
             observation["sectors_per_m"][-1],
             observation["sector_valid"][-1] >= MIN_VALID,
             (speed_m_s, yaw_rad_s),
         )
-        allowed_m_s = self._allowed_m_s(observation)
         if abs(yaw_rad_s) < TURNING_RAD_S:
-            self._side = self._choose_side(turn_random)
-        side = self._side
+            crowded = self._memory.crowded_side(self._config.crowd_m, BESIDE_NOSE_M)
+            self._side = -crowded or chance_side(observation)
+        beside = self._memory.beside(self._config.beside_m, self._config.beside_reach_m)
+        return self.react(observation, self._side, beside)
+
+    def react(
+        self, observation: Observation, side: float | None = None, beside: bool = False
+    ) -> NDArray[np.float64]:
+        """The action (3,) by what is observed alone: what a pilot without a memory would do.
+
+        Args:
+            observation: of any moment; nothing of it is remembered.
+            side: of the present turn, 1 left, -1 right; None: as chance has it.
+            beside: whether something that left the view is in the way.
+        """
+        speed_m_s, yaw_rad_s, _ = map(float, observation["previous_command"])
+        turn_random = float(observation["turn_random"][0])
+        side = chance_side(observation) if side is None else side
+        allowed_m_s = 0.0 if beside else self._allowed_m_s(observation)
         if abs(yaw_rad_s) >= TURNING_RAD_S:
-            clear = allowed_m_s > 0 and float(observation["corridor_m"][0]) >= config.go_m
+            clear = allowed_m_s > 0 and float(observation["corridor_m"][0]) >= self._config.go_m
             yaw_rad_s = side * (
                 self._pass_on(side * yaw_rad_s, turn_random)
                 if clear
@@ -130,12 +144,7 @@ class Reflex:
             return self._command(speed_m_s=allowed_m_s)
         if speed_m_s >= MOVING_M_S:
             return self._command()
-        return self._command(yaw_rad_s=side * config.windup_rad_s)
-
-    def _choose_side(self, turn_random: float) -> float:
-        """Where to turn, 1 left or -1 right: away from what is beside it, or by chance."""
-        crowded = self._memory.crowded_side(self._config.crowd_m, BESIDE_NOSE_M)
-        return -crowded or (1.0 if turn_random < 0.5 else -1.0)
+        return self._command(yaw_rad_s=side * self._config.windup_rad_s)
 
     def _search(self, rate_rad_s: float) -> float:
         """The next yaw rate while obstructed; positive is to the side that chance decided."""
@@ -171,8 +180,6 @@ class Reflex:
     def _allowed_m_s(self, observation: Observation) -> float:
         """How fast it may fly on: to stop in time, and slower where little is seen; 0 is stop."""
         config = self._config
-        if self._memory.beside(config.beside_m, config.beside_reach_m):
-            return 0.0
         seen = float(observation["corridor_seen"][0])
         sight = min(1.0, (seen - config.min_seen) / (config.well_seen - config.min_seen))
         way_m = float(observation["corridor_m"][0]) - self._stop_m(observation["sectors_per_m"][-1])
@@ -192,3 +199,8 @@ class Reflex:
 
     def _command(self, speed_m_s: float = 0.0, yaw_rad_s: float = 0.0) -> NDArray[np.float64]:
         return self.spec.clip(np.array([speed_m_s, yaw_rad_s, self._config.altitude_m]))
+
+
+def chance_side(observation: Observation) -> float:
+    """Where chance has it turn, 1 left or -1 right."""
+    return 1.0 if float(observation["turn_random"][0]) < 0.5 else -1.0
