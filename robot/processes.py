@@ -12,7 +12,7 @@ import msgspec
 import zmq
 
 from robot.executor import Show
-from robot.worker import Launch
+from robot.launch import Launch
 
 END_GRACE_S = 1.0  # for all processes together to end by themselves
 

@@ -43,12 +43,12 @@ from robot.executor import (
     tick_count,
 )
 from robot.graph import Graph
+from robot.launch import Launch
 from robot.node import Role
 from robot.processes import NodeProcesses
 from robot.run_folder import RunFolder, remove_stale, runs_root
 from robot.schedule import LockstepSchedule
 from robot.supervision import SILENT_SHARE, RestartBudget
-from robot.worker import Launch
 
 STOP_TIMEOUT_S = 8.0  # until a node that does not end is killed
 START_LEAD_NS = 50_000_000  # from the word to the first deadline, so that all hear it first

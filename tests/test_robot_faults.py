@@ -67,7 +67,7 @@ def test_a_message_stolen_behind_the_back_of_both_ends_makes_the_sum_fail(
     script = Path(sys.executable)
     theft = (
         "import msgspec\n"
-        "import robot.worker\n"
+        "import robot.node_edges\n"
         "from robot.bus import EdgeReader\n"
         "from robot.messages import Command\n"
         "from robot.wire import decode, encode\n"
@@ -86,7 +86,7 @@ def test_a_message_stolen_behind_the_back_of_both_ends_makes_the_sum_fail(
         "            return super().receive()\n"
         "        shift = message.seq > 5\n"
         "        return encode(msgspec.structs.replace(message, seq=message.seq - shift))\n"
-        "robot.worker.EdgeReader = Thief\n"
+        "robot.node_edges.EdgeReader = Thief\n"
     )
     script.write_text(script.read_text().replace("sys.exit(main())", theft + "sys.exit(main())"))
     run = Run(tiny_processes, tmp_path, "ticker.last=20", seconds=None, lockstep=False)
