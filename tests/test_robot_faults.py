@@ -226,7 +226,7 @@ def test_an_acting_node_that_stands_still_stops_the_robot_until_it_moves(tiny_pr
         if not told and run.pulse("relay").steps >= 10 and not safe:
             run.kill("relay", signal.SIGSTOP)
             told.append("stopped")
-        elif told == ["stopped"] and safe and run.supervisor._unfit:
+        elif told == ["stopped"] and safe and run.supervisor._health.safe_stop.unfit:
             run.kill("relay", signal.SIGCONT)
             told.append("waked")
         elif told == ["stopped", "waked"] and not safe:
