@@ -190,8 +190,10 @@ def test_a_run_tells_of_each_node_and_ends_in_order_when_asked(
     results = []
     with controllable(board, graph.name, tmp_path) as control:
 
+        def stop():
+            return control.stop_asked
+
         def run():
-            stop = lambda: control.stop_asked  # noqa: E731
             if in_process:
                 result = run_in_process(
                     graph, options, board.progress, stop, lambda *_: None, board.note

@@ -125,7 +125,7 @@ def _conclude(
 ) -> int:
     """Writes summary and pictures, tells the user, and says how it ended."""
     run_dir = options.run_dir
-    assert run_dir is not None  # noqa: S101
+    assert run_dir is not None  # noqa: S101 - the command gives every run a folder
     summary = summarise(graph, options, result)
     if as_json:
         sys.stdout.write(json.dumps({**summary, "run_dir": str(run_dir)}) + "\n")
