@@ -39,6 +39,8 @@ class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why the run should end, or has ended, where it is."""
     start_ns: int = -1
     """When the run began, once it has; only the first host says so."""
+    gone: tuple[str, ...] = ()
+    """Where its run is over, nodes of it that say no last word."""
     heard_said_ns: int = -1
     """``said_ns`` of the newest word it had from the one it speaks to, or -1."""
     heard_ns: int = -1
@@ -167,9 +169,16 @@ class HostLink:
         if self._keeper is not None:
             self._keeper.close()
 
-    def word(self, *, ready: bool = False, ended_by: str = "", start_ns: int = -1) -> Word:
+    def word(
+        self,
+        *,
+        ready: bool = False,
+        ended_by: str = "",
+        start_ns: int = -1,
+        gone: tuple[str, ...] = (),
+    ) -> Word:
         """What this host has to say."""
-        return Word(self._here, self._hash, 0, ready, ended_by, start_ns)
+        return Word(self._here, self._hash, 0, ready, ended_by, start_ns, gone)
 
     def _say(self, peer: Peer, now_ns: int, word: Word) -> None:
         if self.leads and not peer.identity:

@@ -256,22 +256,26 @@ class Supervisor:
         """Asks all nodes to end and hears their counters; kills who does not."""
         self._health.may_restart = False
         self._order_stop()
-        told = len(self._result.failures)
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while self._waiting_for() and time.monotonic() < deadline:
             self._hear(POLL_MS)
-            if len(self._result.failures) > told:
-                told = len(self._result.failures)
-                self._order_stop()
+            self._order_stop()
         for name in self._waiting_for():
             self._health.fail(name, f"did not end within {STOP_TIMEOUT_S:g} s and was killed")
 
     def _order_stop(self) -> None:
-        """Tells all nodes that are left to end, and from whom nothing more will come."""
-        never_ready = self._processes.keys() - self._ready  # those about to be restarted too
-        self._stop_order = Stop((*self._result.failures, *never_ready, *self._unreachable()))
+        """Tells all nodes that are left to end, and from whom nothing more will come; once."""
+        order = Stop((*self._gone(), *self._unreachable()))
+        if order == self._stop_order:
+            return
+        self._stop_order = order
         for name in self._waiting_for():
-            self._control.send(name, self._stop_order)
+            self._control.send(name, order)
+
+    def _gone(self) -> tuple[str, ...]:
+        """Nodes here from which nothing more will come: failed, or about to be restarted."""
+        never_ready = self._processes.keys() - self._ready
+        return tuple(sorted(never_ready | self._result.failures.keys() & self._graph.nodes.keys()))
 
     def _waiting_for(self) -> set[str]:
         """Nodes that came up and have neither reported nor failed."""

@@ -104,6 +104,22 @@ def test_a_graph_over_two_hosts_runs_as_one_and_ends_as_one(graph, hosts):
     assert robot.lines("actuator") == ["stopped=True forward=0"]
 
 
+@pytest.mark.parametrize("broken", ["robot", "base"])
+def test_a_node_that_fails_on_one_host_ends_the_run_on_the_other(broken, graph, hosts):
+    here = '[nodes.relay]\nclass = "relay"\nhost = "base"'
+    assert here in graph.read_text()
+    graph.write_text(graph.read_text().replace(here, here.replace("base", broken)))
+    for host in hosts:
+        host.begin(graph, overrides=("relay.throw_at=10",))
+    results = {host.name: host.end() for host in hosts}
+    (sound,) = results.keys() - {broken}
+    assert results[broken].failures == {"relay": "boom, said the relay"}
+    assert results[sound].failures == {f"host {broken}": "a node of it failed"}
+    for result in results.values():
+        assert result.ended_by == "failure"
+    assert hosts[1].lines("actuator") == ["stopped=True forward=0"]
+
+
 def test_a_stranger_at_an_edge_is_refused_counted_and_told_in_the_summary(graph, hosts, tmp_path):
     base, robot = hosts
     stranger = KeyRing(tmp_path / "stranger")
