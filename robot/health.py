@@ -11,7 +11,7 @@ from collections.abc import Callable
 from robot.clock import SECOND_NS, WallClock
 from robot.control import Announce, Failed, Start, SupervisorControl
 from robot.counters import EdgeCells, NodeCells
-from robot.executor import RunResult, Show
+from robot.executor import RunResult, Show, Tell
 from robot.graph import Edge, Graph
 from robot.node import Role
 from robot.processes import NodeProcesses
@@ -33,6 +33,7 @@ class Health:
         pulses: dict[str, NodeCells],
         result: RunResult,
         show: Show,
+        tell: Tell,
         start: Callable[[str, int], None],
         *,
         lockstep: bool,
@@ -40,7 +41,7 @@ class Health:
         """``start``: of one node its process; told how many of it have died before."""
         self._graph, self._control, self._workers = graph, control, workers
         self._edges, self._pulses = edges, pulses
-        self._result, self._show, self._start = result, show, start
+        self._result, self._show, self._tell, self._start = result, show, tell, start
         self._lockstep = lockstep
         self._budgets = {n.name: RestartBudget(n.supervision) for n in graph.nodes.values()}
         self._ended_s: dict[str, float] = {}
@@ -50,6 +51,8 @@ class Health:
         self.safe_stop = SafeStop(graph, control, lockstep=lockstep)
         self.ready: set[str] = set()
         """Nodes that came up and are not about to be started again."""
+        self.begun = False
+        """Whether the nodes have got the word; until then none of them sends."""
         self.may_restart = False
         """Whether a node that fails may be replaced: while the run goes on, by wall clock."""
         self.bad_input: str | None = None
@@ -67,7 +70,7 @@ class Health:
             self._control.send(name, Start(WallClock().now_ns()))
             self.safe_stop.judge(name, unfit=False)
             self.safe_stop.tell(name)
-            self._alert(f"node {name!r}: runs again, restart {self._budgets[name].count}")
+            self.alert(f"node {name!r}: runs again, restart {self._budgets[name].count}")
 
     def note_failed(self, name: str, message: Failed) -> None:
         """A node threw: the traceback is for bugs, one line for what a user got wrong."""
@@ -144,7 +147,7 @@ class Health:
             self._due_s[name] = now_s + delay_s
             self._result.restarts[name] = self._budgets[name].count
             then = f"starts again in {delay_s:g} s"
-        self._alert(f"node {name!r}: {error}; {then}{self._edges_of(name)}")
+        self.alert(f"node {name!r}: {error}; {then}{self._edges_of(name)}")
 
     def _judge_silence(self, name: str, silence_s: float, limit_s: float) -> None:
         """An acting node that stands still stops the robot until it moves again."""
@@ -154,9 +157,9 @@ class Health:
         self.safe_stop.judge(name, unfit=silent)
         if silent:
             text = f"no sign of life for {silence_s:.2f} s; the robot is stopped"
-            self._alert(f"node {name!r}: {text}{self._edges_of(name)}")
+            self.alert(f"node {name!r}: {text}{self._edges_of(name)}")
         else:
-            self._alert(f"node {name!r}: is back; the robot may move")
+            self.alert(f"node {name!r}: is back; the robot may move")
 
     def _is_given_up(self, name: str) -> bool:
         """Whether it is known what became of a node."""
@@ -168,10 +171,13 @@ class Health:
         known = self._is_given_up(name) or name in self.safe_stop.unfit
         return name in self.ready and not known
 
-    def _alert(self, text: str) -> None:
-        """Tells the person, the summary and, through a node that can still speak, the log."""
+    def alert(self, text: str) -> None:
+        """Tells the person, the summary, who watches, and the log if a node can still speak."""
         self._result.alerts.append(text)
         self._show("supervisor", text)
+        self._tell(text)
+        if not self.begun:
+            return
         for edge in self._graph.edges:
             if edge.output == "alerts" and self._is_up(edge.writer) and self._is_up(edge.reader):
                 self._control.send(edge.writer, Announce(f"supervisor: {text}"))

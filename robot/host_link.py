@@ -95,14 +95,16 @@ class HostLink:
         here: str,
         keys: KeyRing,
         tell: Callable[[str], None],
+        alert: Callable[[str], None],
     ) -> None:
+        """``tell``: how the other hosts do; ``alert``: whom the door-keeper refused."""
         first = next(iter(graph.hosts.values()))
         self.leads = first.name == here
         others = [name for name in graph.hosts if name != here] if self.leads else [first.name]
         self.peers = {name: Peer(name) for name in others}
         self.garbled = 0
         """Words that were none, or of another graph."""
-        self._here, self._tell = here, tell
+        self._here, self._tell, self._alert = here, tell, alert
         self._hash = hashlib.sha256(graph.resolved_json().encode()).hexdigest()
         self._next_ns = 0
         self._keeper = DoorKeeper(context, keys) if self.leads else None
@@ -141,7 +143,7 @@ class HostLink:
         if self._keeper is not None:
             self._keeper.answer()
             for alert in self._keeper.alerts():
-                self._tell(alert)
+                self._alert(f"host link: {alert}")
         while self._socket.poll(0):
             self._hear(now_ns)
         for peer in self.peers.values():

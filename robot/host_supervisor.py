@@ -12,7 +12,15 @@ import zmq
 from perception.quantities import InputError
 from robot.clock import SECOND_NS, WallClock
 from robot.control import FromNode, HostTime
-from robot.executor import Note, RunOptions, ShouldStop, Show, nobody_watches
+from robot.executor import (
+    Note,
+    RunOptions,
+    ShouldStop,
+    Show,
+    Tell,
+    nobody_listens,
+    nobody_watches,
+)
 from robot.graph import Graph
 from robot.host_link import SAY_PERIOD_NS, HostLink, Peer, Word
 from robot.keys import KeyRing
@@ -63,9 +71,11 @@ class HostSupervisor(Supervisor):
         options: RunOptions,
         show: Show,
         note: Note = nobody_watches,
+        tell: Tell = nobody_listens,
     ) -> None:
         part = part_of(graph, host)
-        super().__init__(part, overrides, replace(options, host=host), show, note, whole=graph)
+        here = replace(options, host=host)
+        super().__init__(part, overrides, here, show, note, tell, whole=graph)
         self._whole = graph
         self._said_start_ns = -1
         self._over = False
@@ -74,7 +84,12 @@ class HostSupervisor(Supervisor):
         self._next_time_ns = 0
         try:
             self._link = HostLink(
-                self._context, graph, host, KeyRing(options.keys), lambda line: show("hosts", line)
+                self._context,
+                graph,
+                host,
+                KeyRing(options.keys),
+                lambda line: show("hosts", line),
+                self._health.alert,
             )
         except BaseException:
             super()._clean_up()

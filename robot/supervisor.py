@@ -35,6 +35,8 @@ from robot.executor import (
     RunResult,
     ShouldStop,
     Show,
+    Tell,
+    nobody_listens,
     nobody_watches,
     tick_count,
 )
@@ -60,6 +62,7 @@ class Supervisor:
         options: RunOptions,
         show: Show,
         note: Note = nobody_watches,
+        tell: Tell = nobody_listens,
         whole: Graph | None = None,
     ) -> None:
         """``whole``: the graph that the workers load, if ``graph`` is one host's part of it."""
@@ -93,6 +96,7 @@ class Supervisor:
             self._counters.nodes,
             self._result,
             show,
+            tell,
             self._launch,
             lockstep=options.lockstep,
         )
@@ -150,6 +154,7 @@ class Supervisor:
         start_ns = self._start_at()
         for name in self._graph.nodes:
             self._control.send(name, Start(0 if self._options.lockstep else start_ns))
+        self._health.begun = True
         began = time.monotonic()
         run = self._conduct if self._options.lockstep else self._oversee
         self._result.ended_by, self._result.run_seconds = run(start_ns, progress, should_stop)

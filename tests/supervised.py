@@ -7,6 +7,7 @@ import psutil
 
 from robot.executor import RunOptions
 from robot.graph import load_graph
+from robot.run_status import StatusBoard
 from robot.summary import summarise
 from robot.supervisor import Supervisor
 
@@ -19,7 +20,10 @@ class Run:
         self.options = RunOptions(seconds=seconds, seed=0, lockstep=lockstep, run_dir=run_dir)
         self.said = []
         self.told = []
-        self.supervisor = Supervisor(self.graph, overrides, self.options, self._show)
+        self.board = StatusBoard(self.graph, self.options)
+        self.supervisor = Supervisor(
+            self.graph, overrides, self.options, self._show, self.board.note, self.board.alert
+        )
 
     @property
     def result_so_far(self):

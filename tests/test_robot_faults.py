@@ -154,6 +154,9 @@ def test_a_node_that_may_is_started_again_and_the_robot_moves_again(tiny_process
     texts = [text for text in summary["alerts"] if text.startswith("supervisor: node 'relay'")]
     assert "starts again in 0.1 s" in texts[0]
     assert "runs again, restart 1" in texts[1]
+    status = run.board.status()
+    assert [f"supervisor: {text}" for text in status.supervisor_alerts] == texts
+    assert not any("supervisor: " in text for text in status.alerts)  # each is told once
 
 
 def test_a_recorder_that_is_started_again_writes_over_nothing(tiny_processes, tmp_path):

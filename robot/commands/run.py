@@ -114,9 +114,11 @@ class Run:
                 with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no result
                     return run_in_process(graph, options, progress, should_stop, say, board.note)
             if self.host is not None:
-                supervisor = HostSupervisor(graph, self.host, self.set, options, say, board.note)
+                supervisor = HostSupervisor(
+                    graph, self.host, self.set, options, say, board.note, board.alert
+                )
             else:
-                supervisor = Supervisor(graph, self.set, options, say, board.note)
+                supervisor = Supervisor(graph, self.set, options, say, board.note, board.alert)
             return supervisor.run(progress, should_stop)
 
 
