@@ -64,6 +64,9 @@ class NodeEdges:
         }
         if launch.life:
             runner.resume(self._handed, {edge: cells[edge].read() for edge in runner.edges})
+            for port, writers in self._writers.items():
+                for writer in writers:
+                    cells[writer.edge].resume(self._handed[port])
         self._heard_s = dict.fromkeys(self._readers, time.monotonic())
 
     def _open_reader(self, context: Context, index: int, edge: Edge) -> None:
@@ -102,6 +105,7 @@ class NodeEdges:
         """Takes in all messages that wait on one edge; True when one of them wakes the node."""
         woken = False
         while (frames := reader.receive()) is not None:
+            self._runner.writer_resumed(reader.edge, self._cells[reader.edge].resumed)
             self._runner.push(reader.edge, self._border.localise(reader.edge, frames))
             self._cells[reader.edge].set_taken(*self._runner.counts(reader.edge))
             self._heard_s[reader.socket] = time.monotonic()
@@ -186,6 +190,7 @@ class NodeEdges:
         """Counts what the writers' last words say was sent and never came."""
         for reader in self._readers.values():
             if reader.sent is not None:
+                self._runner.writer_resumed(reader.edge, self._cells[reader.edge].resumed)
                 self._runner.close_edge(reader.edge, reader.sent)
                 self._cells[reader.edge].set_taken(*self._runner.counts(reader.edge))
 

@@ -159,6 +159,45 @@ def test_a_node_that_may_is_started_again_and_the_robot_moves_again(tiny_process
     assert not any("supervisor: " in text for text in status.alerts)  # each is told once
 
 
+@pytest.mark.parametrize(
+    ("victim", "sleeper", "edge", "bulk", "pile"),
+    [
+        ("relay", "relay", "ticker.count -> relay.command", 1, 12),
+        ("ticker", "recorder", "ticker.count -> recorder.log", 150, 6000),  # more than is held
+    ],
+)
+def test_what_was_under_way_to_or_from_a_process_that_was_replaced_is_lost_with_it(
+    victim, sleeper, edge, bulk, pile, tiny_processes, tmp_path
+):
+    """The reader stands still, so that messages pile up on the edge before the kill."""
+    rules = [f"{victim}.supervision.{rule}" for rule in ("restart=always", "backoff_s=0.1")]
+    run = _wall(tiny_processes, tmp_path, *rules, f"ticker.bulk={bulk}")
+    (cells,) = (cells for e, cells in run.supervisor._cells.items() if str(e) == edge)
+    done = []
+
+    def disturb(_):
+        under_way = cells.sent - cells.read().next_seq
+        if not done and run.pulse("actuator").steps >= 10:
+            run.kill(sleeper, signal.SIGSTOP)
+            done.append("asleep")
+        elif done == ["asleep"] and under_way >= pile:
+            run.kill(victim)
+            done.append("killed")
+        elif done == ["asleep", "killed"] and _runs_again(run, victim):
+            run.kill(sleeper, signal.SIGCONT)
+            done.append("awake")
+
+    run.go(disturb, lambda: "awake" in done and not run.pulse("actuator").safe_since_ns)
+    summary = _summary(run)
+    assert (run.result.failures, run.result.restarts) == ({}, {victim: 1})
+    assert summary["accounting"] == {"holds": True, "unaccounted": {}}
+    assert summary["edges"][edge]["lost_with_process"] >= 4
+    text = summary_text(summary)
+    assert "messages were lost with a process that died" in text
+    for other, figures in summary["edges"].items():
+        assert figures["lost_with_process"] == 0 or victim in other, other
+
+
 def test_a_recorder_that_is_started_again_writes_over_nothing(tiny_processes, tmp_path):
     rules = ("recorder.supervision.restart=always", "recorder.supervision.backoff_s=0.1")
     run = _wall(tiny_processes, tmp_path, *rules)
