@@ -4,6 +4,9 @@ Every library is imported by the end that uses it, because the peers live in an 
 their own which has none of our packages. No receiver polls without waiting.
 """
 
+# That environment is not the one whose imports are checked:
+# pyright: reportMissingImports=false
+
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -170,7 +173,7 @@ def port_of(folder: Path, index: int) -> int:
 
 def zenoh_session(folder: Path, end: str) -> Any:
     """A session with nobody else but the other end."""
-    import zenoh  # pyright: ignore[reportMissingImports]
+    import zenoh
 
     config = zenoh.Config()
     config.insert_json5("mode", '"peer"')
@@ -183,7 +186,7 @@ class ZenohSender(OwnArray):
     """Zenoh: a publisher that waits rather than drops."""
 
     def __init__(self, folder: Path) -> None:
-        import zenoh  # pyright: ignore[reportMissingImports]
+        import zenoh
 
         self._session = zenoh_session(folder, "connect")
         self._publisher = self._session.declare_publisher(
@@ -198,7 +201,7 @@ class ZenohReceiver:
     """Zenoh: a subscriber with a channel."""
 
     def __init__(self, folder: Path) -> None:
-        import zenoh  # pyright: ignore[reportMissingImports]
+        import zenoh
 
         self._session = zenoh_session(folder, "listen")
         channel = zenoh.handlers.FifoChannel(QUEUE)
@@ -212,7 +215,7 @@ def iceoryx_ports(folder: Path) -> tuple[Any, Any]:
     """Service of the frames, and the event that wakes the reader."""
     import ctypes
 
-    import iceoryx2 as iox  # pyright: ignore[reportMissingImports]
+    import iceoryx2 as iox
 
     iox.set_log_level(iox.LogLevel.Error)
     node = iox.NodeBuilder.new().create(iox.ServiceType.Ipc)
@@ -261,7 +264,7 @@ class IceoryxReceiver:
     """iceoryx2: waits for the event, reads in place."""
 
     def __init__(self, folder: Path) -> None:
-        import iceoryx2 as iox  # pyright: ignore[reportMissingImports]
+        import iceoryx2 as iox
 
         frames, event = iceoryx_ports(folder)
         self._subscriber = frames.subscriber_builder().create()
@@ -282,8 +285,8 @@ class DoraSender(OwnArray):
 
     def __init__(self, folder: Path) -> None:
         del folder  # dora tells its nodes by itself
-        import pyarrow as pa  # pyright: ignore[reportMissingImports]
-        from dora import Node  # pyright: ignore[reportMissingImports]
+        import pyarrow as pa
+        from dora import Node
 
         self._array = pa.array
         self._node = Node()
@@ -297,7 +300,7 @@ class DoraReceiver:
 
     def __init__(self, folder: Path) -> None:
         del folder
-        from dora import Node  # pyright: ignore[reportMissingImports]
+        from dora import Node
 
         self._node = Node()
 

@@ -11,6 +11,7 @@ so that a slow moment of the machine hits both. The pairs are the Middlebury mot
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ def measure(config: Config) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
     seconds = []
     for round_index in range(ROUNDS + 1):
         left, right = (noisy(image, rng) for image in small)
-        kernel_s = time_of(lambda: match_kernel(left, right, *options), KERNEL_CALLS)  # noqa: B023
-        reference_s = time_of(lambda: match_reference(StereoImages(left, right), config), 1)  # noqa: B023
+        kernel_s = time_of(partial(match_kernel, left, right, *options), KERNEL_CALLS)
+        reference_s = time_of(partial(match_reference, StereoImages(left, right), config), 1)
         if round_index:  # the first round compiles
             seconds.append((kernel_s, reference_s))
     kernel_s, reference_s = np.array(seconds).T

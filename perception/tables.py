@@ -7,11 +7,18 @@ listing the choices loads neither OpenCV nor numba.
 import dataclasses
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from perception.quantities import InputError
 
-C = TypeVar("C")
+
+class DataclassInstance(Protocol):
+    """Any dataclass, to the type checker."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+
+C = TypeVar("C", bound=DataclassInstance)
 
 
 class ChoiceError(InputError):
@@ -36,7 +43,7 @@ def config_from_options(config: type[C], options: Mapping[str, Any], kind: str) 
     Raises:
         ChoiceError: if an option is not a field; lists the fields.
     """
-    valid = [field.name for field in dataclasses.fields(config)]  # pyright: ignore[reportArgumentType]
+    valid = [field.name for field in dataclasses.fields(config)]
     unknown = sorted(set(options) - set(valid))
     if unknown:
         raise ChoiceError(

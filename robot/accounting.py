@@ -3,7 +3,8 @@
 ``sent == received + dropped + lost_with_process``, and each side comes from another place: the
 writer counts ``sent``; the reader counts what it took in and what it saw missing; what is lost
 with a process is what the writer sent above the highest ``seq`` that the reader ever knew of, and
-counts only where an end has died. If the sum fails, messages were lost behind the bus's back.
+counts only where an end has died; where the dead was replaced, the reader sees it as the gap up to
+the first message after the death. If the sum fails, messages were lost behind the bus's back.
 """
 
 from typing import NamedTuple
@@ -36,13 +37,13 @@ def settle(graph: Graph, result: RunResult) -> dict[Edge, EdgeAccount]:
     accounts = {}
     for edge, counts in zip(graph.edges, result.counts, strict=True):
         if edge.writer not in graph.nodes:
-            accounts[edge] = EdgeAccount(None, counts.received, counts.dropped, 0)
+            accounts[edge] = EdgeAccount(None, counts.received, counts.dropped, counts.lost)
             continue
         if edge.reader not in graph.nodes:
             accounts[edge] = EdgeAccount(counts.sent, None, None, 0)
             continue
         died = not {edge.writer, edge.reader} <= result.reports.keys()
-        lost = counts.sent - counts.next_seq if died else 0
+        lost = counts.lost + (counts.sent - counts.next_seq if died else 0)
         accounts[edge] = EdgeAccount(counts.sent, counts.received, counts.dropped, lost)
     return accounts
 

@@ -20,8 +20,9 @@ from firmware_bridge.errors import BridgeInputError
 from firmware_bridge.limits import Limits
 from perception.calibration import StereoRig, read_small_text, rig_from_table
 from perception.quantities import InputError
+from perception.tables import DataclassInstance
 
-T = TypeVar("T")
+T = TypeVar("T", bound=DataclassInstance)
 
 USER_ERRORS = (InputError, BridgeInputError)
 """What a user's input can cause: one line, exit code 2."""
@@ -99,7 +100,7 @@ def to_config(where: str, table: Mapping[str, Any], kind: type[T]) -> T:
     Raises:
         InputError: unknown or missing key, or a value of the wrong type.
     """
-    fields = [f for f in dataclasses.fields(kind) if f.init]  # pyright: ignore[reportArgumentType]
+    fields = [f for f in dataclasses.fields(kind) if f.init]
     refuse_unknown(where, table, [f.name for f in fields])
     for name, hint in get_type_hints(kind).items():
         if dataclasses.is_dataclass(hint) and isinstance(table.get(name), Mapping):

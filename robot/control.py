@@ -185,12 +185,14 @@ class SupervisorControl:
         """Orders one node; one that is gone never hears it."""
         self.socket.send_multipart([name.encode(), _encode(message)])
 
-    def receive(self, timeout_ms: int) -> tuple[str, FromNode] | None:
-        """The next word from a node, waiting ``timeout_ms`` at most.
+    def receive(self) -> tuple[str, FromNode] | None:
+        """The next word from a node; None when none waits.
 
         Raises:
             ControlError: bytes that are no report.
         """
-        if not self.socket.poll(timeout_ms):
+        try:
+            frames = self.socket.recv_multipart(zmq.DONTWAIT)
+        except zmq.Again:
             return None
-        return decode_report(self.socket.recv_multipart())
+        return decode_report(frames)

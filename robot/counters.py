@@ -1,15 +1,15 @@
 """Counters and signs of life that survive the process that wrote them.
 
-One file per run in its 0700 socket folder, mapped into every process of the run: a row of eight
-8-byte cells, one cache line, per edge and per node. A process that is killed says no last word,
+One file per run in its 0700 socket folder, mapped into every process of the run: a row of 16
+8-byte cells, two cache lines, per edge and per node. A process that is killed says no last word,
 but what it counted until then stands in the file.
 
-Each cell has one writer. A reader's three figures must agree with each other wherever the kill
+Each cell has one writer. A reader's four figures must agree with each other wherever the kill
 falls, so they are written into the half of the row that is not in use, and then one store makes
 that half the valid one:
 
-    edge   | sent | half | received 0, dropped 0, next 0 | received 1, dropped 1, next 1 |
-    node   | beat | steps | safe since | (five spare)
+    edge   | sent | resumed | half | received 0, dropped 0, next 0, lost 0 | the same 1 | 5 spare
+    node   | beat | steps | safe since | 13 spare
 
 A cell is aligned and stored by one instruction. A process stops between two instructions and its
 processor completes the stores of all it has executed, so whoever looks after its death sees them
@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-CELLS = 8
+CELLS = 16
 ROW_BYTES = 8 * CELLS
 FILE_NAME = "counters"
 _FINAL = 1 << 62  # set in ``sent`` once nothing more will be sent
@@ -36,6 +36,8 @@ class EdgeCounts(NamedTuple):
     dropped: int = 0
     next_seq: int = 0
     """One above the highest ``seq`` that the reader knows of."""
+    lost: int = 0
+    """Of those below it, lost with a process that was replaced."""
 
 
 class Pulse(NamedTuple):
@@ -72,19 +74,29 @@ class EdgeCells:
         """The writer's end: these were all."""
         self._cells[0] = sent | _FINAL
 
-    def set_taken(self, received: int, dropped: int, next_seq: int) -> None:
+    @property
+    def resumed(self) -> int:
+        """The first ``seq`` of the writer's newest process, if it is not the first one."""
+        return self._cells[1]
+
+    def resume(self, sent: int) -> None:
+        """The writer's end: an earlier process of it had handed over ``sent`` messages and died."""
+        self._cells[1] = sent
+
+    def set_taken(self, received: int, dropped: int, next_seq: int, lost: int = 0) -> None:
         """The reader's end."""
-        half = 1 - self._cells[1]
-        first = 2 + 3 * half
+        half = 1 - self._cells[2]
+        first = 3 + 4 * half
         self._cells[first] = received
         self._cells[first + 1] = dropped
         self._cells[first + 2] = next_seq
-        self._cells[1] = half
+        self._cells[first + 3] = lost
+        self._cells[2] = half
 
     def read(self) -> EdgeCounts:
         """What stands in the row."""
-        first = 2 + 3 * self._cells[1]
-        return EdgeCounts(self.sent, *self._cells[first : first + 3])
+        first = 3 + 4 * self._cells[2]
+        return EdgeCounts(self.sent, *self._cells[first : first + 4])
 
 
 class NodeCells:

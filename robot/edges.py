@@ -99,17 +99,29 @@ class EdgeBuffer:
         self._depth = None if lossless or policy.keep is Keep.LOSSLESS else policy.depth
         self._waiting: deque[Arrival] = deque()
         self._newest_seq = -1
+        self._revived = False
+        """Whether an earlier reader died and nothing has come to this one yet."""
+        self._writer_resumed = 0
+        """With which ``seq`` the writer's newest process began."""
         self.received = 0
         self.dropped = 0
+        self.lost = 0
+        """Messages lost with a process that died and was replaced."""
 
     @property
     def newest_seq(self) -> int:
         """The highest ``seq`` that came in; -1 before the first."""
         return self._newest_seq
 
-    def resume(self, received: int, dropped: int, next_seq: int) -> None:
-        """Goes on counting where a reader that died has stopped."""
-        self.received, self.dropped, self._newest_seq = received, dropped, next_seq - 1
+    def resume(self, received: int, dropped: int, next_seq: int, lost: int = 0) -> None:
+        """Goes on counting where a reader that died has stopped; what was under way is lost."""
+        self.received, self.dropped, self.lost = received, dropped, lost
+        self._newest_seq = next_seq - 1
+        self._revived = True
+
+    def writer_resumed(self, seq: int) -> None:
+        """The writer died and was replaced; the new one began with ``seq``."""
+        self._writer_resumed = seq
 
     def push(self, message: Message, frames: Frames) -> None:
         """Takes in one message; overwrites the oldest where the policy says so.
@@ -119,7 +131,7 @@ class EdgeBuffer:
         """
         if message.seq <= self._newest_seq:
             return
-        self.dropped += message.seq - self._newest_seq - 1
+        self._count_gap(message.seq)
         self._newest_seq = message.seq
         self.received += 1
         self._waiting.append(Arrival(self.topic, message, frames))
@@ -137,5 +149,17 @@ class EdgeBuffer:
 
     def close(self, sent: int) -> None:
         """Settles the account with the writer's end marker: it sent ``sent`` messages in all."""
-        self.dropped += sent - self._newest_seq - 1
+        self._count_gap(sent)
         self._newest_seq = sent - 1
+
+    def _count_gap(self, to_seq: int) -> None:
+        """Counts what is missing below ``to_seq``: lost up to where a new process began."""
+        first = self._newest_seq + 1
+        lost = 0
+        if self._revived:
+            lost = max(0, to_seq - first)
+        elif to_seq >= self._writer_resumed:
+            lost = max(0, self._writer_resumed - first)
+        self._revived = False
+        self.lost += lost
+        self.dropped += to_seq - first - lost

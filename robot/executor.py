@@ -79,6 +79,14 @@ def nobody_watches(node: str, vitals: Vitals) -> None:
     """A ``Note`` that goes nowhere."""
 
 
+Tell = Callable[[str], None]
+"""Told each alert of the supervisor."""
+
+
+def nobody_listens(alert: str) -> None:
+    """A ``Tell`` that goes nowhere."""
+
+
 def node_context(
     graph: Graph, name: str, options: RunOptions, clock: Clock, life: int = 0
 ) -> NodeContext:

@@ -39,6 +39,8 @@ class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why the run should end, or has ended, where it is."""
     start_ns: int = -1
     """When the run began, once it has; only the first host says so."""
+    gone: tuple[str, ...] = ()
+    """Where its run is over, nodes of it that say no last word."""
     heard_said_ns: int = -1
     """``said_ns`` of the newest word it had from the one it speaks to, or -1."""
     heard_ns: int = -1
@@ -93,14 +95,16 @@ class HostLink:
         here: str,
         keys: KeyRing,
         tell: Callable[[str], None],
+        alert: Callable[[str], None],
     ) -> None:
+        """``tell``: how the other hosts do; ``alert``: whom the door-keeper refused."""
         first = next(iter(graph.hosts.values()))
         self.leads = first.name == here
         others = [name for name in graph.hosts if name != here] if self.leads else [first.name]
         self.peers = {name: Peer(name) for name in others}
         self.garbled = 0
         """Words that were none, or of another graph."""
-        self._here, self._tell = here, tell
+        self._here, self._tell, self._alert = here, tell, alert
         self._hash = hashlib.sha256(graph.resolved_json().encode()).hexdigest()
         self._next_ns = 0
         self._keeper = DoorKeeper(context, keys) if self.leads else None
@@ -139,7 +143,7 @@ class HostLink:
         if self._keeper is not None:
             self._keeper.answer()
             for alert in self._keeper.alerts():
-                self._tell(alert)
+                self._alert(f"host link: {alert}")
         while self._socket.poll(0):
             self._hear(now_ns)
         for peer in self.peers.values():
@@ -167,9 +171,16 @@ class HostLink:
         if self._keeper is not None:
             self._keeper.close()
 
-    def word(self, *, ready: bool = False, ended_by: str = "", start_ns: int = -1) -> Word:
+    def word(
+        self,
+        *,
+        ready: bool = False,
+        ended_by: str = "",
+        start_ns: int = -1,
+        gone: tuple[str, ...] = (),
+    ) -> Word:
         """What this host has to say."""
-        return Word(self._here, self._hash, 0, ready, ended_by, start_ns)
+        return Word(self._here, self._hash, 0, ready, ended_by, start_ns, gone)
 
     def _say(self, peer: Peer, now_ns: int, word: Word) -> None:
         if self.leads and not peer.identity:

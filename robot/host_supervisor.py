@@ -12,7 +12,15 @@ import zmq
 from perception.quantities import InputError
 from robot.clock import SECOND_NS, WallClock
 from robot.control import FromNode, HostTime
-from robot.executor import Note, RunOptions, ShouldStop, Show, nobody_watches
+from robot.executor import (
+    Note,
+    RunOptions,
+    ShouldStop,
+    Show,
+    Tell,
+    nobody_listens,
+    nobody_watches,
+)
 from robot.graph import Graph
 from robot.host_link import SAY_PERIOD_NS, HostLink, Peer, Word
 from robot.keys import KeyRing
@@ -63,16 +71,25 @@ class HostSupervisor(Supervisor):
         options: RunOptions,
         show: Show,
         note: Note = nobody_watches,
+        tell: Tell = nobody_listens,
     ) -> None:
         part = part_of(graph, host)
-        super().__init__(part, overrides, replace(options, host=host), show, note, whole=graph)
+        here = replace(options, host=host)
+        super().__init__(part, overrides, here, show, note, tell, whole=graph)
         self._whole = graph
         self._said_start_ns = -1
         self._over = False
+        self._away: frozenset[str] = frozenset()
+        """Hosts that were away when the run ended."""
         self._next_time_ns = 0
         try:
             self._link = HostLink(
-                self._context, graph, host, KeyRing(options.keys), lambda line: show("hosts", line)
+                self._context,
+                graph,
+                host,
+                KeyRing(options.keys),
+                lambda line: show("hosts", line),
+                self._health.alert,
             )
         except BaseException:
             super()._clean_up()
@@ -127,6 +144,7 @@ class HostSupervisor(Supervisor):
             ready=self._graph.nodes.keys() <= self._ready,
             ended_by=self._result.ended_by if self._over else "",
             start_ns=self._said_start_ns,
+            gone=self._gone() if self._over else (),  # until then who is not up may come up
         )
 
     def _hear(self, timeout_ms: int) -> tuple[str, FromNode] | None:
@@ -159,6 +177,7 @@ class HostSupervisor(Supervisor):
     def _stop(self) -> None:
         """Ends the run on all hosts."""
         self._over = True
+        self._away = frozenset(peer.name for peer in self._link.peers.values() if peer.away)
         self._link.poll(WallClock().now_ns(), self._word, at_once=True)
         super()._stop()
         deadline = time.monotonic() + GOODBYE_S
@@ -172,9 +191,13 @@ class HostSupervisor(Supervisor):
         return all(word is None or word.ended_by for word in words)
 
     def _unreachable(self) -> tuple[str, ...]:
-        """Nodes of hosts that are away: nothing more comes from them."""
-        away = {peer.name for peer in self._link.peers.values() if peer.away}
-        return tuple(node.name for node in self._whole.nodes.values() if node.host in away)
+        """Nodes of hosts that went away, and those that another host says are gone there."""
+        said = {p.name: p.word.gone for p in self._link.peers.values() if p.word is not None}
+        return tuple(
+            node.name
+            for node in self._whole.nodes.values()
+            if node.host in self._away or node.name in said.get(node.host or "", ())
+        )
 
     def _clean_up(self) -> None:
         self._link.close()

@@ -12,7 +12,7 @@ import msgspec
 import zmq
 
 from robot.executor import Show
-from robot.worker import Launch
+from robot.launch import Launch
 
 END_GRACE_S = 1.0  # for all processes together to end by themselves
 
@@ -42,8 +42,8 @@ class NodeProcesses:
             start_new_session=True,  # Ctrl-C is for the supervisor; it ends the nodes in order
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-        assert process.stdin is not None  # noqa: S101
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         process.stdin.write(msgspec.json.encode(launch) + b"\n")
         process.stdin.flush()
         self.by_name[launch.node] = process

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import lz4.frame
 from mcap.data_stream import ReadDataStream
@@ -214,7 +214,8 @@ class _Copy:
     def __init__(
         self, log: LogFile, schemas: dict[int, Schema], channels: dict[int, Channel]
     ) -> None:
-        self._writer = Writer(log, chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)  # pyright: ignore[reportArgumentType]
+        output: Any = log  # the library asks for a file, and writes, tells and flushes only
+        self._writer = Writer(output, chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)
         self._writer.start(profile="", library="reflexarc")
         self._schemas, self._channels = schemas, channels
         self._new_schemas: dict[int, int] = {0: 0}

@@ -7,6 +7,7 @@ reads it from another thread. Nothing here can make a node wait.
 import os
 import threading
 import time
+from collections import deque
 
 import msgspec
 
@@ -62,6 +63,8 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     edges: dict[str, EdgeStatus]
     alerts: tuple[str, ...]
     """``node: text``, node by node, the newest last."""
+    supervisor_alerts: tuple[str, ...] = ()
+    """What the supervisor found: node, edges and their counts; the newest last."""
 
 
 class StatusBoard:
@@ -73,6 +76,7 @@ class StatusBoard:
         self._expected_hz = {n.name: step_rate_hz(graph, n) for n in graph.nodes.values()}
         self._lock = threading.Lock()
         self._vitals: dict[str, tuple[Vitals, float]] = {}
+        self._found: deque[str] = deque(maxlen=MAX_ALERTS)
         self._began_s = time.monotonic()
         self._run_seconds = 0.0
         self.stopping = False
@@ -82,6 +86,11 @@ class StatusBoard:
         with self._lock:
             self._vitals[node] = (vitals, time.monotonic())
 
+    def alert(self, text: str) -> None:
+        """What the supervisor found, now."""
+        with self._lock:
+            self._found.append(text)
+
     def progress(self, run_seconds: float) -> None:
         """How far the run is, by its own clock."""
         self._run_seconds = run_seconds
@@ -89,10 +98,16 @@ class StatusBoard:
     def status(self) -> RunStatus:
         """The run at this moment."""
         with self._lock:
-            heard = dict(self._vitals)
+            heard, found = dict(self._vitals), tuple(self._found)
         now_s = time.monotonic()
         told = {name: vitals.telemetry for name, (vitals, _) in heard.items()}
-        alerts = [f"{n}: {text}" for n, (vitals, _) in heard.items() for text in vitals.alerts]
+        spoken_for = {f"supervisor: {text}" for text in found}  # by a node, for the log
+        alerts = [
+            f"{name}: {text}"
+            for name, (vitals, _) in heard.items()
+            for text in vitals.alerts
+            if text not in spoken_for
+        ]
         return RunStatus(
             graph=self._graph.name,
             clock="lockstep" if self._options.lockstep else "wall",
@@ -112,6 +127,7 @@ class StatusBoard:
             },
             edges=_edges(self._graph, told),
             alerts=tuple(alerts[-MAX_ALERTS:]),
+            supervisor_alerts=found,
         )
 
 

@@ -131,10 +131,14 @@ class NodeRunner:
         for edge, buffer in self._buffers.items():
             buffer.resume(*counts[edge][1:])
 
-    def counts(self, edge: Edge) -> tuple[int, int, int]:
-        """Messages received and dropped on an edge, and the ``seq`` that comes next."""
+    def writer_resumed(self, edge: Edge, seq: int) -> None:
+        """The writer of an edge died and was replaced; the new one began with ``seq``."""
+        self._buffers[edge].writer_resumed(seq)
+
+    def counts(self, edge: Edge) -> tuple[int, int, int, int]:
+        """Messages received and dropped on an edge, the ``seq`` that comes next, and the lost."""
         buffer = self._buffers[edge]
-        return buffer.received, buffer.dropped, buffer.newest_seq + 1
+        return buffer.received, buffer.dropped, buffer.newest_seq + 1, buffer.lost
 
     def halt(self, *, on: bool) -> None:
         """From the next step on the robot stops, or may be commanded again."""

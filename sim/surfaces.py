@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from sim.canvas import Canvas, Image
 from sim.gl import mujoco
 from sim.room_map import FloatArray, Obstacle, RoomMap
-from sim.textures import TEXTURES, Canvas, Image, Place, draw_texture
+from sim.textures import TEXTURES, Place, draw_texture
 
 PX_PER_M = 96  # one texel per pixel at 1.2 m in front of a lens of 128 pixels over 58 degrees
 CYLINDER_SIDES = 24

@@ -40,12 +40,12 @@ from robot.control import (
 )
 from robot.edges import Arrival, parse_policy
 from robot.graph import load_graph
+from robot.launch import Launch, decode_launch
 from robot.messages import DepthMap, RoomDescription, StereoFrame, Telemetry, TruePose
 from robot.node import NodeReport
 from robot.record import LogError, LogReader, LogWriter
 from robot.validation import validate
 from robot.wire import MAX_HEADER_BYTES, WireError, decode, encode, pack, unpack
-from robot.worker import Launch, decode_launch
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parent / "configs"

@@ -67,16 +67,18 @@ def test_wherever_a_reader_is_killed_its_figures_agree(policy, lost, data, tmp_p
     (cells,) = Counters.create(tmp_path_factory.mktemp("run"), 1, []).edges
     cells._cells = _KillAt(cells._cells, data.draw(st.integers(0, 60)))
     buffer = EdgeBuffer("a/b", parse_policy(policy), lossless=False)
+    buffer.writer_resumed(5)
     try:
         for seq in range(10):
             cells.set_sent(seq + 1)
             if seq not in lost:
                 buffer.push(Alert(captured_ns=0, seq=seq, text=""), [])
-                cells.set_taken(buffer.received, buffer.dropped, buffer.newest_seq + 1)
+                taken = buffer.received, buffer.dropped, buffer.newest_seq + 1, buffer.lost
+                cells.set_taken(*taken)
     except ProcessLookupError:
         pass
     counts = cells.read()
-    assert counts.received + counts.dropped == counts.next_seq <= counts.sent
+    assert counts.received + counts.dropped + counts.lost == counts.next_seq <= counts.sent
 
 
 def test_what_a_killed_process_counted_is_there(tmp_path):
@@ -96,6 +98,9 @@ def test_what_a_killed_process_counted_is_there(tmp_path):
         (EdgeCounts(10, 7, 3, 10), True, 0, {}),
         (EdgeCounts(10, 7, 1, 8), False, 2, {}),  # two were under way when an end died
         (EdgeCounts(10, 7, 1, 8), True, 0, {"w.o -> r.i": 2}),  # nobody died: no excuse
+        (EdgeCounts(10, 6, 1, 10, 3), True, 3, {}),  # three when an end died that was replaced
+        (EdgeCounts(10, 6, 1, 8, 1), False, 3, {}),  # one then, two at the end
+        (EdgeCounts(10, 6, 1, 10, 2), True, 2, {"w.o -> r.i": 1}),
         (EdgeCounts(10, 6, 1, 8), False, 2, {"w.o -> r.i": 1}),  # taken and never counted
         (EdgeCounts(10, 8, 3, 10), True, 0, {"w.o -> r.i": -1}),  # more than were sent
     ],

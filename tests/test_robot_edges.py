@@ -155,4 +155,23 @@ def test_a_reader_goes_on_counting_where_the_one_before_it_has_stopped():
     buffer = EdgeBuffer("a/b", parse_policy("queue(9)"), lossless=False)
     buffer.resume(received=5, dropped=2, next_seq=7)
     buffer.push(_message(9), [])  # two were under way when the other died
-    assert (buffer.received, buffer.dropped) == (6, 4)
+    buffer.push(_message(12), [])  # two more had no room
+    assert (buffer.received, buffer.dropped, buffer.lost) == (7, 4, 2)
+
+
+def test_what_a_writer_that_died_had_under_way_is_lost_with_it_and_the_rest_dropped():
+    buffer = EdgeBuffer("a/b", parse_policy("queue(9)"), lossless=False)
+    buffer.push(_message(0), [])
+    buffer.writer_resumed(5)
+    buffer.push(_message(2), [])  # of the old process: 1 had no room
+    buffer.push(_message(7), [])  # 3 and 4 died with it, 5 and 6 of the new one had no room
+    assert (buffer.received, buffer.dropped, buffer.lost) == (3, 3, 2)
+    buffer.close(9)
+    assert (buffer.received, buffer.dropped, buffer.lost) == (3, 4, 2)
+
+
+def test_a_reader_to_which_nothing_came_after_its_restart_has_lost_it_all():
+    buffer = EdgeBuffer("a/b", parse_policy("latest"), lossless=False)
+    buffer.resume(received=3, dropped=0, next_seq=3, lost=1)
+    buffer.close(8)
+    assert (buffer.received, buffer.dropped, buffer.lost) == (3, 0, 6)

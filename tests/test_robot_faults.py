@@ -67,7 +67,7 @@ def test_a_message_stolen_behind_the_back_of_both_ends_makes_the_sum_fail(
     script = Path(sys.executable)
     theft = (
         "import msgspec\n"
-        "import robot.worker\n"
+        "import robot.node_edges\n"
         "from robot.bus import EdgeReader\n"
         "from robot.messages import Command\n"
         "from robot.wire import decode, encode\n"
@@ -86,7 +86,7 @@ def test_a_message_stolen_behind_the_back_of_both_ends_makes_the_sum_fail(
         "            return super().receive()\n"
         "        shift = message.seq > 5\n"
         "        return encode(msgspec.structs.replace(message, seq=message.seq - shift))\n"
-        "robot.worker.EdgeReader = Thief\n"
+        "robot.node_edges.EdgeReader = Thief\n"
     )
     script.write_text(script.read_text().replace("sys.exit(main())", theft + "sys.exit(main())"))
     run = Run(tiny_processes, tmp_path, "ticker.last=20", seconds=None, lockstep=False)
@@ -154,6 +154,48 @@ def test_a_node_that_may_is_started_again_and_the_robot_moves_again(tiny_process
     texts = [text for text in summary["alerts"] if text.startswith("supervisor: node 'relay'")]
     assert "starts again in 0.1 s" in texts[0]
     assert "runs again, restart 1" in texts[1]
+    status = run.board.status()
+    assert [f"supervisor: {text}" for text in status.supervisor_alerts] == texts
+    assert not any("supervisor: " in text for text in status.alerts)  # each is told once
+
+
+@pytest.mark.parametrize(
+    ("victim", "sleeper", "edge", "bulk", "pile"),
+    [
+        ("relay", "relay", "ticker.count -> relay.command", 1, 12),
+        ("ticker", "recorder", "ticker.count -> recorder.log", 150, 6000),  # more than is held
+    ],
+)
+def test_what_was_under_way_to_or_from_a_process_that_was_replaced_is_lost_with_it(
+    victim, sleeper, edge, bulk, pile, tiny_processes, tmp_path
+):
+    """The reader stands still, so that messages pile up on the edge before the kill."""
+    rules = [f"{victim}.supervision.{rule}" for rule in ("restart=always", "backoff_s=0.1")]
+    run = _wall(tiny_processes, tmp_path, *rules, f"ticker.bulk={bulk}")
+    (cells,) = (cells for e, cells in run.supervisor._cells.items() if str(e) == edge)
+    done = []
+
+    def disturb(_):
+        under_way = cells.sent - cells.read().next_seq
+        if not done and run.pulse("actuator").steps >= 10:
+            run.kill(sleeper, signal.SIGSTOP)
+            done.append("asleep")
+        elif done == ["asleep"] and under_way >= pile:
+            run.kill(victim)
+            done.append("killed")
+        elif done == ["asleep", "killed"] and _runs_again(run, victim):
+            run.kill(sleeper, signal.SIGCONT)
+            done.append("awake")
+
+    run.go(disturb, lambda: "awake" in done and not run.pulse("actuator").safe_since_ns)
+    summary = _summary(run)
+    assert (run.result.failures, run.result.restarts) == ({}, {victim: 1})
+    assert summary["accounting"] == {"holds": True, "unaccounted": {}}
+    assert summary["edges"][edge]["lost_with_process"] >= 4
+    text = summary_text(summary)
+    assert "messages were lost with a process that died" in text
+    for other, figures in summary["edges"].items():
+        assert figures["lost_with_process"] == 0 or victim in other, other
 
 
 def test_a_recorder_that_is_started_again_writes_over_nothing(tiny_processes, tmp_path):
@@ -226,7 +268,7 @@ def test_an_acting_node_that_stands_still_stops_the_robot_until_it_moves(tiny_pr
         if not told and run.pulse("relay").steps >= 10 and not safe:
             run.kill("relay", signal.SIGSTOP)
             told.append("stopped")
-        elif told == ["stopped"] and safe and run.supervisor._unfit:
+        elif told == ["stopped"] and safe and run.supervisor._health.safe_stop.unfit:
             run.kill("relay", signal.SIGCONT)
             told.append("waked")
         elif told == ["stopped", "waked"] and not safe:

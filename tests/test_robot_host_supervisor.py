@@ -10,9 +10,11 @@ from conftest import HERE
 from robot.curve import connect
 from robot.executor import RunOptions
 from robot.graph import load_graph
-from robot.host_supervisor import HostSupervisor
+from robot.host_supervisor import HostSupervisor, part_of
 from robot.keys import KeyRing, KeysError, key_text
 from robot.record import LogReader
+from robot.run_status import StatusBoard
+from robot.summary import summarise
 from robot.validation import validate
 
 
@@ -34,7 +36,10 @@ class Host:
         )
         resolved = load_graph(str(graph), overrides)
         validate(resolved)
-        self.supervisor = HostSupervisor(resolved, self.name, overrides, options, self._show)
+        self.board = StatusBoard(resolved, options)
+        self.supervisor = HostSupervisor(
+            resolved, self.name, overrides, options, self._show, tell=self.board.alert
+        )
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -104,30 +109,86 @@ def test_a_graph_over_two_hosts_runs_as_one_and_ends_as_one(graph, hosts):
     assert robot.lines("actuator") == ["stopped=True forward=0"]
 
 
-def test_a_stranger_at_an_edge_is_refused_counted_and_told_in_the_summary(graph, hosts, tmp_path):
+@pytest.mark.parametrize("broken", ["robot", "base"])
+def test_a_node_that_fails_on_one_host_ends_the_run_on_the_other(broken, graph, hosts):
+    here = '[nodes.relay]\nclass = "relay"\nhost = "base"'
+    assert here in graph.read_text()
+    graph.write_text(graph.read_text().replace(here, here.replace("base", broken)))
+    for host in hosts:
+        host.begin(graph, overrides=("relay.throw_at=10",))
+    results = {host.name: host.end() for host in hosts}
+    (sound,) = results.keys() - {broken}
+    assert results[broken].failures == {"relay": "boom, said the relay"}
+    assert results[sound].failures == {f"host {broken}": "a node of it failed"}
+    for result in results.values():
+        assert result.ended_by == "failure"
+    assert hosts[1].lines("actuator") == ["stopped=True forward=0"]
+
+
+class Stranger:
+    """Knows the key of the base, which does not know its own; knocks until it is refused."""
+
+    def __init__(self, folder, base):
+        self._ring = KeyRing(folder / "stranger")
+        self._ring.create()
+        self._ring.trust("base", key_text(base.ring.own().public))
+        self.key = key_text(self._ring.own().public)
+        self._context = zmq.Context()
+
+    def knock(self, kind, address):
+        self._socket = self._context.socket(kind)
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+        connect(self._socket, address, self._ring, "base")
+
+    def wait(self):
+        assert self._monitor.poll(30_000)
+
+    def leave(self):
+        self._socket.disable_monitor()
+        self._monitor.close()
+        self._socket.close(linger=0)
+        self._context.term()
+
+
+@pytest.fixture
+def stranger(hosts, tmp_path):
+    stranger = Stranger(tmp_path, hosts[0])
+    yield stranger
+    stranger.leave()
+
+
+def test_a_stranger_at_an_edge_is_refused_counted_and_told_in_the_summary(graph, hosts, stranger):
     base, robot = hosts
-    stranger = KeyRing(tmp_path / "stranger")
-    stranger.create()
-    stranger.trust("base", key_text(base.ring.own().public))
-    context = zmq.Context()
-    knocking = context.socket(zmq.PUSH)
     resolved = load_graph(str(graph))
     (index,) = (i for i, e in enumerate(resolved.edges) if str(e).endswith("relay.command"))
-    monitor = knocking.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
-    connect(knocking, resolved.hosts["base"].edge_address(index), stranger, "base")
+    stranger.knock(zmq.PUSH, resolved.hosts["base"].edge_address(index))
     robot.begin(graph)
     base.begin(graph)
-    assert monitor.poll(30_000)
+    stranger.wait()
     base.stop.set()
     ended = base.end()
     robot.end()
-    knocking.disable_monitor()
-    monitor.close()
-    knocking.close(linger=0)
-    context.term()
     report = ended.reports["relay"]
     assert report.gauges["peers_refused"] >= 1
-    assert any(key_text(stranger.own().public) in alert for alert in report.alerts)
+    assert any(stranger.key in alert for alert in report.alerts)
+
+
+def test_a_stranger_at_the_host_link_is_told_with_its_key_in_status_and_summary(
+    graph, hosts, stranger
+):
+    base, _ = hosts
+    resolved = load_graph(str(graph))
+    stranger.knock(zmq.DEALER, resolved.hosts["base"].link_address())
+    base.begin(graph)
+    stranger.wait()
+    base.stop.set()
+    ended = base.end()
+    (alert,) = base.board.status().supervisor_alerts
+    assert alert.startswith("host link: refused an unknown peer at 127.0.0.1")
+    assert stranger.key in alert
+    options = RunOptions(seconds=None, seed=0, lockstep=False, run_dir=base.run_dir)
+    summary = summarise(part_of(resolved, "base"), options, ended)
+    assert summary["alerts"][0] == f"supervisor: {alert}"
 
 
 def test_an_interrupt_while_a_host_is_still_missing_ends_the_waiting(graph, hosts):

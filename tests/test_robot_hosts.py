@@ -97,6 +97,7 @@ class Talk:
     def __init__(self, folder, graph):
         self.context, self.other_context = zmq.Context(), zmq.Context()
         self.told = {"base": [], "robot": []}
+        self.alerts = {"base": [], "robot": []}
         self.rings = {name: KeyRing(folder / name) for name in self.told}
         for ring in self.rings.values():
             ring.create()
@@ -107,7 +108,12 @@ class Talk:
 
     def join(self, name, context, graph=None):
         self.links[name] = HostLink(
-            context, graph or self.graph, name, self.rings[name], self.told[name].append
+            context,
+            graph or self.graph,
+            name,
+            self.rings[name],
+            self.told[name].append,
+            self.alerts[name].append,
         )
         return self.links[name]
 

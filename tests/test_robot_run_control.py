@@ -7,11 +7,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+from io import StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
 import zmq
+from rich.console import Console
 
 from robot.cli import main
 from robot.commands.top import picture
@@ -161,6 +163,21 @@ def test_status_puts_both_ends_of_an_edge_side_by_side(client, board):
     assert not status.stopping
 
 
+def test_top_shows_the_newest_alerts_of_the_supervisor_beside_those_of_the_nodes(client, board):
+    for n in range(20):
+        board.alert(f"node 'relay': restart {n}; {EDGE}: sent {n}, taken 3")
+    told = ("it is cold", "supervisor: node 'relay': restart 19; " + f"{EDGE}: sent 19, taken 3")
+    board.note("ticker", Vitals(_telemetry(), told))
+    status = client.status()
+    assert status.alerts == ("ticker: it is cold",)
+    screen = Console(width=200, file=StringIO())
+    screen.print(picture(status))
+    shown = [line.strip() for line in screen.file.getvalue().splitlines() if line.startswith("!")]
+    assert shown == ["! ticker: it is cold"] + [
+        f"! supervisor: node 'relay': restart {n}; {EDGE}: sent {n}, taken 3" for n in range(15, 20)
+    ]
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"\xc1", msgspec.msgpack.encode({"type": "arm"}), msgspec.msgpack.encode([1])]
 )
@@ -190,8 +207,10 @@ def test_a_run_tells_of_each_node_and_ends_in_order_when_asked(
     results = []
     with controllable(board, graph.name, tmp_path) as control:
 
+        def stop():
+            return control.stop_asked
+
         def run():
-            stop = lambda: control.stop_asked  # noqa: E731
             if in_process:
                 result = run_in_process(
                     graph, options, board.progress, stop, lambda *_: None, board.note

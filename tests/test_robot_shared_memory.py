@@ -95,6 +95,23 @@ def test_another_process_reads_the_array_in_place_and_cannot_write_it(ends, chil
     assert (writer.ring.counts.shared, writer.ring.counts.no_slot) == (1, 0)
 
 
+def test_slots_and_leases_are_their_owners_alone_whatever_the_umask(ends, folder):
+    umask = os.umask(0)
+    try:
+        reader, writer = ends(Reader), ends(Writer)
+        writer.send(image(1))
+    finally:
+        os.umask(umask)
+    assert reader.take()[1]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    files = [path for path in folder.iterdir() if not path.is_socket()]
+    assert any(path.suffix == ".segment" for path in files)
+    assert len(files) > 1  # the leases too
+    assert {path.name: path.stat().st_mode & 0o777 for path in files} == {
+        path.name: 0o600 for path in files
+    }
+
+
 def test_an_array_filled_in_place_is_read_from_the_memory_it_was_filled_in(ends):
     reader, writer = ends(Reader), ends(Writer)
     loaned = writer.ring.loan(SHAPE, "uint8")

@@ -14,10 +14,10 @@ from perception.quantities import InputError
 from robot.counters import Counters
 from robot.executor import RunOptions, run_in_process
 from robot.graph import load_graph
+from robot.launch import Launch
 from robot.record import LogReader
 from robot.summary import summarise
 from robot.supervisor import STOP_TIMEOUT_S
-from robot.worker import Launch
 
 
 def _records(run_dir):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from perception.tables import ChoiceError
-from sim.textures import TEXTURES, Canvas, draw_texture
+from sim.canvas import Canvas
+from sim.textures import TEXTURES, draw_texture
 
 CANVAS = Canvas(height_m=1.6, width_m=2.0, px_per_m=96)
 

@@ -105,7 +105,7 @@ class TellingActuator(ActuatorNode):
     def close(self):
         super().close()
         state = self._driver.read(0)
-        print(f"stopped={state.stopped} forward={state.values[0]:g}", flush=True)  # noqa: T201
+        print(f"stopped={state.stopped} forward={state.values[0]:g}", flush=True)  # noqa: T201 - tests read it
 
 
 class Watcher(Node[NoConfig]):

@@ -114,9 +114,11 @@ class Run:
                 with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no result
                     return run_in_process(graph, options, progress, should_stop, say, board.note)
             if self.host is not None:
-                supervisor = HostSupervisor(graph, self.host, self.set, options, say, board.note)
+                supervisor = HostSupervisor(
+                    graph, self.host, self.set, options, say, board.note, board.alert
+                )
             else:
-                supervisor = Supervisor(graph, self.set, options, say, board.note)
+                supervisor = Supervisor(graph, self.set, options, say, board.note, board.alert)
             return supervisor.run(progress, should_stop)
 
 
@@ -125,7 +127,7 @@ def _conclude(
 ) -> int:
     """Writes summary and pictures, tells the user, and says how it ended."""
     run_dir = options.run_dir
-    assert run_dir is not None  # noqa: S101
+    assert run_dir is not None  # noqa: S101 - the command gives every run a folder
     summary = summarise(graph, options, result)
     if as_json:
         sys.stdout.write(json.dumps({**summary, "run_dir": str(run_dir)}) + "\n")

@@ -19,7 +19,7 @@ from robot.run_registry import RunEntry, find_run
 from robot.run_status import EdgeStatus, NodeStatus, RunStatus
 
 PERIOD_S = 1.0  # nodes speak once a second
-SHOWN_ALERTS = 5
+SHOWN_ALERTS = 5  # of the nodes, and as many of the supervisor
 MISSING = "-"
 
 
@@ -100,8 +100,12 @@ def picture(status: RunStatus) -> Group:
         f"{status.graph} (process {status.pid}, {status.clock} clock{where}): "
         f"{status.run_seconds:.1f} s{stopping}"
     )
-    alerts = [Text(f"! {text}", style="yellow") for text in status.alerts[-SHOWN_ALERTS:]]
-    return Group(Text(title, style="bold"), _nodes(status), _edges(status), *alerts)
+    said = [Text(f"! {text}", style="yellow") for text in status.alerts[-SHOWN_ALERTS:]]
+    found = [
+        Text(f"! supervisor: {text}", style="red")
+        for text in status.supervisor_alerts[-SHOWN_ALERTS:]
+    ]
+    return Group(Text(title, style="bold"), _nodes(status), _edges(status), *said, *found)
 
 
 def _nodes(status: RunStatus) -> Table:

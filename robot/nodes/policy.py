@@ -51,11 +51,12 @@ class PolicyNode(Node[PolicyNodeConfig]):
         self._previous = action + self._rng.normal(size=len(action)) * self._noise
         values = tuple(float(value) for value in self._previous)
         command = Command(captured_ns=reading.captured_ns, valid=reading.valid, values=values)
+        arrays: dict[str, Any] = {tensor.name: seen[tensor.name] for tensor in OBSERVATION}
         record = PolicyObservation(
             captured_ns=reading.captured_ns,
             valid=reading.valid,
             action=action.astype(np.float32),
-            **{tensor.name: seen[tensor.name] for tensor in OBSERVATION},  # pyright: ignore[reportArgumentType]
+            **arrays,
         )
         return [("command", command), ("observation", record)]
 

@@ -28,7 +28,7 @@ def main() -> None:
             if result.failures:
                 raise SystemExit(str(result.failures))
             path = shutil.copy(Path(folder) / "log.mcap", HERE / f"{clock}.mcap")
-        print(path, Path(path).stat().st_size, "bytes")  # noqa: T201
+        print(path, Path(path).stat().st_size, "bytes")  # noqa: T201 - it is run by hand
 
 
 if __name__ == "__main__":
