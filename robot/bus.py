@@ -19,7 +19,7 @@ from robot.graph import Edge
 from robot.keys import KeyRing
 from robot.ring_reader import RingReader
 from robot.ring_writer import Placed, RingWriter
-from robot.shared_memory import MIN_BYTES, NOTICE
+from robot.shared_memory import NOTICE
 from robot.wire import MAX_ARRAY_BYTES, Frames, WireError, pack, unpack
 
 IN_FLIGHT = 4  # messages a latest edge may hold in the sockets before the writer counts a drop
