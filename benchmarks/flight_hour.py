@@ -119,7 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     path = args.judge or args.out
     try:
         if args.judge is None:
-            print(f"about {args.seconds / 60 + 0.5:.1f} min", flush=True)
+            print(f"takes about {args.seconds / 60 + 0.5:.1f} min", flush=True)
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the flight too
             fly(args.graph, args.seconds, args.seed, args.every, path)
         watched = msgspec.json.decode(path.read_bytes(), type=Watched)
         verdicts = judge(watched)

@@ -68,7 +68,7 @@ def main() -> None:
     plan = Plan(arguments.sizes, arguments.messages, arguments.rounds, arguments.idle)
     rows = Rows(arguments.out, plan, wanted, again=arguments.again)
     if missing_sizes := rows.missing():
-        print(f"about {plan.minutes(len(missing_sizes), len(wanted)):.0f} min", flush=True)
+        print(f"takes about {plan.minutes(len(missing_sizes), len(wanted)):.0f} min", flush=True)
         missing = install_peers({row.package for row in wanted.values() if row.package})
         with benchmark_folder() as folder:
             measure(folder, wanted, missing, plan, rows)
