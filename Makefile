@@ -54,10 +54,12 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.sad_speed --out docs/results/sad_speed.json
 	$(BIN)/python -m benchmarks.machine_speed --out docs/results/machine_speed.json
 	$(BIN)/python -m benchmarks.messaging --out docs/results/messaging.json
+	$(BIN)/python -m benchmarks.messaging --table hosts --out docs/results/messaging_hosts.json
 	$(BIN)/python -m benchmarks.caterpillar --out docs/results/caterpillar.json
 	$(BIN)/python -m benchmarks.room_flight --pilot reflex blind
 	$(BIN)/python -m benchmarks.replay_study
 	$(BIN)/python -m benchmarks.kill_study
+	$(BIN)/python -m benchmarks.flight_hour
 	$(BIN)/python examples/clone_pilot.py --out runs/clone.onnx
 	$(BIN)/python -m benchmarks.room_flight --pilot clone constant --package runs/clone.onnx
 

@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100.0, help="messages per second")
     parser.add_argument("--out", type=Path, help="write JSON here, and a table beside it")
     arguments = parser.parse_args()
+    print(f"takes about {arguments.seconds / 60 + 0.5:.1f} min", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         feet, lost = crawl(Path(folder), arguments.seconds, arguments.rate)
     table = table_of(feet, lost)

@@ -46,6 +46,7 @@ ACTING = ("simulator", "stereo", "policy", "actuator")
 VICTIMS = (*ACTING, "recorder", "supervisor")
 KILLS, STOPS = 200, 40
 FLIGHT_S = (2.0, 6.0)  # from the first movement to the fault
+CELL_S = 14.0  # what a cell takes on an idle machine of two cores
 START_S, END_S = 120.0, 30.0  # how long a run may take to begin and to end
 LEFT_AFTER_S = 2.0
 ASKED_MS = {"SIGKILL": 100.0, "SIGSTOP": 300.0}
@@ -102,12 +103,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     graph = load_graph(GRAPH)
     ROWS.mkdir(parents=True, exist_ok=True)
-    for name in args.cells:
-        cell = CELLS[name]
-        if args.again or not _done(cell, graph):
-            row = measure(cell, graph)
-            cell.row.write_text(json.dumps(row, indent=2) + "\n")
-            print(f"{name}: {row['victim']}, safe after {row['safe_ms']:.1f} ms", flush=True)
+    cells = [c for c in map(CELLS.__getitem__, args.cells) if args.again or not _done(c, graph)]
+    print(f"{len(cells)} cells; takes about {len(cells) * CELL_S / 60:.1f} min", flush=True)
+    for cell in cells:
+        row = measure(cell, graph)
+        cell.row.write_text(json.dumps(row, indent=2) + "\n")
+        print(f"{cell.name}: {row['victim']}, safe after {row['safe_ms']:.1f} ms", flush=True)
     Path(f"{ROWS}.md").write_text(table())
     print(table())
     return 0

@@ -1,12 +1,16 @@
 """Latency from a NumPy frame in one process to a NumPy view in another, ours beside its peers.
 
     python -m benchmarks.messaging [--messages 2000] [--rounds 20] [--out FILE.json]
+    python -m benchmarks.messaging --table hosts --out docs/results/messaging_hosts.json
 
 Frames of 64 B to 6.2 MB at 100 Hz. All transports are up during the whole run and take turns, so
 that a slow moment of the machine hits all of them. A frame's age ends when the receiver has touched
 every page of it. The peers are installed into an environment of their own, ``benchmarks/.peers/``;
 one that cannot be had is named in the table. The CPU share of each idle receiver is measured
 before the first frame is sent.
+
+The table ``hosts`` sets plain TCP against CURVE. With ``--out`` each size is a small JSON row in a
+folder beside the file, written at once; a run that is interrupted goes on where it stopped.
 """
 
 import argparse
@@ -24,14 +28,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.messaging_hosts import BETWEEN_HOSTS
 from benchmarks.messaging_transports import LARGEST, TRANSPORTS, Transport
-from benchmarks.results import write_result
+from benchmarks.results import commit, hardware, write_result
 from robot.run_folder import RunFolder
 
+TABLES = {"peers": TRANSPORTS, "hosts": BETWEEN_HOSTS}
 SIZES = {"64 B": 64, "10 kB": 10_000, "57.6 kB": 57_600, "0.92 MB": 921_600, "6.2 MB": LARGEST}
 RATE_HZ = 100.0
 WARM_UP = 10  # frames per size and transport that do not count
 START_S = 60.0
+SILENCE_S = 2.0  # after it, frames that have not come are lost
+PORTS = 5  # one for each transport over TCP
 ROOT = Path(__file__).parents[1]
 PEERS = Path(__file__).parent / ".peers"
 PACKAGES = {  # by the name that a transport asks for
@@ -45,21 +53,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--messages", type=int, default=2000, help="per size and transport")
     parser.add_argument("--rounds", type=int, default=20, help="turns that each transport takes")
-    parser.add_argument("--transports", nargs="*", choices=TRANSPORTS, default=list(TRANSPORTS))
+    parser.add_argument("--table", choices=TABLES, default="peers", help="which comparison")
+    parser.add_argument("--transports", nargs="*", metavar="NAME", help="only these of the table")
     parser.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES))
     parser.add_argument("--idle", type=float, default=5.0, help="seconds to watch idle receivers")
-    parser.add_argument("--out", type=Path, help="write JSON here, and a table beside it")
+    parser.add_argument("--again", action="store_true", help="measure also what has a row")
+    parser.add_argument("--out", type=Path, help="write JSON here, rows and a table beside it")
     arguments = parser.parse_args()
-    wanted = {name: TRANSPORTS[name] for name in arguments.transports}
-    missing = install_peers({row.package for row in wanted.values() if row.package})
-    with benchmark_folder() as folder:
-        plan = Plan(arguments.sizes, arguments.messages, arguments.rounds, arguments.idle)
-        numbers = measure(folder, wanted, missing, plan)
-    table = table_of(numbers)
-    print(table)
+    table = TABLES[arguments.table]
+    names = arguments.transports or list(table)
+    if unknown := set(names) - set(table):
+        parser.error(f"no transport {', '.join(unknown)}; there are: {', '.join(table)}")
+    wanted = {name: table[name] for name in names}
+    plan = Plan(arguments.sizes, arguments.messages, arguments.rounds, arguments.idle)
+    rows = Rows(arguments.out, plan, wanted, again=arguments.again)
+    if missing_sizes := rows.missing():
+        print(f"takes about {plan.minutes(len(missing_sizes), len(wanted)):.0f} min", flush=True)
+        missing = install_peers({row.package for row in wanted.values() if row.package})
+        with benchmark_folder() as folder:
+            measure(folder, wanted, missing, plan, rows)
+    numbers = rows.numbers()
+    text = table_of(numbers)
+    print(text)
     if arguments.out:
         write_result(arguments.out, numbers)
-        arguments.out.with_suffix(".table.md").write_text(table + "\n")
+        arguments.out.with_suffix(".table.md").write_text(text + "\n")
 
 
 def install_peers(packages: set[str]) -> dict[str, str]:
@@ -86,10 +104,10 @@ def pip(python: Path, *requirements: str) -> str:
 
 @contextmanager
 def benchmark_folder() -> Iterator[Path]:
-    """A 0700 folder for sockets and shared memory, with two free ports noted in it."""
+    """A 0700 folder for sockets and shared memory, with free ports noted in it."""
     run = RunFolder()
     try:
-        probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(PORTS)]
         ports = [str(probe.getsockname()[1]) for probe in probes]
         for probe in probes:
             probe.close()
@@ -123,8 +141,15 @@ class Ends:
         self.receivers: dict[str, End] = {}
         self.failed: dict[str, str] = {}
         self._streams: list[Any] = []
+        self._numbers = 0
         for name, row in transports.items():
             self._start(name, row)
+
+    def reserve(self, count: int) -> int:
+        """The first of so many numbers for frames; none is given out twice."""
+        first = self._numbers
+        self._numbers += count
+        return first
 
     def _start(self, name: str, row: Transport) -> None:
         """Starts a transport; notes why it does not come up."""
@@ -221,11 +246,77 @@ class Plan(NamedTuple):
     idle_s: float
     """How long to watch idle receivers."""
 
+    @property
+    def turn(self) -> int:
+        """Frames in one turn."""
+        return self.messages // self.rounds
+
+    def minutes(self, sizes: int, transports: int) -> float:
+        """How long it takes where every transport keeps up."""
+        frames = self.turn * self.rounds + WARM_UP
+        return (sizes * transports * frames / RATE_HZ + self.idle_s) / 60
+
+
+class Rows:
+    """What is measured so far: one row per size, kept in files where there is a place for them."""
+
+    def __init__(
+        self, out: Path | None, plan: Plan, transports: dict[str, Transport], *, again: bool
+    ) -> None:
+        self._folder = out.with_suffix("") if out else None
+        self._plan = plan
+        self._key = {
+            "messages": plan.turn * plan.rounds,
+            "rounds": plan.rounds,
+            "rate_hz": RATE_HZ,
+            "titles": {name: row.title for name, row in transports.items()},
+        }
+        self._rows = {} if again else {s: row for s in plan.sizes if (row := self._read(s))}
+
+    def missing(self) -> list[str]:
+        """Sizes that have no row of this plan."""
+        return [size for size in self._plan.sizes if size not in self._rows]
+
+    def add(self, size: str, measured: dict[str, Any]) -> None:
+        """Keeps what was measured at one size."""
+        row = {**self._key, **measured, "commit": commit(), "hardware": hardware()}
+        self._rows[size] = row
+        if self._folder:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._path(self._folder, size).write_text(json.dumps(row, indent=2) + "\n")
+        print(f"{size}: done", flush=True)
+
+    def numbers(self) -> dict[str, Any]:
+        """All rows as one result; the idle CPU is that of the last start."""
+        rows = {size: self._rows[size] for size in self._plan.sizes}
+        last = list(rows.values())[-1]
+        return {
+            **self._key,
+            "age_us": {size: row["age_us"] for size, row in rows.items()},
+            "idle_receiver_cpu_percent": last["idle_receiver_cpu_percent"],
+            "absent": last["absent"],
+        }
+
+    def _read(self, size: str) -> dict[str, Any] | None:
+        """A row of the same plan."""
+        if self._folder is None or not (path := self._path(self._folder, size)).is_file():
+            return None
+        row = json.loads(path.read_text())
+        return row if all(row[key] == value for key, value in self._key.items()) else None
+
+    @staticmethod
+    def _path(folder: Path, size: str) -> Path:
+        return folder / f"{size.replace(' ', '_')}.json"
+
 
 def measure(
-    folder: Path, transports: dict[str, Transport], missing: dict[str, str], plan: Plan
-) -> dict[str, Any]:
-    """Ages by size and transport, idle CPU, and who is missing."""
+    folder: Path,
+    transports: dict[str, Transport],
+    missing: dict[str, str],
+    plan: Plan,
+    rows: Rows,
+) -> None:
+    """Ages by size and transport, idle CPU, and who is missing, for each size without a row."""
     there = {name: row for name, row in transports.items() if row.package not in missing}
     absent = {
         name: f"not installed: {missing[row.package]}"
@@ -237,38 +328,35 @@ def measure(
         running = [name for name in there if name not in ends.failed]
         pids = {name: ends.receivers[name].pid for name in running}
         idle = idle_cpu_percent(pids, plan.idle_s)
-        ages = {label: in_turns(ends, running, SIZES[label], plan) for label in plan.sizes}
+        about = {"idle_receiver_cpu_percent": idle, "absent": {**absent, **ends.failed}}
+        for label in rows.missing():
+            rows.add(label, {"age_us": in_turns(ends, running, SIZES[label], plan), **about})
     finally:
         ends.close()
-    return {
-        "messages": plan.messages // plan.rounds * plan.rounds,
-        "rate_hz": RATE_HZ,
-        "age_us": ages,
-        "idle_receiver_cpu_percent": idle,
-        "absent": {**absent, **ends.failed},
-        "titles": {name: row.title for name, row in transports.items()},
-    }
 
 
 def in_turns(ends: Ends, names: list[str], size: int, plan: Plan) -> dict[str, Any]:
     """Percentiles of all transports at one size."""
     for name in names:
         burst(ends, name, size, WARM_UP)
-    count = plan.messages // plan.rounds
     ages: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(plan.rounds):
         for name in names:
-            ages[name] += burst(ends, name, size, count)
-    return {name: spread(taken, count * plan.rounds) for name, taken in ages.items()}
+            ages[name] += burst(ends, name, size, plan.turn)
+    return {name: spread(taken, plan.turn * plan.rounds) for name, taken in ages.items()}
 
 
 def burst(ends: Ends, name: str, size: int, count: int) -> list[float]:
-    """Has one transport send ``count`` frames; the ages (us) of those that came within 2 s."""
-    ends.senders[name].ask({"size": size, "count": count, "rate_hz": RATE_HZ})
+    """Has one transport send ``count`` frames; the ages (us) of those that came."""
+    first = ends.reserve(count)
+    order = {"size": size, "first": first, "count": count, "rate_hz": RATE_HZ}
+    ends.senders[name].ask(order)
     ages: dict[int, float] = {}
-    deadline = time.monotonic() + 2.0
+    deadline = time.monotonic() + SILENCE_S
     while len(ages) < count and time.monotonic() < deadline:
-        ages.update(ends.receivers[name].ask("hand over"))
+        if came := dict(ends.receivers[name].ask("hand over")):
+            deadline = time.monotonic() + SILENCE_S
+        ages |= {number: age for number, age in came.items() if number >= first}
         time.sleep(0.01)
     return list(ages.values())
 

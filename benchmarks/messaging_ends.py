@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from benchmarks.messaging_hosts import BETWEEN_HOSTS
 from benchmarks.messaging_transports import TRANSPORTS, Receiver, Sender
 
 PAGE = 4096  # bytes
@@ -31,7 +32,7 @@ def main() -> None:
     control = socket.socket(socket.AF_UNIX)
     control.connect(str(folder / "control"))
     stream = control.makefile("rw")
-    row = TRANSPORTS[transport]
+    row = (TRANSPORTS | BETWEEN_HOSTS)[transport]
     if role == "send":
         sender = row.sender(folder)
         tell(stream, {"role": role, "transport": transport, "pid": os.getpid()})
@@ -56,7 +57,7 @@ def obey(sender: Sender, stream: IO[str]) -> None:
         order = json.loads(line)
         period_ns = round(1e9 / order["rate_hz"])
         next_ns = time.monotonic_ns()
-        for number in range(order["count"]):
+        for number in range(order["first"], order["first"] + order["count"]):
             send_one(sender, order["size"], number)
             next_ns += period_ns
             time.sleep(max(0, next_ns - time.monotonic_ns()) / 1e9)

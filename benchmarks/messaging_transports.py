@@ -51,17 +51,9 @@ class OwnArray:
 def our_edge() -> Any:
     """Message type and edge of our own transport."""
     from types import SimpleNamespace
-    from typing import Annotated
 
-    from numpy.typing import NDArray
-
+    from benchmarks.messaging_nodes import Frame
     from robot.edges import parse_policy
-    from robot.messages import ArraySpec, Message
-
-    class Frame(Message, frozen=True, kw_only=True):
-        """One image."""
-
-        pixels: Annotated[NDArray[np.uint8], ArraySpec("uint8", 1)]
 
     return SimpleNamespace(policy=parse_policy(f"queue({QUEUE})"), type=Frame)
 
@@ -69,23 +61,28 @@ def our_edge() -> Any:
 class OursSender(OwnArray):
     """An edge as a node's process writes it."""
 
-    name = "e0"
-
     def __init__(self, folder: Path) -> None:
-        import zmq
-
-        from robot.bus import EdgeWriter, edge_address, wrap
-        from robot.ring_writer import RingWriter
+        from robot.bus import wrap
         from robot.wire import encode
 
         self._edge = our_edge()
+        self._ring: Any = None
+        self._writer = self._open(folder)
+        self._encode, self._wrap = encode, wrap
+        self._seq = 0
+
+    def _open(self, folder: Path) -> Any:
+        """The writer's end."""
+        import zmq
+
+        from robot.bus import EdgeWriter, edge_address
+        from robot.ring_writer import RingWriter
+
         self._ring = RingWriter(folder, "r0", ["e0"])
-        self._writer = EdgeWriter(
+        return EdgeWriter(
             zmq.Context(), edge_address(folder, 0), self._edge, lossless=False, name="e0",
             ring=self._ring,
         )  # fmt: skip
-        self._encode, self._wrap = encode, wrap
-        self._seq = 0
 
     def send(self, frame: Pixels) -> None:
         message = self._edge.type(captured_ns=0, seq=self._seq, pixels=frame)
@@ -107,21 +104,36 @@ class OursReceiver:
     def __init__(self, folder: Path) -> None:
         import zmq
 
-        from robot.bus import EdgeReader, edge_address
-        from robot.ring_reader import RingReader
         from robot.wire import decode
 
         self._edge = our_edge()
-        ring = RingReader(folder, "r0", "e0")
-        self._reader = EdgeReader(zmq.Context(), edge_address(folder, 0), self._edge, ring=ring)
+        self._reader = self._open(folder)
         self._decode = decode
         self._poller = zmq.Poller()
         self._poller.register(self._reader.socket, zmq.POLLIN)
 
-    def receive(self) -> Pixels:
+    def _open(self, folder: Path) -> Any:
+        """The reader's end."""
+        import zmq
+
+        from robot.bus import EdgeReader, edge_address
+        from robot.ring_reader import RingReader
+
+        ring = RingReader(folder, "r0", "e0")
+        return EdgeReader(zmq.Context(), edge_address(folder, 0), self._edge, ring=ring)
+
+    def _wait(self) -> None:
+        """Until something has come."""
+        self._poller.poll()
+
+    def _frames(self) -> Any:
+        """The frames of the next message."""
         while (frames := self._reader.receive()) is None:
-            self._poller.poll()
-        return self._decode(self._edge.type, frames).pixels
+            self._wait()
+        return frames
+
+    def receive(self) -> Pixels:
+        return self._decode(self._edge.type, self._frames()).pixels
 
 
 class ZmqSender(OwnArray):
@@ -150,6 +162,21 @@ class ZmqReceiver:
 
     def receive(self) -> Pixels:
         return np.frombuffer(self._socket.recv(), np.uint8)
+
+
+class ZmqPollReceiver(ZmqReceiver):
+    """Raw pyzmq behind a poller, as whoever has several sockets must read, and as ours does."""
+
+    def __init__(self, folder: Path) -> None:
+        import zmq
+
+        super().__init__(folder)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+
+    def receive(self) -> Pixels:
+        self._poller.poll()
+        return super().receive()
 
 
 class ZmqTcpSender(ZmqSender):
@@ -327,6 +354,7 @@ TRANSPORTS: dict[str, Transport] = {
     "ours": Transport("reflexarc, own array", OursSender, OursReceiver),
     "ours_loan": Transport("reflexarc, loaned slot", OursLoanSender, OursReceiver),
     "zmq_ipc": Transport("pyzmq ipc", ZmqSender, ZmqReceiver),
+    "zmq_poll": Transport("pyzmq ipc behind a poller", ZmqSender, ZmqPollReceiver),
     "zmq_tcp": Transport("pyzmq tcp", ZmqTcpSender, ZmqTcpReceiver),
     "zenoh": Transport("zenoh", ZenohSender, ZenohReceiver, "eclipse-zenoh"),
     "iceoryx2": Transport("iceoryx2, own array", IceoryxSender, IceoryxReceiver, "iceoryx2"),

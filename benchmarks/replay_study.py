@@ -31,6 +31,7 @@ from robot.validation import validate
 from robot.wire import pack
 
 RESULTS = Path("docs/results")
+START_S, PACE = 4.0, 3.0  # a replay's process until it begins; its seconds of log per second
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     digest = hashlib.sha256(log.read_bytes()).hexdigest()[:16]
     rows = args.out / "replay"
     missing = [n for n in range(args.replays) if not _done(_row_path(rows, n), digest)]
+    minutes = len(missing) / args.jobs * (START_S + args.seconds / PACE) / 60
+    print(f"{len(missing)} replays; take about {minutes:.1f} min", flush=True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(args.jobs, mp_context=context, max_tasks_per_child=1) as pool:
         replays = [pool.submit(replay, n, log, digest, rows) for n in missing]

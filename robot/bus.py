@@ -9,8 +9,8 @@ frames either way. One more kind, the end marker, tells how many messages were s
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+import msgspec
 import zmq
 
 from robot.curve import bind, connect
@@ -19,7 +19,7 @@ from robot.graph import Edge
 from robot.keys import KeyRing
 from robot.ring_reader import RingReader
 from robot.ring_writer import Placed, RingWriter
-from robot.shared_memory import MIN_BYTES, NOTICE
+from robot.shared_memory import NOTICE
 from robot.wire import MAX_ARRAY_BYTES, Frames, WireError, pack, unpack
 
 IN_FLIGHT = 4  # messages a latest edge may hold in the sockets before the writer counts a drop
@@ -27,6 +27,7 @@ LOSSLESS_WAIT_MS = 100  # between two looks, in lockstep, at whether the reader 
 PACKED_BYTES = 32_000  # below this one part that holds all frames is quicker than several
 _PACKED = b"\x01"  # begins a part that holds all frames; no msgpack map does so
 _END = b"end"
+_NO_MESSAGE = (NOTICE, _END)
 
 
 def edge_address(folder: Path, index: int) -> str:
@@ -50,16 +51,20 @@ def high_water_mark(policy: EdgePolicy) -> int:
     return IN_FLIGHT if policy.keep is Keep.LATEST else policy.depth
 
 
-class Parcel(NamedTuple):
+class Parcel(msgspec.Struct, frozen=True):
     """One message on its way to all readers of its port."""
 
     frames: Frames
     """Header and buffers; a buffer that was placed is the slot's own memory."""
     placed: Sequence[Placed | None] = ()
     """Per buffer its slot, which it keeps as long as this object lives; empty: all is inline."""
+    record: bytes = b""
+    """All frames of a small message in one part, packed once for all edges; else empty."""
 
     def kept(self) -> "Parcel":
         """The same, good even when the node changes its arrays."""
+        if self.record:
+            return self
         slots = self.placed or [None] * (len(self.frames) - 1)
         buffers = [f if slot else bytes(f) for f, slot in zip(self.frames[1:], slots, strict=True)]
         return Parcel([self.frames[0], *buffers], self.placed)
@@ -67,13 +72,23 @@ class Parcel(NamedTuple):
 
 def wrap(frames: Frames, ring: RingWriter | None = None) -> Parcel:
     """A message with its large arrays put into shared memory, once for all edges."""
-    if ring is None or max(map(len, frames)) < MIN_BYTES:
+    if record := _packed(frames):
+        return Parcel(frames, (), record)
+    if ring is None:
         return Parcel(frames)
     placed = [ring.place(buffer) for buffer in frames[1:]]
     if not any(placed):
         return Parcel(frames)
     buffers = [p.buffer if p else f for f, p in zip(frames[1:], placed, strict=True)]
     return Parcel([frames[0], *buffers], placed)
+
+
+def _packed(frames: Frames) -> bytes:
+    """The one part that holds all frames; empty where they are too large for that."""
+    size = 0
+    for frame in frames:
+        size += len(frame)
+    return pack(frames, _PACKED) if size < PACKED_BYTES else b""
 
 
 class EdgeWriter:
@@ -147,12 +162,12 @@ class EdgeWriter:
         leased = None
         if self._ring and parcel.placed:
             leased = self._ring.lease(self._name, parcel.frames, parcel.placed)
-        parts = leased or parcel.frames
+        record = _packed(leased) if leased else parcel.record
         try:
-            if sum(map(len, parts)) < PACKED_BYTES:
-                self.socket.send(_PACKED + pack(parts), zmq.DONTWAIT)
+            if record:
+                self.socket.send(record, zmq.DONTWAIT)
             else:
-                self.socket.send_multipart(parts, zmq.DONTWAIT)
+                self.socket.send_multipart(leased or parcel.frames, zmq.DONTWAIT)
         except zmq.Again:
             if self._ring and leased:
                 self._ring.take_back(self._name, parcel.placed)
@@ -193,6 +208,8 @@ class EdgeReader:
             except zmq.Again:
                 return None
             frames = self._frames(first)
+            if not frames[0].startswith(_NO_MESSAGE):
+                return frames
             if frames[0] == _END:
                 self.sent = parse_end(frames)
                 return None
@@ -214,7 +231,7 @@ class EdgeReader:
         """All frames of the message that begins with ``first``."""
         if not first.startswith(_PACKED):
             return [first, *self._rest()]
-        frames = unpack(first[len(_PACKED) :])
+        frames = unpack(first, len(_PACKED))
         if not frames:
             raise WireError("a message of no frames")
         return frames

@@ -20,11 +20,12 @@ from mcap.exceptions import McapError
 from mcap.reader import make_reader
 from mcap.records import Channel, McapRecord, Metadata
 from mcap.records import Message as McapMessage
-from mcap.writer import CompressionType, Writer
+from mcap.writer import CompressionType
 
 from perception.quantities import InputError
 from robot.clock import SECOND_NS
 from robot.edges import Arrival
+from robot.log_index import LongWriter
 from robot.log_records import read_records
 from robot.messages import MESSAGES, Message
 from robot.views import View, views_of
@@ -123,7 +124,7 @@ class LogWriter:
     def __init__(self, stream: Sink, metadata: dict[str, str]) -> None:
         self._stream = stream
         output: Any = stream
-        self._writer = Writer(output, chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)
+        self._writer = LongWriter(output, chunk_size=CHUNK_BYTES, compression=CompressionType.LZ4)
         self._schemas: dict[str, int] = {}
         self._channels: dict[str, int] = {}
         self._metadata = metadata
@@ -170,6 +171,8 @@ class LogWriter:
             self._stream.close()
         except OSError as error:
             self._give_up(error)
+        finally:
+            self._writer.close()
 
     def _give_up(self, error: OSError) -> None:
         """Notes why nothing more is written; what sat in the unfinished chunk is lost."""

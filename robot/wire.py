@@ -2,12 +2,14 @@
 
 A message becomes a list of frames: a msgpack header, then one raw buffer per array. Buffers are
 never copied into the header, so a receiver gets read-only NumPy views on the bytes it received,
-and ``encode`` copies no array at all: its frames are views, good until the node changes the array.
+and ``encode`` copies no large array: its frames are views, good until the node changes the array.
 The same frames, packed into one record, are what the log keeps: the bytes on the wire are the
 truth.
+
+At a robot's rates a message finds the caches cold, where each further call of a C function costs
+some microseconds, not the tenth of one that a tight loop shows: few calls per message matter here.
 """
 
-import math
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -25,6 +27,7 @@ Frames = Sequence[Buffer]
 MAX_FRAMES = 16
 MAX_HEADER_BYTES = 1024 * 1024  # a header of small items takes some ten times that in memory
 MAX_ARRAY_BYTES = 256 * 1024 * 1024  # refuse before allocating: a 4K float image is 33 MB
+SMALL_BYTES = 4096  # up to this a copy of an array costs less than a view on it
 _LENGTH = struct.Struct("<I")
 _encode_header = msgspec.msgpack.Encoder().encode
 
@@ -46,6 +49,7 @@ class _Field(NamedTuple):
     name: str
     spec: ArraySpec
     dtype: np.dtype[Any]
+    item_bytes: int
 
 
 class _Layout(NamedTuple):
@@ -53,7 +57,7 @@ class _Layout(NamedTuple):
 
     arrays: tuple[_Field, ...]
     decode_header: Callable[[Buffer], msgspec.Struct]
-    """Checks all fields but the content of arrays."""
+    """Checks all fields but the content of arrays; without arrays this is the message."""
 
 
 @cache
@@ -71,6 +75,8 @@ def array_fields(kind: type[Message]) -> dict[str, ArraySpec]:
 def _layout(kind: type[Message]) -> _Layout:
     """The layout of a message type: in its header an array is a reference."""
     arrays = array_fields(kind)
+    if not arrays:
+        return _Layout((), msgspec.msgpack.Decoder(kind).decode)
     fields = [
         (f.name, _ArrayRef if f.name in arrays else f.type, f.default)
         for f in msgspec.structs.fields(kind)
@@ -81,32 +87,45 @@ def _layout(kind: type[Message]) -> _Layout:
         kw_only=True,
         forbid_unknown_fields=True,
     )
+    dtypes = {name: np.dtype(spec.dtype) for name, spec in arrays.items()}
     return _Layout(
-        tuple(_Field(name, spec, np.dtype(spec.dtype)) for name, spec in arrays.items()),
+        tuple(_Field(n, spec, dtypes[n], dtypes[n].itemsize) for n, spec in arrays.items()),
         msgspec.msgpack.Decoder(header).decode,
     )
 
 
 def encode(message: Message) -> Frames:
-    """Frames of one message: header, then a view on the buffer of each array field.
+    """Frames of one message: header, then the buffer of each array field, a view if it is large.
 
     Raises:
         WireError: an array is not of the dtype and number of axes that its field states.
     """
-    arrays: list[Buffer] = []
+    fields = _layout(type(message)).arrays
+    if not fields:
+        return [_encode_header(message)]
+    frames: list[Buffer] = [b""]
     header = msgspec.structs.asdict(message)
-    for name, spec, dtype in _layout(type(message)).arrays:
+    for name, spec, dtype, _ in fields:
         array = header[name]
-        if type(array) is not np.ndarray or not array.flags.c_contiguous:
+        if type(array) is not np.ndarray:
             array = np.ascontiguousarray(array)
-        if array.dtype != dtype or array.ndim != spec.ndim:
+        shape, found = array.shape, array.dtype
+        if len(shape) != spec.ndim or (found is not dtype and found != dtype):
             raise WireError(
                 f"{type(message).__name__}.{name}: expected {spec.dtype} with {spec.ndim} axes, "
-                f"got {array.dtype} with {array.ndim}"
+                f"got {found} with {len(shape)}"
             )
-        header[name] = _ArrayRef(spec.dtype, array.shape)
-        arrays.append(array.data.cast("B").toreadonly() if array.size else b"")
-    return [_encode_header(header), *arrays]
+        header[name] = (spec.dtype, shape)
+        frames.append(array.tobytes() if array.nbytes <= SMALL_BYTES else _view_of(array))
+    frames[0] = _encode_header(header)
+    return frames
+
+
+def _view_of(array: np.ndarray) -> memoryview:
+    """The bytes of a large array, in place where they are one block."""
+    if not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+    return array.data.cast("B").toreadonly()
 
 
 def snapshot(frames: Frames) -> Frames:
@@ -135,52 +154,57 @@ def decode(kind: type[Message], frames: Frames) -> Any:
         header = layout.decode_header(frames[0])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise WireError(f"{kind.__name__}: {error}") from error
+    if not layout.arrays:
+        return header
     fields = msgspec.structs.asdict(header)
-    for field, buffer in zip(layout.arrays, frames[1:], strict=True):
-        fields[field.name] = _view(kind, field, fields[field.name], buffer)
+    for i, field in enumerate(layout.arrays, 1):
+        fields[field.name] = _view(kind, field, fields[field.name], frames[i])
     return kind(**fields)
 
 
 def _view(kind: type[Message], field: _Field, ref: _ArrayRef, buffer: Buffer) -> np.ndarray:
     """A read-only array on ``buffer``, after the sizes were found to agree."""
-    name, spec, dtype = field
+    name, spec, dtype, size = field
     shape = ref.shape
-    if ref.dtype != spec.dtype or len(shape) != spec.ndim or min(shape) < 0:
+    fits = True
+    for length in shape:
+        fits = fits and 0 <= length <= MAX_ARRAY_BYTES
+        size *= length
+    if ref.dtype != spec.dtype or len(shape) != spec.ndim:
         raise WireError(
             f"{kind.__name__}.{name}: {ref.dtype}{list(shape)} is not {spec.dtype} "
             f"with {spec.ndim} axes"
         )
-    size = math.prod(shape) * dtype.itemsize
-    if max(size, *shape) > MAX_ARRAY_BYTES or size != len(buffer):
+    if not fits or size != len(buffer) or size > MAX_ARRAY_BYTES:
         raise WireError(
             f"{kind.__name__}.{name}: {len(buffer)} bytes do not fit {ref.dtype}{list(shape)}"
         )
     return np.ndarray(shape, dtype, buffer)
 
 
-def pack(frames: Frames) -> bytes:
-    """One record of several frames: each behind its length."""
-    parts: list[Buffer] = []
+def pack(frames: Frames, mark: bytes = b"") -> bytes:
+    """One record of several frames: each behind its length, all of them behind ``mark``."""
+    parts: list[Buffer] = [mark]
     for frame in frames:
         parts += (_LENGTH.pack(len(frame)), frame)
     return b"".join(parts)
 
 
-def unpack(record: bytes) -> list[bytes]:
-    """The frames of one record.
+def unpack(record: bytes, at: int = 0) -> list[bytes]:
+    """The frames of one record, which begin at byte ``at``.
 
     Raises:
         WireError: the lengths do not add up to the record.
     """
     frames: list[bytes] = []
-    at = 0
-    while at < len(record):
-        if len(frames) == MAX_FRAMES or at + _LENGTH.size > len(record):
+    end = len(record)
+    while at < end:
+        start = at + _LENGTH.size
+        if len(frames) == MAX_FRAMES or start > end:
             raise WireError("record is cut short or holds too many frames")
         (length,) = _LENGTH.unpack_from(record, at)
-        at += _LENGTH.size
-        if at + length > len(record):
+        at = start + length
+        if at > end:
             raise WireError("record is cut short")
-        frames.append(record[at : at + length])
-        at += length
+        frames.append(record[start:at])
     return frames

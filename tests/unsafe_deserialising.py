@@ -95,12 +95,19 @@ def _is(node: ast.AST | None, constant: bool) -> bool:
     return isinstance(node, ast.Constant) and node.value is constant
 
 
+def _sources(root: Path) -> Iterator[Path]:
+    """Python files below a folder; not in hidden folders, where environments of others live."""
+    for path in root.rglob("*.py"):
+        if not any(part.startswith(".") for part in path.relative_to(root).parts):
+            yield path
+
+
 def main(arguments: list[str]) -> int:
     """Prints the findings; 1 if there are any."""
     count = 0
     for argument in arguments:
         root = Path(argument)
-        for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
+        for path in sorted(_sources(root)) if root.is_dir() else [root]:
             for line, reason in findings(path.read_text(encoding="utf-8"), path.as_posix()):
                 sys.stdout.write(f"{path}:{line}: {reason}\n")
                 count += 1
