@@ -6,15 +6,24 @@ an approach: a run of frames in which the teacher or the student says obstacle.
 
 import math
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import NamedTuple
 
 
-class ApproachEvents(NamedTuple):
-    """Approaches by who noticed them."""
+class Approach(Enum):
+    """What became of one run."""
 
-    found: int  # the teacher said obstacle, and the student did in time
-    missed: int  # the teacher said obstacle, and the student did not, or too late
-    false_alarms: int  # only the student did
+    FOUND = "found"  # the teacher said obstacle, and the student did in time
+    MISSED = "missed"  # the teacher said obstacle, and the student did not, or too late
+    FALSE_ALARM = "false alarm"  # only the student did
+
+
+class ApproachEvents(NamedTuple):
+    """How many runs ended in which way."""
+
+    found: int
+    missed: int
+    false_alarms: int
 
 
 def approach_events(
@@ -28,57 +37,55 @@ def approach_events(
         join_frames: runs with fewer free frames between them are one.
         late_frames: a student that begins this many frames after the teacher has missed it.
     """
-    counter = EventCounter(join_frames, late_frames)
-    for by_teacher, by_student in zip(teacher, student, strict=True):
-        counter.step(by_teacher, by_student)
-    return counter.finish()
+    runs = ApproachRuns(join_frames, late_frames)
+    ends = [runs.step(*frame) for frame in zip(teacher, student, strict=True)]
+    return tally([*ends, runs.finish()])
 
 
-class EventCounter:
-    """The same frame by frame, for a robot in flight."""
+def tally(approaches: Iterable[Approach | None]) -> ApproachEvents:
+    """Counts approaches; None is none."""
+    ends = list(approaches)
+    return ApproachEvents(*(ends.count(kind) for kind in Approach))
+
+
+class ApproachRuns:
+    """Finds the runs frame by frame, for a robot in flight; see `approach_events`."""
 
     def __init__(self, join_frames: int = 3, late_frames: int = 5) -> None:
         self._join_frames, self._late_frames = join_frames, late_frames
-        self._found = self._missed = self._false_alarms = 0
-        self._free_frames = join_frames  # since anyone last said obstacle
         self._forget_run()
 
-    @property
-    def events(self) -> ApproachEvents:
-        """The runs that have ended."""
-        return ApproachEvents(self._found, self._missed, self._false_alarms)
-
-    def step(self, teacher: bool, student: bool) -> None:
-        """One frame."""
+    def step(self, teacher: bool, student: bool) -> Approach | None:
+        """One frame; what became of the run that it ends, if it ends one."""
         if teacher or student:
             self._free_frames = 0
-            self._frame += 1
-            if teacher and self._teacher_at is None:
-                self._teacher_at = self._frame
-            if student and self._student_at is None:
-                self._student_at = self._frame
-            return
-        if self._frame:
-            self._frame += 1
+        elif self._is_running:
             self._free_frames += 1
             if self._free_frames >= self._join_frames:
-                self.finish()
+                return self.finish()
+        if teacher and self._teacher_at is None:
+            self._teacher_at = self._frame
+        if student and self._student_at is None:
+            self._student_at = self._frame
+        self._frame += self._is_running
+        return None
 
-    def finish(self) -> ApproachEvents:
-        """Ends the run that is going on, if any, and returns all."""
-        if self._teacher_at is not None:
-            in_time = self._student_at is not None and (
-                self._student_at - self._teacher_at < self._late_frames
-            )
-            self._found += in_time
-            self._missed += not in_time
-        elif self._student_at is not None:
-            self._false_alarms += 1
+    def finish(self) -> Approach | None:
+        """Ends the run that is going on, if any: nothing more is known of it."""
+        teacher_at, student_at = self._teacher_at, self._student_at
         self._forget_run()
-        return self.events
+        if teacher_at is None:
+            return None if student_at is None else Approach.FALSE_ALARM
+        if student_at is None or student_at - teacher_at >= self._late_frames:
+            return Approach.MISSED
+        return Approach.FOUND
+
+    @property
+    def _is_running(self) -> bool:
+        return self._teacher_at is not None or self._student_at is not None
 
     def _forget_run(self) -> None:
-        self._frame = 0  # of the run
+        self._frame = self._free_frames = 0  # of the run
         self._teacher_at: int | None = None
         self._student_at: int | None = None
 

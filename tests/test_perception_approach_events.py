@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception.approach_events import ApproachEvents, EventCounter, approach_events, rate_bounds
+from perception.approach_events import (
+    ApproachEvents,
+    ApproachRuns,
+    approach_events,
+    rate_bounds,
+    tally,
+)
 
 
 def events(teacher, student, **options):
@@ -49,13 +55,12 @@ def test_free_frames_at_the_end_change_nothing(frames):
 
 @settings(max_examples=40)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))
-def test_a_run_is_counted_when_it_has_ended(frames):
-    counter = EventCounter()
-    for teacher, student in frames:
-        counter.step(teacher, student)
-    for _ in range(3):
-        counter.step(False, False)
-    assert counter.events == counter.finish()
+def test_a_run_is_told_once_when_three_free_frames_have_ended_it(frames):
+    runs = ApproachRuns()
+    ends = [runs.step(*frame) for frame in [*frames, *[(False, False)] * 3]]
+    assert runs.finish() is None
+    if frames:
+        assert tally(ends) == approach_events(*zip(*frames, strict=True))
 
 
 @pytest.mark.parametrize(
