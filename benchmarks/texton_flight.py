@@ -1,17 +1,16 @@
 """What textons learn from one flight: stereo teaches for 80 s and judges the 40 s after.
 
-    python -m benchmarks.texton_flight [--seeds 1 2 3] [--log runs/x/log.mcap]
-        [--flown ../shared/data/textons] [--out docs/results/texton_flight.json]
+    python -m benchmarks.texton_flight [--seeds 1 2 3] [--learn-seconds 80] [--judge-seconds 40]
+        [--log runs/x/log.mcap] [--flown FOLDER] [--out docs/results/texton_flight.json]
 
 Each seed is another room and another flight of `room_sim`, in lockstep; the teacher's proximity and
-the frames of the left camera are read from the log. The learning loop runs over the first 80 s
-with its defaults and, at their end, learns once more and chooses its threshold (the paper judges
-every 500 frames; 80 s are 800). Then everything is frozen. The 40 s after are estimated frame by
-frame, by the student with our dictionary (learned from every tenth of the first 800 frames), by
-the same with the authors' two dictionaries where their folder is given, and by a control that
-answers the mean of the first 80 s. "At equal TPR" lowers each threshold after the fact to
-the highest whole px that finds 95 % of the obstacles: what the estimate could do, not what
-the frozen threshold did.
+the frames of the left camera are read from the log. The student remembers the first part, learns
+at its end and chooses its threshold on it, each frame estimated without those around it. Then
+everything is frozen, and the second part is estimated frame by frame: by the student with our
+dictionary (learned from every tenth frame of the first part), by the same with the authors' two
+dictionaries where their folder is given, and by a control that answers the mean of the first part.
+"At equal TPR" takes, after the fact, the threshold that finds 95 % of the obstacles of the second
+part with the fewest false alarms: what the estimate could do, not what the frozen threshold did.
 """
 
 import argparse
@@ -37,7 +36,6 @@ from robot.messages import ProximityReading, StereoFrame
 from robot.record import LogReader
 
 OBSTACLE_PX = 8
-LEARN_S, JUDGE_S = 80.0, 40.0
 NS = 1_000_000_000
 
 
@@ -46,7 +44,7 @@ class Flight(NamedTuple):
 
     frames: list[GreyImage]
     teacher_px: FloatArray  # (n,), unsmoothed
-    learned: int  # frames of the first LEARN_S
+    learned: int  # frames of the first part
 
 
 def main() -> None:
@@ -54,12 +52,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="flights to make")
-    parser.add_argument("--log", type=Path, help="a log of 120 s to use instead")
+    parser.add_argument("--learn-seconds", type=float, default=80.0, help="of each flight")
+    parser.add_argument("--judge-seconds", type=float, default=40.0, help="after those")
+    parser.add_argument("--log", type=Path, help="a log to use instead; judged to its end")
     parser.add_argument("--flown", type=Path, help="folder of the authors' dictionaries")
     parser.add_argument("--out", type=Path, help="write the numbers as JSON here")
     args = parser.parse_args()
     rows = []
-    for name, flight in flights(args.log, args.seeds):
+    for name, flight in flights(args):
         for student, dictionary in dictionaries(flight, args.flown):
             rows.append({"flight": name, "student": student, **judge(flight, dictionary)})
             print(json.dumps(rows[-1]), flush=True)
@@ -70,19 +70,21 @@ def main() -> None:
         write_result(args.out, {"pooled": summary, "flights": rows})
 
 
-def flights(log: Path | None, seeds: list[int]) -> Iterator[tuple[str, Flight]]:
+def flights(args: argparse.Namespace) -> Iterator[tuple[str, Flight]]:
     """The given flight, or one new flight per seed."""
-    if log:
-        yield str(log), read_flight(log)
+    if args.log:
+        yield str(args.log), read_flight(args.log, args.learn_seconds)
         return
-    for seed in seeds:
+    seconds = args.learn_seconds + args.judge_seconds
+    for seed in args.seeds:
         with tempfile.TemporaryDirectory() as folder:
-            options = RunOptions(LEARN_S + JUDGE_S, seed, lockstep=True, run_dir=Path(folder))
+            options = RunOptions(seconds, seed, lockstep=True, run_dir=Path(folder))
             run_in_process(load_graph("room_sim"), options, lambda _: None, lambda: False, print)
-            yield f"room_sim seed {seed}", read_flight(Path(folder) / "log.mcap")
+            flight = read_flight(Path(folder) / "log.mcap", args.learn_seconds)
+        yield f"room_sim seed {seed}", flight
 
 
-def read_flight(log: Path) -> Flight:
+def read_flight(log: Path, learn_s: float) -> Flight:
     """Frames and readings of the same capture, in order of time."""
     frames: dict[int, GreyImage] = {}
     teacher_px: dict[int, float] = {}
@@ -92,7 +94,7 @@ def read_flight(log: Path) -> Flight:
         elif isinstance(message, ProximityReading):
             teacher_px[message.captured_ns] = message.proximity_px
     times_ns = sorted(frames.keys() & teacher_px.keys())
-    learned = sum(time_ns < times_ns[0] + LEARN_S * NS for time_ns in times_ns)
+    learned = sum(time_ns < times_ns[0] + learn_s * NS for time_ns in times_ns)
     values = np.array([teacher_px[time_ns] for time_ns in times_ns], np.float32)
     return Flight([frames[time_ns] for time_ns in times_ns], values, learned)
 
