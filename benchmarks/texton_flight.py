@@ -1,7 +1,7 @@
 """What textons learn from one flight: stereo teaches for 80 s and judges the 40 s after.
 
     python -m benchmarks.texton_flight [--seeds 1 2 3] [--learn-seconds 80] [--judge-seconds 40]
-        [--log runs/x/log.mcap] [--flown FOLDER] [--out docs/results/texton_flight.json]
+        [--log runs/x/log.mcap ...] [--flown FOLDER] [--out docs/results/texton_flight.json]
 
 Each seed is another room and another flight of `room_sim`, in lockstep; the teacher's proximity and
 the frames of the left camera are read from the log. The student remembers the first part, learns
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="flights to make")
     parser.add_argument("--learn-seconds", type=float, default=80.0, help="of each flight")
     parser.add_argument("--judge-seconds", type=float, default=40.0, help="after those")
-    parser.add_argument("--log", type=Path, help="a log to use instead; judged to its end")
+    parser.add_argument("--log", type=Path, nargs="+", help="logs of flights, instead of new ones")
     parser.add_argument("--flown", type=Path, help="folder of the authors' dictionaries")
     parser.add_argument("--out", type=Path, help="write the numbers as JSON here")
     args = parser.parse_args()
@@ -71,21 +71,22 @@ def main() -> None:
 
 
 def flights(args: argparse.Namespace) -> Iterator[tuple[str, Flight]]:
-    """The given flight, or one new flight per seed."""
+    """The given flights, or one new flight per seed."""
+    for log in args.log or ():
+        yield str(log), read_flight(log, args.learn_seconds, args.judge_seconds)
     if args.log:
-        yield str(args.log), read_flight(args.log, args.learn_seconds)
         return
     seconds = args.learn_seconds + args.judge_seconds
     for seed in args.seeds:
         with tempfile.TemporaryDirectory() as folder:
             options = RunOptions(seconds, seed, lockstep=True, run_dir=Path(folder))
             run_in_process(load_graph("room_sim"), options, lambda _: None, lambda: False, print)
-            flight = read_flight(Path(folder) / "log.mcap", args.learn_seconds)
+            flight = read_flight(Path(folder) / "log.mcap", args.learn_seconds, args.judge_seconds)
         yield f"room_sim seed {seed}", flight
 
 
-def read_flight(log: Path, learn_s: float) -> Flight:
-    """Frames and readings of the same capture, in order of time."""
+def read_flight(log: Path, learn_s: float, judge_s: float) -> Flight:
+    """Frames and readings of the same capture, in order of time, of both parts."""
     frames: dict[int, GreyImage] = {}
     teacher_px: dict[int, float] = {}
     for _, message, _ in LogReader(log).messages(StereoFrame, ProximityReading):
@@ -93,7 +94,9 @@ def read_flight(log: Path, learn_s: float) -> Flight:
             frames[message.captured_ns] = np.array(message.left)
         elif isinstance(message, ProximityReading):
             teacher_px[message.captured_ns] = message.proximity_px
-    times_ns = sorted(frames.keys() & teacher_px.keys())
+    common_ns = sorted(frames.keys() & teacher_px.keys())
+    end_ns = common_ns[0] + (learn_s + judge_s) * NS
+    times_ns = [time_ns for time_ns in common_ns if time_ns < end_ns]
     learned = sum(time_ns < times_ns[0] + learn_s * NS for time_ns in times_ns)
     values = np.array([teacher_px[time_ns] for time_ns in times_ns], np.float32)
     return Flight([frames[time_ns] for time_ns in times_ns], values, learned)
