@@ -1,0 +1,217 @@
+"""Who flies: COLLECT -> TRAIN -> SHADOW -> MONO -> REVERT, by measured errors and nothing else.
+
+A loss tells how a student does on frames that somebody else chose. Here the student must first say
+"obstacle" beside the acting teacher (SHADOW) in enough approaches that the lower bound of the part
+that it finds is high; one lucky approach counts as one, not as its fifty frames. It loses the
+controls when a bound says that it is worse, when its own trust falls, or when the training wheels
+had to act too often.
+
+    COLLECT  the teacher flies, examples are gathered
+    TRAIN    the teacher flies, the student learns; wants_training is set until a new one is there
+    SHADOW   the teacher flies, the student is judged
+    MONO     the student flies, the teacher overrides (`perception/training_wheels.py`)
+    REVERT   the teacher flies until the way is free, then TRAIN
+
+If the teacher is gone, a student in MONO flies on; in every other stage the robot stops.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from perception.approach_events import Approach, ApproachEvents, ApproachRuns, rate_bounds, tally
+
+
+class Stage(Enum):
+    """Where the student stands."""
+
+    COLLECT = "collect"
+    TRAIN = "train"
+    SHADOW = "shadow"
+    MONO = "mono"
+    REVERT = "revert"
+
+
+class Actor(Enum):
+    """Whose estimate is flown on."""
+
+    TEACHER = "teacher"
+    STUDENT = "student"
+    NOBODY = "nobody"  # the robot must stop
+
+
+@dataclass(frozen=True)
+class HandoverConfig:
+    """What a student must show. Bounds hold with 95 % on their side."""
+
+    collect_frames: int = 500  # frames that the teacher measured, before the first training
+    least_found: float = 0.85  # of the approaches; 19 in a row are the fewest that show it
+    most_false_alarms: float = 0.6  # of the runs in which the student says obstacle
+    window_approaches: int = 60  # the last ones are judged, so that old skill expires
+    most_overrides: int = 3  # within that window, of a student that flies
+    join_frames: int = 3  # runs with fewer free frames between them are one
+    late_frames: int = 5  # 0.5 s at 10 Hz: a student so much later has missed it
+
+
+class Frame(NamedTuple):
+    """What is known at one frame."""
+
+    teacher_obstacle: bool  # False without a measurement
+    student_obstacle: bool
+    teacher_alive: bool = True  # it measures, and its monitor does not object
+    student_trusted: bool = True  # by its own monitor
+    student_version: int = 0  # counts what it learned; 0 is a student that knows nothing
+    overridden: bool = False  # an override began in this frame
+
+
+class Handover(NamedTuple):
+    """The state after one frame, with what led to it."""
+
+    stage: Stage
+    actor: Actor
+    reason: str  # of the last change
+    changed: bool  # in this frame
+    wants_training: bool
+    frames: int  # in this stage
+    approaches: ApproachEvents  # in the window, of this student
+    least_found: float  # lower bound of the part found, 0..1
+    most_found: float  # upper bound
+    least_false_alarms: float  # lower bound of the part of false alarms, 0..1
+    most_false_alarms: float  # upper bound
+    overrides: int  # in the window, since the student flies
+
+
+class HandoverMachine:
+    """One step per frame of the camera."""
+
+    def __init__(self, config: HandoverConfig | None = None) -> None:
+        self._config = config or HandoverConfig()
+        self._version = 0
+        self._collected = 0
+        self._enter(Stage.COLLECT, "started")
+        self._forget_approaches()
+
+    def step(self, frame: Frame) -> Handover:
+        """Takes one frame and decides who flies from now on."""
+        self._frames += 1
+        before = self._stage
+        self._count(frame)
+        self._decide(frame)
+        wants_training = self._stage is Stage.TRAIN
+        return Handover(
+            self._stage,
+            self._actor(frame),
+            self._reason,
+            self._stage is not before,
+            wants_training,
+            self._frames,
+            tally(self._approaches),
+            *self._found,
+            *self._feared,
+            sum(self._overridden),
+        )
+
+    def _count(self, frame: Frame) -> None:
+        if not frame.teacher_alive:
+            self._runs.finish()  # a run whose end nobody judges counts for nothing
+            return
+        self._collected += 1
+        self._has_overridden |= frame.overridden
+        if self._stage not in (Stage.SHADOW, Stage.MONO):
+            return
+        end = self._runs.step(frame.teacher_obstacle, frame.student_obstacle)
+        if end is not None:
+            self._approaches.append(end)
+            self._overridden.append(self._has_overridden and self._stage is Stage.MONO)
+            self._has_overridden = False
+            self._bound()
+
+    def _bound(self) -> None:
+        events = tally(self._approaches)
+        self._found = rate_bounds(events.found, events.found + events.missed, 0.9)
+        said = events.found + events.false_alarms
+        self._feared = rate_bounds(events.false_alarms, said, 0.9)
+
+    def _decide(self, frame: Frame) -> None:
+        """At most one change per frame."""
+        is_new = frame.student_version != self._version
+        is_free = not (frame.teacher_obstacle or frame.student_obstacle)
+        match self._stage:
+            case Stage.COLLECT if self._collected >= self._config.collect_frames:
+                self._enter(Stage.TRAIN, f"{self._collected} frames collected")
+            case Stage.TRAIN if is_new:
+                self._meet(frame)
+                self._enter(Stage.SHADOW, f"student {self._version} has learned")
+            case Stage.SHADOW if is_new:
+                self._meet(frame)
+            case Stage.SHADOW if frame.teacher_alive and frame.student_trusted and is_free:
+                self._judge_shadow()
+            case Stage.MONO:
+                self._version = frame.student_version  # it learns on while it flies
+                self._judge_flight(frame)
+            case Stage.REVERT if frame.teacher_alive and is_free:
+                self._enter(Stage.TRAIN, f"after a revert: {self._reason}")
+            case _:
+                pass
+
+    def _meet(self, frame: Frame) -> None:
+        """Another student has to earn its own trust."""
+        self._version = frame.student_version
+        self._forget_approaches()
+
+    def _judge_shadow(self) -> None:
+        config = self._config
+        least_found, _ = self._found
+        _, most_feared = self._feared
+        if least_found >= config.least_found and most_feared <= config.most_false_alarms:
+            events = tally(self._approaches)
+            self._overridden.clear()
+            self._enter(
+                Stage.MONO,
+                f"found {events.found} of {events.found + events.missed} approaches "
+                f"(at least {least_found:.2f}), at most {most_feared:.2f} of its alarms are false",
+            )
+        elif self._is_hopeless():
+            self._enter(Stage.TRAIN, self._what_is_wrong())
+
+    def _judge_flight(self, frame: Frame) -> None:
+        overrides = sum(self._overridden)
+        if not frame.student_trusted:
+            self._enter(Stage.REVERT, "the student does not trust itself")
+        elif overrides > self._config.most_overrides:
+            self._enter(
+                Stage.REVERT, f"{overrides} overrides in {len(self._overridden)} approaches"
+            )
+        elif self._is_hopeless():
+            self._enter(Stage.REVERT, self._what_is_wrong())
+
+    def _is_hopeless(self) -> bool:
+        """The bounds say that the student is worse than it must be."""
+        return (
+            self._found[1] < self._config.least_found
+            or self._feared[0] > self._config.most_false_alarms
+        )
+
+    def _what_is_wrong(self) -> str:
+        events = tally(self._approaches)
+        return (
+            f"found {events.found} of {events.found + events.missed} approaches (at most "
+            f"{self._found[1]:.2f}), at least {self._feared[0]:.2f} of its alarms are false"
+        )
+
+    def _actor(self, frame: Frame) -> Actor:
+        if self._stage is Stage.MONO:
+            return Actor.STUDENT
+        return Actor.TEACHER if frame.teacher_alive else Actor.NOBODY
+
+    def _enter(self, stage: Stage, reason: str) -> None:
+        self._stage, self._reason, self._frames = stage, reason, 0
+
+    def _forget_approaches(self) -> None:
+        config = self._config
+        self._runs = ApproachRuns(config.join_frames, config.late_frames)
+        self._approaches: deque[Approach] = deque(maxlen=config.window_approaches)
+        self._overridden: deque[bool] = deque(maxlen=config.window_approaches)
+        self._has_overridden = False
+        self._found = self._feared = (0.0, 1.0)
