@@ -10,6 +10,7 @@ call; the ratio is that of the times per frame within a round.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,9 @@ def measure() -> list[np.ndarray[Any, Any]]:
     for round_index in range(ROUNDS + 1):
         image = noisy(small, rng)
         feature = features.measure(image)
-        feature_s = time_of(lambda: features.measure(image), KERNEL_CALLS)  # noqa: B023
-        neighbours_s = time_of(lambda: known.predict(feature), KERNEL_CALLS)  # noqa: B023
-        reference_s = time_of(lambda: reference(image), 1)  # noqa: B023
+        feature_s = time_of(partial(features.measure, image), KERNEL_CALLS)
+        neighbours_s = time_of(partial(known.predict, feature), KERNEL_CALLS)
+        reference_s = time_of(partial(reference, image), 1)
         if round_index:  # the first round compiles
             seconds.append((feature_s, neighbours_s, reference_s))
     return list(np.array(seconds).T)
