@@ -96,12 +96,12 @@ def stacked(frames: Sequence[LabelledFrame]) -> LabelledFrame:
             f"the data hold {len(frames)} stereo pairs; at least {LEAST_FRAMES} are needed: "
             "record a longer flight"
         )
-    return LabelledFrame(*(np.stack(arrays) for arrays in zip(*frames, strict=True)))
+    return LabelledFrame._make(np.stack(arrays) for arrays in zip(*frames, strict=True))
 
 
 def rows_of(frames: LabelledFrame, rows: npt.NDArray[np.intp]) -> LabelledFrame:
     """The frames of these numbers (n,)."""
-    return LabelledFrame(*(array[rows] for array in frames))
+    return LabelledFrame._make(array[rows] for array in frames)
 
 
 def on_grid(teacher_per_m: FloatArray, confidence: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -135,7 +135,8 @@ def split(count: int, run: int = 50, every: int = 5) -> tuple[npt.NDArray[np.int
         every: one run of so many is left out.
     """
     run = max(1, min(run, count // every))
-    left_out = np.arange(count) // run % every == min(every, count) - 1
+    every = min(every, count)
+    left_out = np.arange(count) // run % every == every - 1
     return np.flatnonzero(~left_out), np.flatnonzero(left_out)
 
 

@@ -10,8 +10,8 @@ Images are (B, C, H, W) in 0..1; maps are (B, H, W). All disparities are of the 
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
 
 SSIM_STABILISERS = (0.01**2, 0.03**2)  # C1 and C2 for values in 0..1; Wang et al. 2004, section III
 SSIM_SHARE = 0.85  # alpha of Godard et al., arXiv 1609.03677, eq. 1
@@ -127,4 +127,4 @@ def smoothness(inverse_depth: Tensor, image: Tensor) -> Tensor:
 
 def _box(image: Tensor) -> Tensor:
     """Mean of each 3 x 3 neighbourhood; the border is mirrored."""
-    return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), 3, stride=1)
+    return avg_pool2d(pad(image, (1, 1, 1, 1), mode="reflect"), 3, stride=1)

@@ -2,16 +2,16 @@
 
 An encoder to 1/16 of the size, where a 3 x 3 filter sees a good part of the room, and a decoder
 back to 1/4 with sums across (U-Net, arXiv 1505.04597, with sums for concatenation). Plain 3 x 3
-convolutions: measured on one core at 128 x 96, depthwise-separable ones with as many parameters
-were slower in onnxruntime and twice as slow to train (`docs/results/mono.md`). The input is bytes and
-the normaliser is inside, so that a robot cannot feed it differently from the training.
+convolutions: on one core at 128 x 96, depthwise-separable ones with as many parameters were slower
+in onnxruntime and twice as slow to train. The input is bytes and the normaliser is inside, so
+that a robot cannot feed it differently from the training.
 """
 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.functional import interpolate, softplus
 
 from perception.mono import OUTPUT_STRIDE, MonoSpec
 
@@ -47,8 +47,8 @@ class MonoNet(nn.Module):
         self.merge = _convolution(quarter, quarter)
         self.head = nn.Conv2d(quarter, 2, 1)
         usual = torch.tensor([USUAL_PER_M - LEAST_PER_M, USUAL_SCALE_PER_M - LEAST_SCALE_PER_M])
+        self.head.bias = nn.Parameter(usual.expm1().log())  # the inverse of softplus
         with torch.no_grad():
-            self.head.bias.copy_(usual.expm1().log())  # the inverse of softplus
             self.head.weight.mul_(0.1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,13 +60,13 @@ class MonoNet(nn.Module):
         wide = _twice(self.up_to_eighth(sixteenth)) + self.across_eighth(eighth)
         wide = _twice(self.up_to_quarter(wide)) + self.across_quarter(quarter)
         inverse, scale = self.head(self.merge(wide)).unbind(1)  # (B, H/4, W/4) each
-        return F.softplus(inverse) + LEAST_PER_M, F.softplus(scale) + LEAST_SCALE_PER_M
+        return softplus(inverse) + LEAST_PER_M, softplus(scale) + LEAST_SCALE_PER_M
 
 
 def upsampled(values: Tensor) -> Tensor:
     """(B, h, w) at the size of the input, linear between the centres of the cells."""
     size = {"scale_factor": OUTPUT_STRIDE, "mode": "bilinear", "align_corners": False}
-    return F.interpolate(values.unsqueeze(1), **size).squeeze(1)
+    return interpolate(values.unsqueeze(1), **size).squeeze(1)
 
 
 def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
@@ -75,4 +75,4 @@ def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> n
 
 
 def _twice(values: Tensor) -> Tensor:
-    return F.interpolate(values, scale_factor=2.0, mode="nearest")
+    return interpolate(values, scale_factor=2.0, mode="nearest")

@@ -11,7 +11,7 @@ network that is never sure. The obstacle is what a pilot would be told, so there
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -31,8 +31,8 @@ class JudgeConfig:
     """What counts as an obstacle."""
 
     obstacle_m: float = 1.0  # a corridor shorter than this; 8 px of disparity in the paper
-    mono: MonoConfig = MonoConfig()  # what the network lets through
-    proximity: ProximityConfig = ProximityConfig()  # the corridor
+    mono: MonoConfig = field(default_factory=MonoConfig)  # what the network lets through
+    proximity: ProximityConfig = field(default_factory=ProximityConfig)  # the corridor
 
 
 class MonoScores(NamedTuple):
@@ -85,20 +85,19 @@ class Judge:
             expected_over_error=_part(scale, error),
             trusted=_part(trusted, pixels),
             obstacles=int(taught.sum()),
-            tpr=_part(np.sum(taught & found), np.sum(taught)),
-            fpr=_part(np.sum(~taught & found), np.sum(~taught)),
+            tpr=_part(int((taught & found).sum()), int(taught.sum())),
+            fpr=_part(int((~taught & found).sum()), int((~taught).sum())),
         )
 
     def _is_obstacle(self, depth_m: FloatArray) -> bool:
-        corridor = self._config.proximity
-        half_width_m, half_height_m = corridor.corridor_half_width_m, corridor.corridor_half_height_m
+        config = self._config.proximity
         distance_m, _ = corridor_distance_m(
             depth_m,
             self._view,
-            half_width_m,
-            half_height_m,
-            fraction=corridor.nearest_part,
-            min_pixels=corridor.min_pixels,
+            config.corridor_half_width_m,
+            config.corridor_half_height_m,
+            fraction=config.nearest_part,
+            min_pixels=config.min_pixels,
         )
         return distance_m < self._config.obstacle_m
 

@@ -8,6 +8,7 @@ seed, and all arithmetic runs on one thread: equal seeds and equal frames give e
 
 import hashlib
 import json
+import logging
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -78,8 +79,8 @@ class MonoModule(pl.LightningModule):
         self.net = MonoNet(spec, config.net)
         self._config = config
         self._focal_baseline_px_m = view.focal_px * view.baseline_m
-        self.updates = 0
-        """Cosine steps for `configure_optimizers`; set by `MonoLearner.fit`."""
+        self.metrics: dict[str, float] = {}  # terms of the loss on the last batch
+        self.updates = 1  # of the fit to come: the cosine's length; set by `MonoLearner.fit`
 
     def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """The sum of all terms, and each of them by name.
@@ -110,7 +111,7 @@ class MonoModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Lightning's hook: AdamW, whose rate falls to 0 over the updates of the fit."""
         optimiser = self.optimiser(self._config.learning_rate)
-        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, self.updates))
+        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.updates)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
 
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
@@ -188,8 +189,7 @@ class MonoLearner:
         self.frames_seen += len(frames.left)
         source = DataLoader(_Batches(frames, self.config, self._rng), batch_size=None)
         watcher = _Watcher(on_progress)
-        with one_thread(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Lightning's advice about workers and loggers
+        with one_thread(), _lightning_quiet():
             self.module.train()
             _trainer(updates, self.config.max_gradient, watcher).fit(self.module, source)
         self.updates += updates
@@ -272,9 +272,26 @@ class _Watcher(pl.Callback):
     def __init__(self, on_progress: Progress | None) -> None:
         self._tell = on_progress
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        del outputs, batch, batch_idx
         if self._tell is not None:
             self._tell(trainer.global_step, pl_module.metrics)
+
+
+@contextmanager
+def _lightning_quiet() -> Iterator[None]:
+    """Without Lightning's advice about workers, loggers and devices."""
+    log = logging.getLogger("pytorch_lightning")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def _trainer(updates: int, max_gradient: float, watcher: pl.Callback) -> pl.Trainer:
@@ -292,9 +309,7 @@ def _trainer(updates: int, max_gradient: float, watcher: pl.Callback) -> pl.Trai
     )
 
 
-def _tensors(
-    batch: LabelledFrame, config: Config, rng: np.random.Generator
-) -> dict[str, Tensor]:
+def _tensors(batch: LabelledFrame, config: Config, rng: np.random.Generator) -> dict[str, Tensor]:
     """What the loss takes; gain and offset are random per frame, the same for both eyes."""
     shape = (len(batch.left), 1, 1, 1)
     span = np.log1p(config.contrast)

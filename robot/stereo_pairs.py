@@ -1,15 +1,19 @@
 """Stereo pairs of a recording, whatever recorded them: a run's log, or a EuRoC/ASL folder.
 
 Learning from frames is perception's part and knows no log; here both kinds become a rig and an
-iterator of raw pairs.
+iterator of raw pairs, and those the teacher's answers.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from perception.calibration import StereoRig
 from perception.cameras.folder import FolderCamera
+from perception.geometry import RectifiedView
+from perception.mono import MonoSpec
+from perception.mono_labels import LabelledFrame, Labeller, stacked
 from perception.quantities import InputError, StereoImages
 from robot.messages import RigCalibration, StereoFrame
 from robot.nodes.stereo import rig_of
@@ -42,6 +46,37 @@ def open_stereo_pairs(data: Path) -> StereoPairs:
     return _of_log(data / LOG if data.is_dir() else data)
 
 
+class Lesson(NamedTuple):
+    """A recording with the teacher's answers."""
+
+    rig: StereoRig
+    view: RectifiedView  # what a network of that size sees
+    frames: LabelledFrame  # N of them, in the order they were taken
+    sha256: str  # hex, of all left images: tells whether a network has learned from them
+
+
+def load_lesson(data: Path, spec: MonoSpec, progress: Callable[[float], None]) -> Lesson:
+    """Reads a recording and asks stereo about each pair.
+
+    Args:
+        data: a run folder, a log, or a EuRoC/ASL folder.
+        spec: of the network that shall see it.
+        progress: told the number of pairs done.
+
+    Raises:
+        InputError: the recording cannot be read, holds fewer than two pairs, or does not fit.
+    """
+    rig, pairs = open_stereo_pairs(data)
+    labeller = Labeller(rig, spec)
+    frames: list[LabelledFrame] = []
+    digest = hashlib.sha256()
+    for images in pairs:
+        frames.append(labeller.label(images))
+        digest.update(images.left.tobytes())
+        progress(len(frames))
+    return Lesson(rig, labeller.view, stacked(frames), digest.hexdigest())
+
+
 def _of_folder(folder: Path) -> StereoPairs:
     camera = FolderCamera(folder / "mav0" if (folder / "mav0").is_dir() else folder)
     if camera.rig is None:
@@ -68,16 +103,20 @@ def _of_log(path: Path) -> StereoPairs:
 def _log_pairs(path: Path, reader: LogReader, calibration_topic: str) -> Iterator[StereoImages]:
     """Frames of the source whose calibration was found first."""
     source = calibration_topic.split("/")[0]
-    size: tuple[int, ...] | None = None
+    size: tuple[int, ...] = ()
     for logged in reader.messages(StereoFrame):
         if logged.topic.split("/")[0] != source:
             continue
         frame = logged.message
         size = size or frame.left.shape
         if not frame.left.shape == frame.right.shape == size:
-            sizes = ", ".join(f"{i.shape[1]}x{i.shape[0]}" for i in (frame.left, frame.right))
+            sizes = ", ".join(map(_size, (frame.left.shape, frame.right.shape)))
             raise StereoDataError(
-                f"{path}: frame {frame.seq} is {sizes} where others are {size[1]}x{size[0]}; "
-                "learn from one camera at a time"
+                f"{path}: frame {frame.seq} is {sizes} where others are {_size(size)}; learn from "
+                "one camera at a time"
             )
         yield StereoImages(frame.left, frame.right)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
