@@ -1,11 +1,16 @@
 """Frames with the teacher's answer: what a single camera learns from.
 
-Stereo looks at the pair in full resolution; the network gets the left image at its own size, and
-the answer on its own coarser grid. A cell takes the median of what is known in it, because a mean
+Stereo looks at the pair in full resolution; the network gets one image at its own size, and the
+answer on its own coarser grid. A cell takes the median of what is known in it, because a mean
 over an edge is the depth of nothing.
+
+Both eyes teach. What is near the left rim of the left image is not in the right one, so a network
+that learns from left images alone is never told of near things there, and invents them. In the
+right image the blind strip is on the other side, and a network cannot tell which eye it looks
+through.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +22,7 @@ from perception.geometry import Rectifier, disparity_range_px
 from perception.matcher import make_matcher
 from perception.mono import OUTPUT_STRIDE, MonoModelError, MonoSpec
 from perception.quantities import FloatArray, InputError, StereoImages
-from perception.stereo import StereoTeacher
+from perception.stereo import StereoConfig, StereoTeacher
 
 LEAST_FRAMES = 2  # one to learn from, one to be judged on
 LEAST_DISPARITY_PX = 0.5  # px; below, a sixteenth of a pixel is too large a part of the answer
@@ -29,10 +34,13 @@ class TooFewFramesError(InputError):
 
 
 class LabelledFrame(NamedTuple):
-    """One frame, or N of them with a leading axis, in the fitted left view."""
+    """What one eye saw, or N such with a leading axis, in the fitted view of that eye."""
 
-    left: npt.NDArray[np.uint8]  # (1, H, W), grey
-    right: npt.NDArray[np.uint8]  # (1, H, W)
+    image: npt.NDArray[np.uint8]  # (1, H, W), grey
+    other: npt.NDArray[np.uint8]  # (1, H, W), what the other eye saw
+    side: npt.NDArray[
+        np.float32
+    ]  # (), 1 for the left eye, -1: x here is x - side * disparity there
     teacher_per_m: FloatArray  # (H, W), 1/m, NaN where stereo does not trust itself
     target_per_m: FloatArray  # (H/4, W/4), 1/m, the same on the network's grid
     weight: FloatArray  # (H/4, W/4), 0..1, the teacher's confidence; 0 where there is no target
@@ -58,31 +66,49 @@ class Labeller:
         """
         _require_grey(spec)
         reach = {"num_disparities": disparity_range_px(Rectifier(rig).view, nearest_m)}
-        self.teacher = StereoTeacher(rig, make_matcher(matcher, reach))
+        self._matcher = make_matcher(matcher, reach)
+        self.teacher = StereoTeacher(rig, self._matcher)
         self._rectifier = Rectifier(rig)
         self._fit = Fit(self.teacher.view, spec.width, spec.height)
         self.view = self._fit.view
 
     def label(self, images: StereoImages) -> LabelledFrame:
-        """The pair with its answer.
+        """What the left eye saw, with its answer.
 
         Raises:
             ImageError: if the images are not a grey pair of the size of the calibration.
         """
         depth = self.teacher.infer(images)
         rectified = self._rectifier.rectify(images)
-        left, right = (self._fit.image(image)[np.newaxis] for image in rectified)
+        sure = ~np.isnan(depth.depth_m)
+        return self._frame(rectified, 1.0, depth.disparity_px, np.where(sure, depth.confidence, 0))
+
+    def label_right(self, images: StereoImages) -> LabelledFrame:
+        """What the right eye saw, with its answer: seen in a mirror, it is a left eye.
+
+        Raises:
+            ImageError: likewise.
+        """
+        left, right = rectified = self._rectifier.rectify(images)
+        mirrored = StereoImages(*(np.ascontiguousarray(i[:, ::-1]) for i in (right, left)))
+        disparity_px, confidence = (v[:, ::-1] for v in self._matcher.match(mirrored))
+        trusted = self._rectifier.seen_right & (confidence >= StereoConfig.min_confidence)
+        swapped = StereoImages(*reversed(rectified))
+        return self._frame(swapped, -1.0, disparity_px, np.where(trusted, confidence, 0))
+
+    def _frame(
+        self, eyes: StereoImages, side: float, disparity_px: FloatArray, confidence: FloatArray
+    ) -> LabelledFrame:
+        """One eye's frame from the rectified pair, that eye first."""
         view = self.teacher.view
-        sure = ~np.isnan(depth.depth_m) & (depth.disparity_px >= LEAST_DISPARITY_PX)
-        inverse = depth.disparity_px / np.float32(view.focal_px * view.baseline_m)
+        sure = (confidence > 0) & (disparity_px >= LEAST_DISPARITY_PX)
+        inverse = disparity_px / np.float32(view.focal_px * view.baseline_m)
         teacher = self._fit.values(np.where(sure, inverse, np.float32(np.nan)))
-        confidence = self._fit.values(np.where(sure, depth.confidence, np.float32(0)))
-        return LabelledFrame(left, right, teacher, *on_grid(teacher, confidence))
-
-
-def label_all(labeller: Labeller, pairs: Iterable[StereoImages]) -> Iterator[LabelledFrame]:
-    """Labels of all pairs, in their order."""
-    return map(labeller.label, pairs)
+        weight = self._fit.values(np.where(sure, confidence, 0).astype(np.float32))
+        image, other = (self._fit.image(eye)[np.newaxis] for eye in eyes)
+        return LabelledFrame(
+            image, other, np.array(side, np.float32), teacher, *on_grid(teacher, weight)
+        )
 
 
 def stacked(frames: Sequence[LabelledFrame]) -> LabelledFrame:

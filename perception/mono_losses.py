@@ -6,7 +6,7 @@ Three sources of truth about the same pixel, each wrong in its own way, so each 
 * the other image says whether a disparity explains what it shows, everywhere there is texture;
 * depth changes rarely where the image does not change, which fills what is left.
 
-Images are (B, C, H, W) in 0..1; maps are (B, H, W). All disparities are of the left image, in px.
+Images are (B, C, H, W) in 0..1; maps are (B, H, W).
 """
 
 import torch
@@ -53,28 +53,30 @@ def laplace_nll(mean: Tensor, scale: Tensor, target: Tensor, weight: Tensor) -> 
     return weighted_mean((known - mean).abs() / scale + (2 * scale).log(), weight)
 
 
-def warp_right_to_left(right: Tensor, disparity_px: Tensor) -> tuple[Tensor, Tensor]:
-    """The left image as the right one would show it: right(x - d), linear along the row.
+def warp_from_other(other: Tensor, disparity_px: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
+    """One eye's image as the other one would show it: other(x - side d), linear along the row.
 
     Godard et al., arXiv 1609.03677, section 3.2, after Jaderberg et al., arXiv 1506.02025.
 
     Args:
-        right: (B, C, H, W).
-        disparity_px: (B, H, W) of the left image, px.
+        other: (B, C, H, W).
+        disparity_px: (B, H, W) of the image to be made, px.
+        side: (B,) 1 where that is the left image, -1 where it is the right one.
 
     Returns:
-        The warped image (B, C, H, W), and where it was inside the right image, (B, H, W) of 0
+        The warped image (B, C, H, W), and where it was inside the other image, (B, H, W) of 0
         and 1; beyond the border the border's value stands, without gradient.
     """
-    width = right.shape[-1]
-    columns = torch.arange(width, dtype=disparity_px.dtype) - disparity_px  # (B, H, W)
+    width = other.shape[-1]
+    moved_px = side[:, None, None] * disparity_px
+    columns = torch.arange(width, dtype=disparity_px.dtype) - moved_px  # (B, H, W)
     inside = (columns >= 0) & (columns <= width - 1)
     columns = columns.clamp(0, width - 1)
     left_of = columns.detach().floor().clamp(max=width - 2)
     part = (columns - left_of).unsqueeze(1)  # (B, 1, H, W), 0..1; carries the gradient
-    index = left_of.long().unsqueeze(1).expand_as(right)
-    warped = (1 - part) * right.gather(-1, index) + part * right.gather(-1, index + 1)
-    return warped, inside.to(right.dtype)
+    index = left_of.long().unsqueeze(1).expand_as(other)
+    warped = (1 - part) * other.gather(-1, index) + part * other.gather(-1, index + 1)
+    return warped, inside.to(other.dtype)
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
@@ -91,20 +93,21 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     return likeness / ((mu_a**2 + mu_b**2 + c1) * (variance_a + variance_b + c2))
 
 
-def photometric(left: Tensor, right: Tensor, disparity_px: Tensor) -> Tensor:
-    """How badly the right image, moved by the disparity, explains the left one.
+def photometric(image: Tensor, other: Tensor, disparity_px: Tensor, side: Tensor) -> Tensor:
+    """How badly the other eye's image, moved by the disparity, explains this eye's.
 
     Godard et al., arXiv 1609.03677, eq. 1: alpha (1 - SSIM) / 2 + (1 - alpha) |difference|, mean
-    over the pixels whose other end lies inside the right image.
+    over the pixels whose other end lies inside the other image.
 
     Args:
-        left: (B, C, H, W) in 0..1.
-        right: likewise.
-        disparity_px: (B, H, W) px.
+        image: (B, C, H, W) in 0..1.
+        other: likewise.
+        disparity_px: (B, H, W) of `image`, px.
+        side: (B,) 1 where `image` is the left one, -1 where it is the right one.
     """
-    warped, inside = warp_right_to_left(right, disparity_px)
-    structure = ((1 - ssim(left, warped)) / 2).clamp(0, 1)
-    difference = (left - warped).abs()
+    warped, inside = warp_from_other(other, disparity_px, side)
+    structure = ((1 - ssim(image, warped)) / 2).clamp(0, 1)
+    difference = (image - warped).abs()
     cost = SSIM_SHARE * structure + (1 - SSIM_SHARE) * difference  # (B, C, H, W)
     return weighted_mean(cost.mean(1), inside)
 

@@ -33,6 +33,7 @@ from perception.onnx_export import check_parity, export_onnx
 
 PARITY_FRAMES = 8  # recorded frames on which an export is compared
 WHITE = 255.0
+ANSWERS = ("target_per_m", "weight")
 
 Progress = Callable[[int, dict[str, float]], None]
 """Told the updates done and the last metrics."""
@@ -86,18 +87,18 @@ class MonoModule(pl.LightningModule):
         """The sum of all terms, and each of them by name.
 
         Args:
-            batch: `left` and `right` (B, 1, H, W) in 0..255, `target_per_m` and `weight`
-                (B, H/4, W/4).
+            batch: the fields of `LabelledFrame`, images as float in 0..255.
         """
         target, weight, terms = batch["target_per_m"], batch["weight"], self._config.loss
-        inverse, scale = self.net(batch["left"])
+        inverse, scale = self.net(batch["image"])
         found = {"regression": log_ratio(inverse, target, weight)}
         found["doubt"] = laplace_nll(inverse.detach(), scale, target, weight)
-        left, right = batch["left"] / WHITE, batch["right"] / WHITE
+        image, other = batch["image"] / WHITE, batch["other"] / WHITE
         if terms.photometric or terms.smooth:
             dense = upsampled(inverse)  # (B, H, W)
-            found["photometric"] = photometric(left, right, dense * self._focal_baseline_px_m)
-            found["smooth"] = smoothness(dense, left)
+            disparity_px = dense * self._focal_baseline_px_m
+            found["photometric"] = photometric(image, other, disparity_px, batch["side"])
+            found["smooth"] = smoothness(dense, image)
         weights = asdict(terms)
         total = torch.stack([weights[name] * value for name, value in found.items()]).sum()
         return total, {name: float(value.detach()) for name, value in found.items()}
@@ -186,7 +187,7 @@ class MonoLearner:
             The terms of the loss on the last batch.
         """
         self.module.updates = updates
-        self.frames_seen += len(frames.left)
+        self.frames_seen += len(frames.image)
         source = DataLoader(_Batches(frames, self.config, self._rng), batch_size=None)
         watcher = _Watcher(on_progress)
         with one_thread(), _lightning_quiet():
@@ -195,11 +196,11 @@ class MonoLearner:
         self.updates += updates
         return self.module.metrics
 
-    def infer(self, left: np.ndarray[Any, np.dtype[np.uint8]]) -> MonoDepth:
+    def infer(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> MonoDepth:
         """What is learned so far says of N frames (N, 1, H, W) uint8; arrays (N, H/4, W/4)."""
         with one_thread(), torch.no_grad():
             self.module.eval()
-            inverse, scale = self.module.net(torch.from_numpy(left))
+            inverse, scale = self.module.net(torch.from_numpy(images))
         return MonoDepth(inverse.numpy(), scale.numpy())
 
     def export(self, path: Path, recorded: LabelledFrame, **manifest: Any) -> ModelPackage:
@@ -233,7 +234,7 @@ class MonoLearner:
         """
         with one_thread():
             net = self.module.net.eval()
-            inputs = [{IMAGE: left[np.newaxis]} for left in recorded.left[:PARITY_FRAMES]]
+            inputs = [{IMAGE: image[np.newaxis]} for image in recorded.image[:PARITY_FRAMES]]
             onnx_bytes = export_onnx(net, inputs[0], [INVERSE_DEPTH, SCALE])
             for one in inputs[1:]:
                 check_parity(net, onnx_bytes, one)
@@ -262,7 +263,7 @@ class _Batches(IterableDataset[dict[str, Tensor]]):
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         while True:
-            rows = self._rng.integers(len(self._frames.left), size=self._config.batch_size)
+            rows = self._rng.integers(len(self._frames.image), size=self._config.batch_size)
             yield _tensors(rows_of(self._frames, rows), self._config, self._rng)
 
 
@@ -311,16 +312,16 @@ def _trainer(updates: int, max_gradient: float, watcher: pl.Callback) -> pl.Trai
 
 def _tensors(batch: LabelledFrame, config: Config, rng: np.random.Generator) -> dict[str, Tensor]:
     """What the loss takes; gain and offset are random per frame, the same for both eyes."""
-    shape = (len(batch.left), 1, 1, 1)
+    shape = (len(batch.image), 1, 1, 1)
     span = np.log1p(config.contrast)
     gain = np.exp(rng.uniform(-span, span, shape))
     offset = rng.uniform(-config.brightness, config.brightness, shape) + (1 - gain) * WHITE / 2
-    left, right = (
-        torch.from_numpy(np.clip(gain * image + offset, 0, WHITE).astype(np.float32))
-        for image in (batch.left, batch.right)
+    image, other = (
+        torch.from_numpy(np.clip(gain * eye + offset, 0, WHITE).astype(np.float32))
+        for eye in (batch.image, batch.other)
     )
-    target, weight = map(torch.from_numpy, (batch.target_per_m, batch.weight))
-    return {"left": left, "right": right, "target_per_m": target, "weight": weight}
+    rest = {name: torch.from_numpy(getattr(batch, name)) for name in ("side", *ANSWERS)}
+    return {"image": image, "other": other, **rest}
 
 
 @contextmanager

@@ -51,17 +51,21 @@ class Lesson(NamedTuple):
 
     rig: StereoRig
     view: RectifiedView  # what a network of that size sees
-    frames: LabelledFrame  # N of them, in the order they were taken
+    frames: LabelledFrame  # N of the left eye, in the order they were taken
+    right: LabelledFrame | None  # the same of the right eye, where it was asked for
     sha256: str  # hex, of all left images: tells whether a network has learned from them
 
 
-def load_lesson(data: Path, spec: MonoSpec, progress: Callable[[float], None]) -> Lesson:
+def load_lesson(
+    data: Path, spec: MonoSpec, progress: Callable[[float], None], *, both: bool = False
+) -> Lesson:
     """Reads a recording and asks stereo about each pair.
 
     Args:
         data: a run folder, a log, or a EuRoC/ASL folder.
         spec: of the network that shall see it.
         progress: told the number of pairs done.
+        both: also what the right eye saw, to learn from.
 
     Raises:
         InputError: the recording cannot be read, holds fewer than two pairs, or does not fit.
@@ -69,12 +73,16 @@ def load_lesson(data: Path, spec: MonoSpec, progress: Callable[[float], None]) -
     rig, pairs = open_stereo_pairs(data)
     labeller = Labeller(rig, spec)
     frames: list[LabelledFrame] = []
+    right: list[LabelledFrame] = []
     digest = hashlib.sha256()
     for images in pairs:
         frames.append(labeller.label(images))
+        if both:
+            right.append(labeller.label_right(images))
         digest.update(images.left.tobytes())
         progress(len(frames))
-    return Lesson(rig, labeller.view, stacked(frames), digest.hexdigest())
+    of_right = stacked(right) if both else None
+    return Lesson(rig, labeller.view, stacked(frames), of_right, digest.hexdigest())
 
 
 def _of_folder(folder: Path) -> StereoPairs:

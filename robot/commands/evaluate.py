@@ -55,7 +55,7 @@ class Evaluate:
         MonoEye(package, lesson.rig)  # refuses another calibration
         frames = judged_frames(package, lesson)
         times_s: list[float] = []
-        predictions = looked(package, frames.left, times_s)
+        predictions = looked(package, frames.image, times_s)
         scores = judged(lesson.view, frames, predictions, JudgeConfig(obstacle_m=self.obstacle_m))
         outcome = {
             "package": str(self.package),
@@ -80,15 +80,15 @@ def judged_frames(package: ModelPackage, lesson: Lesson) -> LabelledFrame:
     """All frames, or, where it has learned from them, those that were left out."""
     if not has_learned_from(package, lesson):
         return lesson.frames
-    _, left_out = split(len(lesson.frames.left))
+    _, left_out = split(len(lesson.frames.image))
     return rows_of(lesson.frames, left_out)
 
 
 def looked(
-    package: ModelPackage, left: npt.NDArray[np.uint8], times_s: list[float]
+    package: ModelPackage, images: npt.NDArray[np.uint8], times_s: list[float]
 ) -> Iterator[MonoDepth]:
     """What the network says of each of N frames (N, 1, H, W); appends how long each took."""
-    for image in left:
+    for image in images:
         began_s = time.perf_counter()
         found = package.model.infer({IMAGE: image[np.newaxis]})
         times_s.append(time.perf_counter() - began_s)

@@ -122,17 +122,17 @@ def quantising_library() -> Any:
 
 def calibration_inputs(lesson: Lesson) -> list[dict[str, Any]]:
     """Frames to measure ranges on, from the part that is not judged."""
-    learn, _ = split(len(lesson.frames.left))
+    learn, _ = split(len(lesson.frames.image))
     rows = np.unique(np.linspace(0, len(learn) - 1, CALIBRATION_FRAMES).astype(np.intp))
-    return [{IMAGE: image[np.newaxis]} for image in lesson.frames.left[learn[rows]]]
+    return [{IMAGE: image[np.newaxis]} for image in lesson.frames.image[learn[rows]]]
 
 
 def compare(packages: Sequence[ModelPackage], lesson: Lesson) -> list[Measured]:
     """Scores and time of each package on the frames left out, in turn for every frame."""
-    _, left_out = split(len(lesson.frames.left))
+    _, left_out = split(len(lesson.frames.image))
     frames = rows_of(lesson.frames, left_out)
     times_s: list[list[float]] = [[] for _ in packages]
-    eyes = [looked(p, frames.left, times) for p, times in zip(packages, times_s, strict=True)]
+    eyes = [looked(p, frames.image, times) for p, times in zip(packages, times_s, strict=True)]
     seen = list(zip(*eyes, strict=True))  # the variants of each frame
     return [
         Measured(

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import tyro
 
 from perception.calibration import calibration_hash
 from perception.mono import MonoDepth, MonoSpec
-from perception.mono_labels import rows_of, split
+from perception.mono_labels import LabelledFrame, rows_of, split
 from perception.mono_scores import MonoScores, constant_prediction, judged
 from perception.quantities import InputError
 from robot.console import Console
@@ -54,15 +55,15 @@ class Train:
         training = training_library()
         console = Console(quiet=self.json)
         with console.progress("stereo looks", None, "pairs") as progress:
-            lesson = load_lesson(self.data, spec, progress)
-        learn, left_out = split(len(lesson.frames.left))
+            lesson = load_lesson(self.data, spec, progress, both=True)
+        learn, left_out = split(len(lesson.frames.image))
         learner = training.MonoLearner(spec, lesson.view, training.Config(), self.seed)
         began_s = time.monotonic()
         with console.progress("learning", self.updates, "updates") as progress:
             learner.fit(rows_of(lesson.frames, learn), self.updates, lambda done, _: progress(done))
         seconds = time.monotonic() - began_s
         held = rows_of(lesson.frames, left_out)
-        predictions = map(MonoDepth, *learner.infer(held.left))
+        predictions = map(MonoDepth, *learner.infer(held.image))
         scores = judged(lesson.view, held, predictions)
         blind = constant_prediction(lesson.frames, learn)
         outcome = {
@@ -102,6 +103,12 @@ class Train:
             f"same every time: {line(outcome['constant'])}\n"
             f"package: {self.out}\n"
         )
+
+
+def taught(lesson: Lesson, rows: npt.NDArray[np.intp]) -> LabelledFrame:
+    """These frames (n,) of both eyes."""
+    eyes = [rows_of(eye, rows) for eye in (lesson.frames, lesson.right) if eye is not None]
+    return LabelledFrame._make(np.concatenate(arrays) for arrays in zip(*eyes, strict=True))
 
 
 def training_library() -> Any:
