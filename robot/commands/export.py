@@ -148,7 +148,7 @@ def why_not(plain: Measured, int8: Measured) -> str | None:
     if int8.ms_p50 >= plain.ms_p50:
         return f"int8 takes {int8.ms_p50} ms per frame here, float32 {plain.ms_p50} ms"
     before, after = plain.scores, int8.scores
-    if after.abs_rel > MAX_WORSE * before.abs_rel:
+    if not after.abs_rel <= MAX_WORSE * before.abs_rel:  # also for NaN
         return f"abs_rel rises from {before.abs_rel:.4f} to {after.abs_rel:.4f}"
     if after.tpr < before.tpr - MAX_RATE_LOST or after.fpr > before.fpr + MAX_RATE_LOST:
         return (

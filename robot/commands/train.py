@@ -60,7 +60,7 @@ class Train:
         learner = training.MonoLearner(spec, lesson.view, training.Config(), self.seed)
         began_s = time.monotonic()
         with console.progress("learning", self.updates, "updates") as progress:
-            learner.fit(rows_of(lesson.frames, learn), self.updates, lambda done, _: progress(done))
+            learner.fit(taught(lesson, learn), self.updates, lambda done, _: progress(done))
         seconds = time.monotonic() - began_s
         held = rows_of(lesson.frames, left_out)
         predictions = map(MonoDepth, *learner.infer(held.image))
