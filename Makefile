@@ -52,6 +52,7 @@ bench: .venv/.dev
 	$(BIN)/python -m pytest -m budget
 	$(BIN)/python -m benchmarks.stereo_motorcycle --out docs/results/stereo_motorcycle.json
 	$(BIN)/python -m benchmarks.sad_speed --out docs/results/sad_speed.json
+	$(BIN)/python -m benchmarks.mono_speed --out docs/results/mono_speed.json
 	$(BIN)/python -m benchmarks.machine_speed --out docs/results/machine_speed.json
 	$(BIN)/python -m benchmarks.messaging --out docs/results/messaging.json
 	$(BIN)/python -m benchmarks.caterpillar --out docs/results/caterpillar.json

@@ -190,7 +190,7 @@ class MonoLearner:
         self.frames_seen += len(frames.image)
         source = DataLoader(_Batches(frames, self.config, self._rng), batch_size=None)
         watcher = _Watcher(on_progress)
-        with one_thread(), _lightning_quiet():
+        with one_thread(), _quiet("pytorch_lightning"):
             self.module.train()
             _trainer(updates, self.config.max_gradient, watcher).fit(self.module, source)
         self.updates += updates
@@ -232,7 +232,7 @@ class MonoLearner:
         Raises:
             ExportParityError: if they differ.
         """
-        with one_thread():
+        with one_thread(), _quiet("torch.onnx"):
             net = self.module.net.eval()
             inputs = [{IMAGE: image[np.newaxis]} for image in recorded.image[:PARITY_FRAMES]]
             onnx_bytes = export_onnx(net, inputs[0], [INVERSE_DEPTH, SCALE])
@@ -282,9 +282,9 @@ class _Watcher(pl.Callback):
 
 
 @contextmanager
-def _lightning_quiet() -> Iterator[None]:
-    """Without Lightning's advice about workers, loggers and devices."""
-    log = logging.getLogger("pytorch_lightning")
+def _quiet(logger: str) -> Iterator[None]:
+    """Without a library's advice about workers, devices and its own internals."""
+    log = logging.getLogger(logger)
     level = log.level
     log.setLevel(logging.ERROR)
     try:
