@@ -87,11 +87,11 @@ def test_a_frame_without_answers_changes_nothing_but_by_smoothness():
 def test_fit_by_lightning_learns_and_reports_each_update():
     frames, taught, told = lesson(), learner(), []
     before = error_of(taught, frames)
-    metrics = taught.fit(frames, 60, lambda done, _: told.append(done))
-    assert told == list(range(1, 61))
+    metrics = taught.fit(frames, 150, lambda done, _: told.append(done))
+    assert told == list(range(1, 151))
     assert error_of(taught, frames) < 0.5 * before
     assert set(metrics) == {"regression", "doubt", "smooth", "photometric"}
-    assert (taught.updates, taught.frames_seen) == (60, 6)
+    assert (taught.updates, taught.frames_seen) == (150, 6)
 
 
 @pytest.mark.parametrize("way", ["fit", "update"])
