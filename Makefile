@@ -54,6 +54,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.sad_speed --out docs/results/sad_speed.json
 	$(BIN)/python -m benchmarks.texton_speed --out docs/results/texton_speed.json
 	$(BIN)/python -m benchmarks.texton_flight --out docs/results/texton_flight.json
+	$(BIN)/python -m benchmarks.mono_speed --out docs/results/mono_speed.json
 	$(BIN)/python -m benchmarks.machine_speed --out docs/results/machine_speed.json
 	$(BIN)/python -m benchmarks.messaging --out docs/results/messaging.json
 	$(BIN)/python -m benchmarks.messaging --table hosts --out docs/results/messaging_hosts.json

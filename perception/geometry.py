@@ -69,6 +69,13 @@ class Rectifier:
             return images
         return StereoImages(*map(_remap, images, self._maps))
 
+    def rectify_left(self, left: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The left image as the rectified view shows it, (H, W) or (H, W, 3) as it came.
+
+        The caller has checked that it is uint8 of the size of the calibration.
+        """
+        return _remap(left, self._maps[0]) if self._maps else left
+
     def matchable(self, disparity_px: FloatArray) -> BoolMap | None:
         """Where both ends of a match lie on pixels that the cameras saw, (H, W) bool.
 

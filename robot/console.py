@@ -44,8 +44,16 @@ class Console:
             self._console.print(escape(text))
 
     @contextlib.contextmanager
-    def progress(self, title: str, total_s: float | None) -> Iterator[Callable[[float], None]]:
-        """A bar on a terminal, a line now and then elsewhere; yields what to tell progress to."""
+    def progress(
+        self, title: str, total: float | None, unit: str = "s"
+    ) -> Iterator[Callable[[float], None]]:
+        """A bar on a terminal, a line now and then elsewhere; yields what to tell progress to.
+
+        Args:
+            title: what goes on.
+            total: where it ends, in `unit`; None: unknown.
+            unit: "s" for seconds of a run, which also shows its speed; else what is counted.
+        """
         if self._quiet:
             yield lambda _: None
         elif self._console.is_terminal:
@@ -53,34 +61,44 @@ class Console:
                 SpinnerColumn(),
                 TextColumn("{task.description}"),
                 BarColumn(),
-                _Seconds(),
-                _Speed(),
+                _Done(unit),
+                *([_Speed()] if unit == "s" else []),
             )
             with Progress(*columns, console=self._console, transient=True) as bar:
-                task = bar.add_task(title, total=total_s)
+                task = bar.add_task(title, total=total)
                 yield lambda seconds: bar.update(task, completed=seconds)
         else:
-            yield _Lines(title, total_s)
+            yield _Lines(title, total, unit)
 
 
-class _Seconds(ProgressColumn):
-    """Seconds done, of all."""
+class _Done(ProgressColumn):
+    """How much is done, of all."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
 
     def render(self, task: Task) -> Text:
         of = f" / {task.total:.0f}" if task.total else ""
-        return Text(f"{task.completed:.1f}{of} s")
+        return Text(f"{_amount(task.completed, self._unit)}{of} {self._unit}")
 
 
 class _Lines:
     """Progress for a log file or a pipe: a line every few seconds."""
 
-    def __init__(self, title: str, total_s: float | None) -> None:
+    def __init__(self, title: str, total: float | None, unit: str) -> None:
         self._title = title
-        self._of = f" of {total_s:g}" if total_s else ""
+        self._of = f" of {total:g}" if total else ""
+        self._unit = unit
         self._next = time.monotonic() + NOT_A_TERMINAL_PERIOD_S
 
-    def __call__(self, seconds: float) -> None:
-        """Told how far the run is."""
+    def __call__(self, done: float) -> None:
+        """Told how far it is."""
         if time.monotonic() >= self._next:
             self._next += NOT_A_TERMINAL_PERIOD_S
-            sys.stderr.write(f"{self._title}: {seconds:.1f}{self._of} s\n")
+            amount = _amount(done, self._unit)
+            sys.stderr.write(f"{self._title}: {amount}{self._of} {self._unit}\n")
+
+
+def _amount(done: float, unit: str) -> str:
+    return f"{done:.1f}" if unit == "s" else f"{done:.0f}"

@@ -9,6 +9,9 @@ COMMANDS: dict[str, str] = {
     "top": "robot.commands.top:Top",
     "stop": "robot.commands.stop:Stop",
     "trace": "robot.commands.trace:TraceRun",
+    "train": "robot.commands.train:Train",
+    "evaluate": "robot.commands.evaluate:Evaluate",
+    "export": "robot.commands.export:Export",
     "depth": "robot.commands.depth:Depth",
     "doctor": "robot.commands.doctor:Doctor",
 }

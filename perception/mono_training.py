@@ -1,0 +1,335 @@
+"""A single camera learns depth from stereo: long from a recording, or a little after each frame.
+
+`MonoModule` is the loss around the network, for Lightning; `MonoLearner` is the object that a
+program holds. It keeps a ring of the newest labelled frames and does small updates from it, so it
+may run beside a flying robot, or it fits a whole recording at once. All chance comes from its
+seed, and all arithmetic runs on one thread: equal seeds and equal frames give equal networks.
+"""
+
+import hashlib
+import json
+import logging
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from perception.geometry import RectifiedView
+from perception.model_package import Manifest, ModelPackage, write_package
+from perception.mono import IMAGE, INVERSE_DEPTH, KIND, SCALE, MonoDepth, MonoSpec
+from perception.mono_labels import LabelledFrame, rows_of, stacked
+from perception.mono_losses import laplace_nll, log_ratio, photometric, smoothness
+from perception.mono_net import MonoNet, NetConfig, upsampled
+from perception.onnx_export import check_parity, export_onnx
+
+PARITY_FRAMES = 8  # recorded frames on which an export is compared
+WHITE = 255.0
+ANSWERS = ("target_per_m", "weight")
+
+Progress = Callable[[int, dict[str, float]], None]
+"""Told the updates done and the last metrics."""
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each term counts."""
+
+    regression: float = 1.0  # |log ratio| to the teacher; 1 is an error by a factor of e
+    doubt: float = 0.1  # likelihood of the teacher's answer; teaches the scale alone
+    photometric: float = 0.1  # the right image must explain the left one
+    smooth: float = 0.02  # fills what the teacher left open, without rounding off obstacles
+
+
+@dataclass(frozen=True)
+class Config:
+    """Choices of the learner."""
+
+    net: NetConfig = field(default_factory=NetConfig)
+    loss: LossWeights = field(default_factory=LossWeights)
+    learning_rate: float = 2e-3  # AdamW's in `fit`, falls to 0 along a cosine
+    online_learning_rate: float = 5e-4  # of single updates, which have no end to fall towards
+    weight_decay: float = 1e-4
+    max_gradient: float = 5.0  # norm; one odd batch does not throw the network over
+    batch_size: int = 4  # frames; more updates teach faster than larger ones
+    ring_frames: int = 2000  # newest frames kept for online updates, about 60 MB
+    brightness: float = 15.0  # grey levels, random offset per frame
+    contrast: float = 0.2  # random gain per frame, 1/(1 + c) to 1 + c
+
+
+class MonoModule(pl.LightningModule):
+    """The network with its loss and optimiser."""
+
+    def __init__(self, spec: MonoSpec, view: RectifiedView, config: Config) -> None:
+        """An untrained network.
+
+        Args:
+            spec: what the network takes.
+            view: the fitted view of the left camera.
+            config: the choices.
+        """
+        super().__init__()
+        self.net = MonoNet(spec, config.net)
+        self._config = config
+        self._focal_baseline_px_m = view.focal_px * view.baseline_m
+        self.metrics: dict[str, float] = {}  # terms of the loss on the last batch
+        self.updates = 1  # of the fit to come: the cosine's length; set by `MonoLearner.fit`
+
+    def loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        """The sum of all terms, and each of them by name.
+
+        Args:
+            batch: the fields of `LabelledFrame`, images as float in 0..255.
+        """
+        target, weight, terms = batch["target_per_m"], batch["weight"], self._config.loss
+        inverse, scale = self.net(batch["image"])
+        found = {"regression": log_ratio(inverse, target, weight)}
+        found["doubt"] = laplace_nll(inverse.detach(), scale, target, weight)
+        image, other = batch["image"] / WHITE, batch["other"] / WHITE
+        if terms.photometric or terms.smooth:
+            dense = upsampled(inverse)  # (B, H, W)
+            disparity_px = dense * self._focal_baseline_px_m
+            found["photometric"] = photometric(image, other, disparity_px, batch["side"])
+            found["smooth"] = smoothness(dense, image)
+        weights = asdict(terms)
+        total = torch.stack([weights[name] * value for name, value in found.items()]).sum()
+        return total, {name: float(value.detach()) for name, value in found.items()}
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """Lightning's hook."""
+        del batch_idx
+        total, self.metrics = self.loss(batch)
+        return total
+
+    def configure_optimizers(self) -> Any:
+        """Lightning's hook: AdamW, whose rate falls to 0 over the updates of the fit."""
+        optimiser = self.optimiser(self._config.learning_rate)
+        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.updates)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
+
+    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+        """AdamW on all parameters."""
+        return torch.optim.AdamW(
+            self.parameters(), lr=learning_rate, weight_decay=self._config.weight_decay
+        )
+
+
+class MonoLearner:
+    """Owns network, optimiser and the ring of recent frames."""
+
+    Config = Config
+
+    def __init__(self, spec: MonoSpec, view: RectifiedView, config: Config, seed: int) -> None:
+        """An untrained learner.
+
+        Args:
+            spec: what the network takes; grey, as stereo pairs are.
+            view: the fitted view, as `perception.mono_labels.Labeller.view` gives it.
+            config: the choices.
+            seed: of weights, batches and disturbances.
+        """
+        self.spec, self.view, self.config, self.seed = spec, view, config, seed
+        self.updates = 0
+        self.frames_seen = 0
+        self.ring: deque[LabelledFrame] = deque(maxlen=config.ring_frames)
+        self._rng = np.random.default_rng(seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.module = MonoModule(spec, view, config)
+        self._optimiser = self.module.optimiser(config.online_learning_rate)
+
+    def observe(self, frame: LabelledFrame) -> None:
+        """Takes one frame into the ring; the oldest leaves when it is full."""
+        self.ring.append(frame)
+        self.frames_seen += 1
+
+    def sample(self) -> LabelledFrame:
+        """A random batch from the ring.
+
+        Raises:
+            TooFewFramesError: if the ring holds fewer than two frames.
+        """
+        count = min(self.config.batch_size, len(self.ring))
+        rows = self._rng.choice(len(self.ring), count, replace=False) if self.ring else []
+        return stacked([self.ring[int(row)] for row in rows])
+
+    def update(self, batch: LabelledFrame) -> dict[str, float]:
+        """One online step on a batch; the value of each term of the loss before it."""
+        with one_thread():
+            self.module.train()
+            total, metrics = self.module.loss(_tensors(batch, self.config, self._rng))
+            self._optimiser.zero_grad()
+            total.backward()
+            torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_gradient)
+            self._optimiser.step()
+        self.updates += 1
+        return metrics
+
+    def fit(
+        self, frames: LabelledFrame, updates: int, on_progress: Progress | None = None
+    ) -> dict[str, float]:
+        """Learns a whole recording, by Lightning.
+
+        Args:
+            frames: N of them.
+            updates: batches to learn from.
+            on_progress: called after each.
+
+        Returns:
+            The terms of the loss on the last batch.
+        """
+        self.module.updates = updates
+        self.frames_seen += len(frames.image)
+        source = DataLoader(_Batches(frames, self.config, self._rng), batch_size=None)
+        watcher = _Watcher(on_progress)
+        with one_thread(), _quiet("pytorch_lightning"):
+            self.module.train()
+            _trainer(updates, self.config.max_gradient, watcher).fit(self.module, source)
+        self.updates += updates
+        return self.module.metrics
+
+    def infer(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> MonoDepth:
+        """What is learned so far says of N frames (N, 1, H, W) uint8; arrays (N, H/4, W/4)."""
+        with one_thread(), torch.no_grad():
+            self.module.eval()
+            inverse, scale = self.module.net(torch.from_numpy(images))
+        return MonoDepth(inverse.numpy(), scale.numpy())
+
+    def export(self, path: Path, recorded: LabelledFrame, **manifest: Any) -> ModelPackage:
+        """Writes the network as a model package, if it sees there what it sees here.
+
+        Args:
+            path: of the package, ends in .onnx.
+            recorded: N frames; the first eight are compared.
+            manifest: further fields, such as `calibration_hash` and `parent`.
+
+        Raises:
+            ExportParityError: if torch and onnxruntime differ on a recorded frame.
+            ModelPackageError: if the package cannot be written.
+        """
+        extra = {**self.origin(), **manifest.pop("extra", {})}
+        filled = Manifest(
+            kind=KIND,
+            inputs=self.spec.inputs(),
+            outputs=self.spec.outputs(),
+            training_config_hash=config_hash(self.config),
+            extra=extra,
+            **manifest,
+        )
+        return write_package(path, self.onnx(recorded), filled)
+
+    def onnx(self, recorded: LabelledFrame) -> bytes:
+        """The network as an ONNX graph that was compared with torch on recorded frames.
+
+        Raises:
+            ExportParityError: if they differ.
+        """
+        with one_thread(), _quiet("torch.onnx"):
+            net = self.module.net.eval()
+            inputs = [{IMAGE: image[np.newaxis]} for image in recorded.image[:PARITY_FRAMES]]
+            onnx_bytes = export_onnx(net, inputs[0], [INVERSE_DEPTH, SCALE])
+            for one in inputs[1:]:
+                check_parity(net, onnx_bytes, one)
+        return onnx_bytes
+
+    def origin(self) -> dict[str, Any]:
+        """Where the weights come from, for the manifest."""
+        return {
+            "frames": self.frames_seen,
+            "updates": self.updates,
+            "seed": self.seed,
+            "view": self.view._asdict(),
+        }
+
+
+def config_hash(config: Config) -> str:
+    """SHA-256 (hex) over every choice."""
+    return hashlib.sha256(json.dumps(asdict(config)).encode()).hexdigest()
+
+
+class _Batches(IterableDataset[dict[str, Tensor]]):
+    """Random batches without end."""
+
+    def __init__(self, frames: LabelledFrame, config: Config, rng: np.random.Generator) -> None:
+        self._frames, self._config, self._rng = frames, config, rng
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        while True:
+            rows = self._rng.integers(len(self._frames.image), size=self._config.batch_size)
+            yield _tensors(rows_of(self._frames, rows), self._config, self._rng)
+
+
+class _Watcher(pl.Callback):
+    """Tells how far the fit is."""
+
+    def __init__(self, on_progress: Progress | None) -> None:
+        self._tell = on_progress
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        del outputs, batch, batch_idx
+        if self._tell is not None:
+            self._tell(trainer.global_step, pl_module.metrics)
+
+
+@contextmanager
+def _quiet(logger: str) -> Iterator[None]:
+    """Without a library's advice about workers, devices and its own internals."""
+    log = logging.getLogger(logger)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _trainer(updates: int, max_gradient: float, watcher: pl.Callback) -> pl.Trainer:
+    """Lightning's loop, bare: no logger, no checkpoint, no words of its own."""
+    return pl.Trainer(
+        max_steps=updates,
+        accelerator="cpu",
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        gradient_clip_val=max_gradient,
+        callbacks=[watcher],
+    )
+
+
+def _tensors(batch: LabelledFrame, config: Config, rng: np.random.Generator) -> dict[str, Tensor]:
+    """What the loss takes; gain and offset are random per frame, the same for both eyes."""
+    shape = (len(batch.image), 1, 1, 1)
+    span = np.log1p(config.contrast)
+    gain = np.exp(rng.uniform(-span, span, shape))
+    offset = rng.uniform(-config.brightness, config.brightness, shape) + (1 - gain) * WHITE / 2
+    image, other = (
+        torch.from_numpy(np.clip(gain * eye + offset, 0, WHITE).astype(np.float32))
+        for eye in (batch.image, batch.other)
+    )
+    rest = {name: torch.from_numpy(getattr(batch, name)) for name in ("side", *ANSWERS)}
+    return {"image": image, "other": other, **rest}
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Lets torch work on one thread: the robot's other cores are not the learner's."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
