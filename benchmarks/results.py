@@ -35,13 +35,22 @@ def hardware() -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """The commit of the working tree, with "+changes" where it differs; None outside of git."""
-    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes", "--exclude=*"]
+    """The commit of the working tree, with "+changes" where its code differs; None outside of git.
+
+    Results do not count: a study writes its rows while it runs.
+    """
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True)
+        found = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--", ".", ":!docs/results")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found.stdout.strip()
+    return found + ("+changes" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    top = Path(__file__).parent.parent
+    done = subprocess.run(["git", *arguments], cwd=top, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def processor() -> str:
