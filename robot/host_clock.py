@@ -13,6 +13,7 @@ however unlike the two ways are: of all recent exchanges the one with the tighte
 and its bound grows with its age by the drift. Nothing is averaged, so nothing is guessed.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -44,12 +45,16 @@ class Exchange(NamedTuple):
         """Time under way, both ways."""
         return (self.returned_ns - self.asked_ns) - (self.replied_ns - self.heard_ns)
 
-    def possible(self) -> bool:
-        """Whether no reading runs backwards, as a clock that was replaced would."""
+    def possible(self, max_drift: float = MAX_DRIFT) -> bool:
+        """Whether no reading runs backwards, as a clock that was replaced would.
+
+        A way of no time at all may seem to take less, where the other clock runs faster meanwhile.
+        """
+        gained_ns = 1 + math.ceil(max_drift * (self.replied_ns - self.heard_ns))
         return (
             self.asked_ns <= self.returned_ns
             and self.heard_ns <= self.replied_ns
-            and self.round_trip_ns >= 0
+            and self.round_trip_ns >= -gained_ns
         )
 
 
@@ -77,7 +82,7 @@ class HostClock:
         One that contradicts the estimate shows that the other clock was replaced: what was
         known before is forgotten.
         """
-        if not exchange.possible():
+        if not exchange.possible(self.max_drift):
             return False
         known = self.estimate(exchange.returned_ns)
         new = self._estimate_of(exchange, exchange.returned_ns)
@@ -100,7 +105,7 @@ class HostClock:
         low = exchange.replied_ns - exchange.returned_ns
         high = exchange.heard_ns - exchange.asked_ns
         age_ns = now_ns - exchange.asked_ns
-        half = -((low - high) // 2)  # rounded up
+        half = max(0, -((low - high) // 2))  # rounded up
         return Estimate((low + high) // 2, half + 1 + int(max(age_ns, 0) * self.max_drift))
 
 
