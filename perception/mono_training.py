@@ -30,6 +30,7 @@ from perception.mono_labels import LabelledFrame, rows_of, stacked
 from perception.mono_losses import laplace_nll, log_ratio, photometric, smoothness
 from perception.mono_net import MonoNet, NetConfig, upsampled
 from perception.onnx_export import check_parity, export_onnx
+from perception.torch_threads import one_thread
 
 PARITY_FRAMES = 8  # recorded frames on which an export is compared
 WHITE = 255.0
@@ -322,14 +323,3 @@ def _tensors(batch: LabelledFrame, config: Config, rng: np.random.Generator) -> 
     )
     rest = {name: torch.from_numpy(getattr(batch, name)) for name in ("side", *ANSWERS)}
     return {"image": image, "other": other, **rest}
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Lets torch work on one thread: the robot's other cores are not the learner's."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -12,8 +12,7 @@ small network draw sharp thresholds.
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +26,7 @@ from torch.nn import functional
 
 from perception.model_package import write_package
 from perception.onnx_export import check_parity, export_onnx
+from perception.torch_threads import one_thread
 from policies.learner import Batch
 from policies.observation import PREVIOUS_COMMAND, Observation
 from policies.spec import ACTION, PolicySpec, fixed_shape
@@ -229,14 +229,3 @@ def farthest_first(points: NDArray[np.floating], count: int) -> NDArray[np.float
         chosen.append(points[apart.argmax()])
         apart = np.minimum(apart, np.abs(points - chosen[-1]).sum(-1))
     return np.stack(chosen)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Lets torch work on one thread: in a network this small, more would wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
