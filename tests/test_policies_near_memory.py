@@ -3,13 +3,16 @@ import math
 import numpy as np
 import pytest
 
+from policies.dead_reckoning import Motion
 from policies.near_memory import NearMemory, NearMemoryConfig
 
 STEP_S = 0.1
-REST = (0.0, 0.0)
+STILL = Motion(0.0, 0.0)
+AHEAD = Motion(0.05, 0.0)
 SEEN = np.ones(8, dtype=bool)
 FREE = np.full(8, 0.2)  # 1/m: 5 m everywhere
-CONFIG = NearMemoryConfig(speed_lag_s=1e-6, yaw_lag_s=1e-6)  # follows its command at once
+WALL = np.full(8, 1 / 0.2)
+CONFIG = NearMemoryConfig()
 WIDTH_M, REACH_M = 0.35, 0.65
 
 
@@ -25,15 +28,14 @@ def near_at(sector, distance_m=0.5):
 
 
 def turn(memory, angle_rad, steps=10):
-    """Turns on the spot with nothing near in view; a command acts a step later."""
+    """Turns on the spot with nothing near in view."""
     for _ in range(steps):
-        memory.update(FREE, SEEN, (0.0, angle_rad / steps / STEP_S))
-    memory.update(FREE, SEEN, REST)
+        memory.update(Motion(0.0, angle_rad / steps), FREE, SEEN)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_wall_turned_from_is_beside_the_robot_and_then_behind_it(memory, sign):
-    memory.update(np.full(8, 1 / 0.2), SEEN, REST)
+    memory.update(STILL, WALL, SEEN)
     assert not memory.beside(0.1, REACH_M)  # what the camera sees is not for the memory to tell
     turn(memory, sign * math.radians(50))
     assert memory.beside(WIDTH_M, REACH_M)
@@ -42,12 +44,12 @@ def test_a_wall_turned_from_is_beside_the_robot_and_then_behind_it(memory, sign)
 
 
 def test_flying_past_a_thing_leaves_it_behind(memory):
-    memory.update(near_at(0), SEEN, REST)
+    memory.update(STILL, near_at(0), SEEN)
     for _ in range(6):
-        memory.update(FREE, SEEN, (0.5, 0.0))
+        memory.update(AHEAD, FREE, SEEN)
     assert memory.beside(WIDTH_M, REACH_M)
     for _ in range(12):
-        memory.update(FREE, SEEN, (0.5, 0.0))
+        memory.update(AHEAD, FREE, SEEN)
     assert not memory.beside(WIDTH_M, REACH_M)
 
 
@@ -55,20 +57,20 @@ def test_flying_past_a_thing_leaves_it_behind(memory):
 def test_the_crowded_side_is_where_the_points_are(memory, sector, side):
     assert memory.crowded_side(0.9, 0.1) == 0.0
     for _ in range(3):
-        memory.update(near_at(sector), SEEN, REST)
+        memory.update(STILL, near_at(sector), SEEN)
     assert memory.crowded_side(0.9, 0.1) == side
     for _ in range(3):
-        memory.update(near_at(7 - sector), SEEN, REST)
+        memory.update(STILL, near_at(7 - sector), SEEN)
     assert memory.crowded_side(0.9, 0.1) == 0.0
 
 
 def test_forgets_after_its_seconds_and_on_reset(memory):
-    memory.update(np.full(8, 1 / 0.2), SEEN, REST)
+    memory.update(STILL, WALL, SEEN)
     turn(memory, math.radians(50))
     for _ in range(round(CONFIG.seconds / STEP_S)):
-        memory.update(FREE, SEEN, REST)
+        memory.update(STILL, FREE, SEEN)
     assert not memory.beside(WIDTH_M, REACH_M)
-    memory.update(np.full(8, 1 / 0.2), SEEN, REST)
+    memory.update(STILL, WALL, SEEN)
     turn(memory, math.radians(50))
     memory.reset()
     assert not memory.beside(WIDTH_M, REACH_M)
@@ -77,17 +79,10 @@ def test_forgets_after_its_seconds_and_on_reset(memory):
 def test_the_unseen_sectors_of_a_near_thing_belong_to_it(memory):
     seen = SEEN.copy()
     seen[:2] = False
-    memory.update(near_at(2), seen, REST)
+    memory.update(STILL, near_at(2), seen)
     turn(memory, math.radians(-5))  # what was at the rim is now out of view, to the left
     assert memory.beside(WIDTH_M, 0.75)
     memory.reset()
-    memory.update(near_at(2), SEEN, REST)
+    memory.update(STILL, near_at(2), SEEN)
     turn(memory, math.radians(-5))
     assert not memory.beside(WIDTH_M, 0.75)
-
-
-def test_lags_behind_a_new_command_as_the_vehicle_does():
-    slow = NearMemory(NearMemoryConfig(yaw_lag_s=10.0), STEP_S)
-    slow.update(np.full(8, 1 / 0.2), SEEN, REST)
-    turn(slow, math.radians(50))
-    assert not slow.beside(0.1, REACH_M)

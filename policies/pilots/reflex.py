@@ -19,8 +19,9 @@ and each part of a turn has a band of yaw rates of its own,
 to the side chosen at its begin, or back against it. In the third band the rate r falls by a
 constant a to the done rate d, so that (r^2 - d^2) / 2a is the angle still to turn. The action is
 thus nearly a function of the observation, which is why this pilot can be cloned from what it flew.
-All it remembers are near things that left the view (`policies.near_memory`): it does not fly along
-them, and turns away from the side that is full of them; chance decides where neither is.
+All it remembers are near things that left the view (`policies.near_memory`) and its own path
+(`policies.track`): it does not fly along the first, turns away from the side that is full of them,
+else from the side where it has been; chance decides where neither is.
 
 What it cannot do: what stereo does not see, a bare pillar or a blank wall up close, it flies into.
 """
@@ -32,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.limits import Limits
+from policies.dead_reckoning import DeadReckoning, Lag
 from policies.near_memory import NearMemory, NearMemoryConfig
 from policies.observation import (
     FREE_M,
@@ -43,6 +45,7 @@ from policies.observation import (
     select,
 )
 from policies.spec import PolicySpec, bounds_of
+from policies.track import Track, TrackConfig
 
 BESIDE_NOSE_M = 0.25  # half of a hull: what is farther off its axis is beside it
 
@@ -63,13 +66,15 @@ class Config:
     windup_rad_s: float = 0.4  # the turn begins by so much more each time, while it still coasts
     search_rad_s: float = 2.0  # brisk, yet successive frames share most of their view
     done_rad_s: float = 1.0  # a turn ends when it is this slow; the vehicle lags and coasts on
-    min_extra_rad: float = 0.9  # turned after it is clear, so as not to fly along what it left
-    max_extra_rad: float = 1.9  # the most by chance; the paper draws up to 2 rad
-    back_rad: float = 0.3  # turned past that and swung back: what it looks further than it goes
+    min_extra_rad: float = 0.6  # turned after it is clear, so as not to fly along what it left
+    max_extra_rad: float = 1.4  # the most by chance; the paper draws up to 2 rad
+    back_rad: float = 0.05  # turned past that and swung back: what it looks further than it goes
     beside_m: float = 0.38  # from its axis to what it remembers beside it; the hull takes 0.26 m
     beside_reach_m: float = 0.65  # ahead of its axis, as far as the view is narrower than that
     crowd_m: float = 0.75  # things nearer than this, and beside the nose, decide the side to turn
+    lag: Lag = field(default_factory=Lag)
     memory: NearMemoryConfig = field(default_factory=NearMemoryConfig)
+    track: TrackConfig = field(default_factory=TrackConfig)
 
 
 class Reflex:
@@ -96,25 +101,28 @@ class Reflex:
         longest_rad = config.max_extra_rad + config.back_rad
         self._slowing_rad_s2 = (fastest_rad_s**2 - config.done_rad_s**2) / (2 * longest_rad)
         self._middle = slice(SECTORS // 2 - 1, SECTORS // 2 + 1)  # the sectors straight ahead
+        self._reckoning = DeadReckoning(config.lag, 1 / rate_hz)
         self._memory = NearMemory(config.memory, 1 / rate_hz)
+        self._track = Track(config.track, 1 / rate_hz)
         self._side = 1.0  # of the present turn: 1 left, -1 right
 
     def reset(self, rng: np.random.Generator) -> None:
         """Forgets what it saw; chance comes with the observation."""
         del rng
+        self._reckoning.reset()
         self._memory.reset()
+        self._track.reset()
 
     def act(self, observation: Observation) -> NDArray[np.float64]:
         """The action for the newest observation, (3,) m/s, rad/s, m."""
         speed_m_s, yaw_rad_s, _ = map(float, observation["previous_command"])
-        self._memory.update(
-            observation["sectors_per_m"][-1],
-            observation["sector_valid"][-1] >= MIN_VALID,
-            (speed_m_s, yaw_rad_s),
-        )
+        motion = self._reckoning.step((speed_m_s, yaw_rad_s))
+        seen = observation["sector_valid"][-1] >= MIN_VALID
+        self._memory.update(motion, observation["sectors_per_m"][-1], seen)
+        self._track.update(motion)
         if abs(yaw_rad_s) < TURNING_RAD_S:
             crowded = self._memory.crowded_side(self._config.crowd_m, BESIDE_NOSE_M)
-            self._side = -crowded or chance_side(observation)
+            self._side = -crowded or -self._track.fuller_side() or chance_side(observation)
         beside = self._memory.beside(self._config.beside_m, self._config.beside_reach_m)
         return self.react(observation, self._side, beside)
 
