@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from firmware_bridge.errors import CommandShapeError, LimitsTableError
 
-REASONS = ("non_finite", "range", "slew", "stale", "halted")
+REASONS = ("invalid", "non_finite", "range", "slew", "stale", "halted")
 _NS_PER_S = 1_000_000_000
 _LARGEST = sys.float_info.max  # a whole number of a TOML file may be larger
 
@@ -157,17 +157,20 @@ class CommandLimiter:
         self._sent_ns: int | None = None
         self.counters: dict[str, int] = dict.fromkeys(("sent", "offered", "accepted", *REASONS), 0)
 
-    def apply(self, values: ArrayLike, captured_ns: int, now_ns: int) -> Limited:
+    def apply(
+        self, values: ArrayLike, captured_ns: int, now_ns: int, *, valid: bool = True
+    ) -> Limited:
         """Offers a new command, and says what to send now.
 
-        A command with a non-finite value is refused whole, as is one captured before the command
-        being followed; the last accepted command stays.
+        A command that is not valid or not finite is refused whole, as is one captured before the
+        command being followed; the last accepted command stays, until it is too old.
 
         Args:
             values: (n,) in the axes' units.
             captured_ns: when the data behind the command were taken (monotonic). A time in the
                 future counts as now, so that no clock error keeps a command alive.
             now_ns: monotonic time of this output.
+            valid: False: its sender says that what it was made of is not to be trusted.
 
         Raises:
             CommandShapeError: not one value per axis.
@@ -175,6 +178,8 @@ class CommandLimiter:
         asked = self._vector(values)
         captured_ns = min(captured_ns, now_ns)
         self.counters["offered"] += 1
+        if not valid:
+            return self._send(now_ns, ("invalid",))
         if not np.isfinite(asked).all():
             return self._send(now_ns, ("non_finite",))
         if self._captured_ns is not None and captured_ns < self._captured_ns:

@@ -5,6 +5,7 @@ import errno
 import pkgutil
 from operator import attrgetter
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -318,6 +319,22 @@ def test_a_command_that_is_not_finite_is_refused_and_the_last_one_followed(odd, 
     assert setpoint.reasons == ("non_finite",)
     assert setpoint.values == pytest.approx((0.2, 0.0, 1.4), abs=0.1)
     assert actuator.gauges()["limited_non_finite"] == 1
+
+
+def test_commands_that_are_not_valid_are_refused_until_the_robot_stops(actuator):
+    for tick in range(5):
+        _act(actuator, 20 * tick, (0.2, 0.0, 1.4))
+    doubtful = Command(captured_ns=0, values=(0.8, 1.0, 1.4), valid=False)
+    reasons, speeds = [], []
+    for tick in range(5, 30):
+        stamped = msgspec.structs.replace(doubtful, captured_ns=20 * tick * MS)
+        ((_, setpoint),) = actuator.step(20 * tick * MS, _inputs("command", stamped))
+        reasons.append(setpoint.reasons)
+        speeds.append(setpoint.values[0])
+    assert reasons[0] == ("invalid",)
+    assert max(speeds) == pytest.approx(0.2)
+    assert "stale" in reasons[-1]
+    assert speeds[-1] == 0.0
 
 
 def test_an_actuator_that_is_told_to_halt_stops_at_its_next_step_whatever_comes(actuator):

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ import pytest
 import tiny_nodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mcap.reader import make_reader
 from mcap.writer import CompressionType, Writer
 from message_samples import messages
 
@@ -573,7 +575,9 @@ def _cut(log):
 
 def _damage(log):
     content = bytearray(log.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    chunks = make_reader(io.BytesIO(content)).get_summary().chunk_indexes
+    middle = chunks[len(chunks) // 2]  # what lies between chunks, no reader needs
+    content[middle.chunk_start_offset + middle.chunk_length // 2] ^= 0xFF
     log.write_bytes(content)
 
 

@@ -49,7 +49,9 @@ class ActuatorNode(Node[ActuatorConfig]):
         elif command is None:
             limited = self._limiter.follow(now_ns)
         else:
-            limited = self._limiter.apply(command.values, command.captured_ns, now_ns)
+            limited = self._limiter.apply(
+                command.values, command.captured_ns, now_ns, valid=command.valid
+            )
         self._driver.send(limited.values, now_ns)
         state = self._driver.read(now_ns)
         self.safe = state.stopped or stops(limited.reasons)
