@@ -18,15 +18,16 @@ BLOCK_PX = 8  # coarse px, side of a block
 REACH_PX = 12  # coarse px, disparities looked for
 CLEAR_PX = 2  # coarse px; less than this is neither before nor behind infinity
 ROWS_PX = 7  # coarse px, most rows that are looked for up and down
+CONTRAST, MIDDLE = 2.0, 128.0  # grey levels of the band-passed images
 BEATEN_BY = 1.25  # a match is sure if the best of the other kind costs so many times more
 
 
 class CoarsePair(NamedTuple):
     """Both images at half of the size, without what varies slowly, the right one with a margin."""
 
-    left: FloatArray  # (h, w) grey levels
-    right: FloatArray  # (h + 2 ROWS_PX, w + 2 REACH_PX)
-    power: FloatArray  # (h/8, w/8), mean square of the left one in each block
+    left: GreyImage  # (h, w), 128 for the mean
+    right: GreyImage  # (h + 2 ROWS_PX, w + 2 REACH_PX)
+    power: FloatArray  # (h/8, w/8), mean square of the left one around 128 in each block
 
 
 def coarse_pair(images: StereoImages) -> CoarsePair:
@@ -34,7 +35,10 @@ def coarse_pair(images: StereoImages) -> CoarsePair:
     left, right = (_coarse(image) for image in images)
     margins = (ROWS_PX, ROWS_PX, REACH_PX, REACH_PX)
     padded = cv2.copyMakeBorder(right, *margins, cv2.BORDER_REPLICATE)
-    return CoarsePair(left, np.asarray(padded, np.float32), _blocks(left * left))
+    power = (left.astype(np.float32) - MIDDLE) ** 2
+    size = (left.shape[1] // BLOCK_PX, left.shape[0] // BLOCK_PX)
+    mean = cv2.resize(power, size, interpolation=cv2.INTER_AREA)
+    return CoarsePair(left, np.asarray(padded, np.uint8), np.asarray(mean, np.float32))
 
 
 def behind_infinity(pair: CoarsePair, least_texture: float) -> tuple[float, int]:
@@ -50,7 +54,9 @@ def behind_infinity(pair: CoarsePair, least_texture: float) -> tuple[float, int]
     behind = _best(pair, 0, range(-REACH_PX, -CLEAR_PX + 1))
     before = _best(pair, 0, range(CLEAR_PX, REACH_PX + 1))
     at_infinity = _best(pair, 0, range(-CLEAR_PX + 1, CLEAR_PX))
-    clear = (pair.power > least_texture**2) & (np.minimum(behind, before) < at_infinity)
+    clear = (pair.power > (CONTRAST * least_texture) ** 2) & (
+        np.minimum(behind, before) < at_infinity
+    )
     is_behind = clear & (behind * BEATEN_BY < before)
     is_before = clear & (before * BEATEN_BY < behind)
     sure = int(is_behind.sum() + is_before.sum())
@@ -66,9 +72,9 @@ def cost_at_rows(pair: CoarsePair, rows: int, least_texture: float) -> float:
         least_texture: grey levels, rms; blocks with less do not count.
 
     Returns:
-        Grey levels; NaN where no block has texture.
+        Grey levels of the band-passed images; NaN where no block has texture.
     """
-    textured = pair.power > least_texture**2
+    textured = pair.power > (CONTRAST * least_texture) ** 2
     if not textured.any():
         return float("nan")
     return float(_best(pair, rows, range(REACH_PX + 1))[textured].mean())
@@ -77,22 +83,18 @@ def cost_at_rows(pair: CoarsePair, rows: int, least_texture: float) -> float:
 def _best(pair: CoarsePair, rows: int, disparities: Iterable[int]) -> FloatArray:
     """Least mean difference of each block over the disparities, (h/8, w/8) grey levels."""
     height, width = pair.left.shape
-    best = None
-    for disparity in disparities:  # right(x - d) looks like left(x)
-        first = REACH_PX - disparity
-        shifted = pair.right[ROWS_PX + rows :, first:][:height, :width]
-        cost = _blocks(cv2.absdiff(pair.left, shifted))
-        best = cost if best is None else np.minimum(best, cost)
-    return np.asarray(best, np.float32)
+    band = pair.right[ROWS_PX + rows :][:height]
+    firsts = [REACH_PX - disparity for disparity in disparities]  # right(x - d) like left(x)
+    shifted = np.vstack([band[:, first : first + width] for first in firsts])  # (n h, w)
+    difference = cv2.absdiff(np.tile(pair.left, (len(firsts), 1)), shifted)
+    size = (width // BLOCK_PX, len(firsts) * height // BLOCK_PX)
+    costs = np.asarray(cv2.resize(difference, size, interpolation=cv2.INTER_AREA), np.float32)
+    return costs.reshape(len(firsts), -1, size[0]).min(axis=0)
 
 
-def _blocks(values: FloatArray) -> FloatArray:
-    """Means of the blocks."""
-    size = (values.shape[1] // BLOCK_PX, values.shape[0] // BLOCK_PX)
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _coarse(image: GreyImage) -> FloatArray:
-    size = (image.shape[1] // COARSE, image.shape[0] // COARSE)
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return np.asarray(small - cv2.blur(small, (9, 9)), np.float32)
+def _coarse(image: GreyImage) -> GreyImage:
+    """Twice the contrast, so that whole grey levels are fine enough."""
+    width, height = (side // (COARSE * BLOCK_PX) * BLOCK_PX for side in image.shape[::-1])
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    band = CONTRAST * (small - cv2.blur(small, (9, 9))) + MIDDLE
+    return np.clip(band, 0, 255).astype(np.uint8)

@@ -73,7 +73,7 @@ class MonitorConfig:
     decalibrated_s: float = 0.5  # s
     least_known: float = 0.05  # 0..1 of the pixels
     no_texture_s: float = 0.5  # s
-    clear_s: float = 1.0  # s, how long all must be well again before a fault is taken back
+    clear_s: float = 2.0  # s, how long all must be well again before a fault is taken back
     decalibration: DecalibrationConfig = field(default_factory=DecalibrationConfig)
 
 
@@ -142,12 +142,15 @@ class StereoMonitor:
         return [
             _Check(Reason.BLACK, darkest, c.black_level, black, c.black_s),
             _Check(Reason.COVERED, covered, c.covered_part, blind, c.covered_s),
-            _Check(Reason.FROZEN, frozen_s, c.frozen_s, frozen_s >= c.frozen_s, 0),
+            _Check(Reason.FROZEN, frozen_s, c.frozen_s, not blind and frozen_s >= c.frozen_s, 0),
             _Check(
                 *(Reason.SWAPPED, behind, c.swapped_part),
                 *(matched and behind > c.swapped_part, c.swapped_s),
             ),
-            _Check(Reason.DECALIBRATED, turned_deg, limit_deg, turned_deg > limit_deg, 0),
+            _Check(
+                *(Reason.DECALIBRATED, turned_deg, limit_deg),
+                *(turned_deg > limit_deg, c.decalibrated_s),
+            ),
             _Check(
                 *(Reason.NO_TEXTURE, known, c.least_known),
                 *(known < c.least_known, c.no_texture_s),
@@ -173,7 +176,7 @@ class StereoMonitor:
             return 0.0
         changes = [_change(*both) for both in zip(last, images, strict=True)]
         for eye, (change, other) in enumerate((changes, changes[::-1])):
-            if change > 0 and not (other > MOTION and change < STILL * other):
+            if change > 0 and not change < STILL * other:
                 self._changed_ns[eye] = captured_ns
         return (captured_ns - min(self._changed_ns)) / NS_PER_S
 
@@ -193,8 +196,7 @@ class _Check(NamedTuple):
 
 
 BLOCK_PX = 8  # side of the blocks that texture is measured over
-STILL = 0.3  # an eye whose image changes by less than this part of the other's shows no motion
-MOTION = 1.0  # grey levels, mean change of the smoothed image; less may be noise
+STILL = 0.3  # an eye that changes by less than this part of the other's change shows no motion
 
 
 def block_texture(image: GreyImage) -> FloatArray:
@@ -228,9 +230,12 @@ def _percentile_95(image: GreyImage) -> float:
 
 
 def _change(before: GreyImage, after: GreyImage) -> float:
-    """Grey levels, mean change of the smoothed image; exactly 0 only for equal images."""
+    """Mean change of the smoothed image over its contrast; exactly 0 only for equal images.
+
+    Over its contrast, because a misted eye shows the same motion with less of it.
+    """
     if np.array_equal(before, after):
         return 0.0
-    size = (after.shape[1] // BLOCK_PX * 2, after.shape[0] // BLOCK_PX * 2)
+    size = (after.shape[1] // 4, after.shape[0] // 4)
     small = [cv2.resize(i, size, interpolation=cv2.INTER_AREA) for i in (before, after)]
-    return max(float(np.mean(cv2.absdiff(*small))), 1e-6)
+    return max(float(np.mean(cv2.absdiff(*small))) / (float(np.std(small[1])) + 1), 1e-6)
