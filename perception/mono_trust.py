@@ -27,7 +27,8 @@ from perception.mono import MonoDepth
 from perception.quantities import FloatArray, GreyImage, InputError
 
 BAD_ABS_REL = 0.25  # of a frame's median; above it the frame is called bad
-GRID = (4, 3)  # cells of the image's statistics, across and down
+GRID = (2, 2)  # cells of the image's statistics, across and down
+COLUMNS = 4  # of the prediction
 NEIGHBOURS = 5
 MOST_KEPT = 500  # training frames kept for the neighbours
 SHRINK = 0.05  # part of the covariance that is replaced by its diagonal
@@ -171,7 +172,7 @@ def statistics(image: GreyImage, mono: MonoDepth) -> Array:
     logs = [np.log(_cells(values) + 0.5) for values in (along, down, fine)]
     inverse, scale = np.log(mono.inverse_depth_per_m), np.log(mono.scale_per_m)
     relative = scale - inverse
-    columns = np.array_split(inverse, GRID[0], axis=1)
+    columns = np.array_split(inverse, COLUMNS, axis=1)
     said = [*(part.mean() for part in columns), inverse.std(), relative.std(), scale.mean()]
     return np.concatenate([mean / 64, np.log(contrast + 0.5), *logs, said]).astype(np.float64)
 

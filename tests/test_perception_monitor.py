@@ -84,7 +84,7 @@ def test_a_good_pair_is_well_all_the_time():
         ("swapped", Side.BOTH, {}, Reason.SWAPPED, 0.5),
         ("rotated", Side.RIGHT, {"degrees": 0.5}, Reason.DECALIBRATED, 5.0),
         ("rotated", Side.RIGHT, {"degrees": -0.5, "axis": "pitch"}, Reason.DECALIBRATED, 5.0),
-        ("rotated", Side.LEFT, {"degrees": 4.0, "axis": "pitch"}, Reason.DECALIBRATED, 5.0),
+        ("rotated", Side.LEFT, {"degrees": 1.0, "axis": "pitch"}, Reason.DECALIBRATED, 5.0),
     ],
 )
 def test_a_fault_is_named_in_time_and_for_as_long_as_it_lasts(
