@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from perception.corruptions import CORRUPTIONS
-from perception.quantities import FloatArray, GreyImage, InputError, StereoImages
+from perception.quantities import GreyImage, InputError, StereoImages
 from perception.tables import config_from_options, load_item
 
 LEAST_SEVERITY, LARGEST_SEVERITY = 1.0, 5.0
@@ -79,6 +80,6 @@ def at_severity(severity: float, steps: tuple[float, float, float, float, float]
     return float(np.interp(severity, range(1, 6), steps))
 
 
-def as_grey(values: FloatArray) -> GreyImage:
+def as_grey(values: npt.NDArray[np.floating]) -> GreyImage:
     """Grey levels as a sensor gives them: whole, 0 to 255."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)

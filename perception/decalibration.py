@@ -86,13 +86,16 @@ class DecalibrationDrift:
         columns = self._columns - np.where(trusted, depth.disparity_px, np.float32(0))
         left, right = (_band(image) for image in images)
         moved = cv2.remap(right, columns, self._rows + shift_px, cv2.INTER_LINEAR)
-        gradient_y = cv2.Scharr(left + moved, cv2.CV_32F, 0, 1, scale=1 / 64)
-        gradient_x = cv2.Scharr(left + moved, cv2.CV_32F, 1, 0, scale=1 / 64)
+        gradient_x, gradient_y = (
+            np.asarray(cv2.Scharr(left + moved, cv2.CV_32F, *way, scale=1 / 64), np.float32)
+            for way in ((1, 0), (0, 1))
+        )
         rest = left - moved
-        weight = trusted / (1 + (rest / self.config.outlier) ** 2)
+        usual = 1 / (1 + (rest / self.config.outlier) ** 2)
         square = gradient_y * gradient_y
-        weight *= square / (square + gradient_x * gradient_x + 1)
-        self._add(weight, gradient_y, rest + gradient_y * shift_px)
+        weight = trusted * usual * square / (square + gradient_x * gradient_x + 1)
+        target = np.asarray(rest + gradient_y * shift_px, np.float32)
+        self._add(np.asarray(weight, np.float32), gradient_y, target)
 
     def _add(self, weight: FloatArray, gradient: FloatArray, target: FloatArray) -> None:
         """Adds sum w g^2 [1 x; x x^2] and sum w g t [1; x], and solves."""
