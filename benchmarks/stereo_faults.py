@@ -6,8 +6,9 @@ corrupted, one fault after another, until it notices. The delay counts from the 
 frame, by the frames' own time. Each flight is one small JSON row, so that a study that is
 interrupted goes on where it stopped; the table is made from the rows.
 
-    reflexarc run room_sim --clock lockstep --seconds 120 --seed 201 --in-process --out runs/f201
-    python -m benchmarks.stereo_faults runs/f201 ...
+    python -m benchmarks.stereo_faults --seeds 201 202 203 204
+    python -m benchmarks.stereo_faults --quiet-only --seeds 205 206 207 208 209 210
+    python -m benchmarks.stereo_faults runs/f201 ...     (flights that were recorded before)
 """
 
 import argparse
@@ -16,6 +17,7 @@ import json
 import math
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +34,8 @@ from perception.matcher import make_matcher
 from perception.monitor import MonitorConfig, Reason, StereoMonitor
 from perception.quantities import StereoImages
 from perception.stereo import StereoTeacher
+from robot.executor import RunOptions, run_in_process
+from robot.graph import load_graph
 from robot.messages import RigCalibration, StereoFrame
 from robot.nodes.stereo import rig_of
 from robot.record import LogReader
@@ -91,19 +95,34 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("runs", nargs="*", type=Path, help="run folders of room_sim")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[], help="flights to make")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of each of those")
     parser.add_argument("--quiet-only", action="store_true", help="count false alarms, no faults")
     parser.add_argument("--again", action="store_true", help="measure rows anew that exist")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     ROWS.mkdir(parents=True, exist_ok=True)
-    for run in args.runs:
-        path = ROWS / f"{run.name}.json"
+    for name in [*(run.name for run in args.runs), *(f"f{seed}" for seed in args.seeds)]:
+        path = ROWS / f"{name}.json"
         if args.again or not path.is_file():
-            row = measure(read_flight(run / "log.mcap"), faults=not args.quiet_only)
-            path.write_text(json.dumps({"run": run.name, "commit": commit(), **row}) + "\n")
+            flight = recorded(name, args)
+            row = measure(flight, faults=not args.quiet_only)
+            path.write_text(json.dumps({"run": name, "commit": commit(), **row}) + "\n")
         print(path, file=sys.stderr)
     TABLE.write_text(table([json.loads(path.read_text()) for path in sorted(ROWS.glob("*.json"))]))
     return 0
+
+
+def recorded(name: str, args: argparse.Namespace) -> Flight:
+    """The flight of a given run folder, or a new one of the seed in its name."""
+    for run in args.runs:
+        if run.name == name:
+            return read_flight(run / "log.mcap")
+    with tempfile.TemporaryDirectory() as folder:
+        seed = int(name.removeprefix("f"))
+        options = RunOptions(args.seconds, seed, lockstep=True, run_dir=Path(folder))
+        run_in_process(load_graph("room_sim"), options, lambda _: None, lambda: False, print)
+        return read_flight(Path(folder) / "log.mcap")
 
 
 def read_flight(log: Path) -> Flight:
@@ -210,9 +229,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         "",
         f"Measured at commit {commits} on {machine['processor']}, Python {machine['python']}.",
         "",
-        "    reflexarc run room_sim --clock lockstep --seconds 120 --seed S --in-process \\",
-        "        --out runs/fS",
-        "    python -m benchmarks.stereo_faults runs/f*",
+        "    python -m benchmarks.stereo_faults --seeds 201 202 203 204",
+        "    python -m benchmarks.stereo_faults --quiet-only --seeds 205 206 207 208 209 210",
         "",
     ]
     if alarms:
