@@ -55,6 +55,8 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.texton_speed --out docs/results/texton_speed.json
 	$(BIN)/python -m benchmarks.texton_flight --out docs/results/texton_flight.json
 	$(BIN)/python -m benchmarks.mono_speed --out docs/results/mono_speed.json
+	$(BIN)/python -m benchmarks.stereo_faults --seeds 201 202 203 204
+	$(BIN)/python -m benchmarks.stereo_faults --quiet-only --seeds 205 206 207 208 209 210
 	$(BIN)/python -m benchmarks.machine_speed --out docs/results/machine_speed.json
 	$(BIN)/python -m benchmarks.messaging --out docs/results/messaging.json
 	$(BIN)/python -m benchmarks.messaging --table hosts --out docs/results/messaging_hosts.json

@@ -42,7 +42,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class StereoFrame(Message, frozen=True, kw_only=True):
-    """What both eyes saw at one instant, unrectified."""
+    """What both eyes saw at one instant, unrectified; an eye that gave nothing is (0, 0)."""
 
     left: GreyImage
     right: GreyImage
@@ -93,6 +93,19 @@ class ProximityReading(Message, frozen=True, kw_only=True):
     """Distance (m) of the nearest part of the corridor about to be swept; inf: seen free."""
     corridor_seen: float
     """Share of the corridor's pixels that carry a depth, 0 to 1."""
+
+
+class StereoHealth(Message, frozen=True, kw_only=True):
+    """Whether a stereo pair can be believed; the fields of ``perception.monitor.Verdict``."""
+
+    ok: bool
+    reason: str
+    """``ok``, or the first of the faults that ``perception.monitor.Reason`` lists."""
+    value: float
+    """The number of that check; its meaning stands at the head of ``perception.monitor``."""
+    limit: float
+    decalibration_deg: float
+    """How far the cameras have turned, at least; NaN while little is known."""
 
 
 class Command(Message, frozen=True, kw_only=True):
@@ -276,6 +289,7 @@ MESSAGES: dict[str, Row] = {
         Row(RigCalibration, True, "calibration"),
         Row(DepthMap, True, "depth_image"),
         Row(ProximityReading, True, "numbers"),
+        Row(StereoHealth, True, "numbers"),
         Row(PolicyObservation, True, None),
         Row(Command, True, "numbers"),
         Row(Setpoint, True, "numbers"),

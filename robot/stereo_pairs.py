@@ -116,6 +116,8 @@ def _log_pairs(path: Path, reader: LogReader, calibration_topic: str) -> Iterato
         if logged.topic.split("/")[0] != source:
             continue
         frame = logged.message
+        if not frame.left.size or not frame.right.size:  # an eye gave nothing: no pair
+            continue
         size = size or frame.left.shape
         if not frame.left.shape == frame.right.shape == size:
             sizes = ", ".join(map(_size, (frame.left.shape, frame.right.shape)))

@@ -105,8 +105,9 @@ def _image(message: Message, pixels: np.ndarray, encoding: str) -> fg.RawImage:
 
 
 def _stereo_images(topic: str, message: StereoFrame) -> Iterator[View]:
-    yield _protobuf(f"{topic}/left", _image(message, message.left, "mono8"))
-    yield _protobuf(f"{topic}/right", _image(message, message.right, "mono8"))
+    for side, pixels in (("left", message.left), ("right", message.right)):
+        if pixels.size:  # an eye that gave nothing has nothing to show
+            yield _protobuf(f"{topic}/{side}", _image(message, pixels, "mono8"))
 
 
 def _calibration(topic: str, message: RigCalibration) -> Iterator[View]:

@@ -3,6 +3,7 @@
 NODES: dict[str, str] = {
     "actuator": "robot.nodes.actuator:ActuatorNode",
     "camera": "robot.nodes.camera:CameraNode",
+    "camera_faults": "robot.nodes.camera_faults:CameraFaultsNode",
     "policy": "robot.nodes.policy:PolicyNode",
     "recorder": "robot.nodes.recorder:RecorderNode",
     "simulator": "robot.nodes.simulator:SimulatorNode",

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from perception.calibration import CameraIntrinsics, StereoRig
-from perception.geometry import Rectifier, disparity_range_px
+from perception.geometry import RectifiedView, Rectifier, disparity_range_px
 from perception.matcher import make_matcher
+from perception.monitor import MonitorConfig, StereoMonitor
 from perception.proximity import ProximityConfig, measure_proximity
-from perception.quantities import StereoImages
+from perception.quantities import StereoDepth, StereoImages
 from perception.stereo import StereoConfig, StereoTeacher
 from robot.messages import (
     CameraModel,
@@ -17,6 +18,7 @@ from robot.messages import (
     ProximityReading,
     RigCalibration,
     StereoFrame,
+    StereoHealth,
 )
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output
 
@@ -30,6 +32,8 @@ class StereoNodeConfig:
     nearest_m: float = 0.3  # m, nearest distance to find; sets num_disparities unless options do
     min_confidence: float = StereoConfig.min_confidence  # 0..1
     proximity: ProximityConfig = field(default_factory=ProximityConfig)
+    monitor: bool = False  # whether a monitor watches the pairs and makes readings invalid
+    limits: MonitorConfig = field(default_factory=MonitorConfig)  # of that monitor
 
 
 class StereoNode(Node[StereoNodeConfig]):
@@ -39,13 +43,18 @@ class StereoNode(Node[StereoNodeConfig]):
         "calibration": Input(RigCalibration, wakes=False),
         "frame": Input(StereoFrame),
     }
-    outputs = {"depth": Output(DepthMap), "proximity": Output(ProximityReading)}
+    outputs = {
+        "depth": Output(DepthMap),
+        "proximity": Output(ProximityReading),
+        "health": Output(StereoHealth, steady=False),
+    }
     Config = StereoNodeConfig
 
     def __init__(self, config: StereoNodeConfig, context: NodeContext) -> None:
         super().__init__(config, context)
         make_matcher(config.matcher, config.options)  # refuse what is wrong before the first frame
         self._teacher: StereoTeacher | None = None
+        self._monitor: StereoMonitor | None = None
         if "rig" in context.robot.tables:
             self._warm_up(context.robot.rig)
 
@@ -54,7 +63,9 @@ class StereoNode(Node[StereoNodeConfig]):
         del now_ns
         calibration = inputs.newest("calibration")
         if calibration is not None:
-            self._teacher = self._make_teacher(rig_of(calibration))
+            rig = rig_of(calibration)
+            self._teacher = self._make_teacher(rig)
+            self._monitor = StereoMonitor(rig, self.config.limits) if self.config.monitor else None
         if self._teacher is None:
             return []
         emissions: list[Emission] = []
@@ -63,9 +74,13 @@ class StereoNode(Node[StereoNodeConfig]):
         return emissions
 
     def _see(self, teacher: StereoTeacher, frame: StereoFrame) -> list[Emission]:
-        depth = teacher.infer(StereoImages(frame.left, frame.right))
+        images = StereoImages(frame.left, frame.right)
+        complete = bool(frame.left.size and frame.right.size)
+        depth = teacher.infer(images) if complete else _nothing_seen(teacher.view)
         near = measure_proximity(depth, teacher.view, self.config.proximity)
-        stamp = {"captured_ns": frame.captured_ns, "valid": frame.valid}
+        health = self._judge(images, depth, frame.captured_ns)
+        believed = complete and all(message.ok for _, message in health)
+        stamp = {"captured_ns": frame.captured_ns, "valid": frame.valid and believed}
         depth_map = DepthMap(
             **stamp,
             depth_m=depth.depth_m,
@@ -73,7 +88,16 @@ class StereoNode(Node[StereoNodeConfig]):
             confidence=depth.confidence,
         )
         reading = ProximityReading(**stamp, **near._asdict())
-        return [("proximity", reading), ("depth", depth_map)]  # what acts goes first
+        return [("proximity", reading), *health, ("depth", depth_map)]  # what acts goes first
+
+    def _judge(
+        self, images: StereoImages, depth: StereoDepth, captured_ns: int
+    ) -> list[tuple[str, StereoHealth]]:
+        """What the monitor says, where there is one."""
+        if self._monitor is None:
+            return []
+        verdict = self._monitor.judge(images, depth, captured_ns)
+        return [("health", StereoHealth(captured_ns=captured_ns, **verdict._asdict()))]
 
     def _make_teacher(self, rig: StereoRig) -> StereoTeacher:
         reach = {"num_disparities": disparity_range_px(Rectifier(rig).view, self.config.nearest_m)}
@@ -87,6 +111,12 @@ class StereoNode(Node[StereoNodeConfig]):
         image = grey.astype(np.uint8)
         depth = teacher.infer(StereoImages(image, image))
         measure_proximity(depth, teacher.view, self.config.proximity)
+
+
+def _nothing_seen(view: RectifiedView) -> StereoDepth:
+    """The depth of a pair of which an eye is missing: nothing is known, nothing is guessed."""
+    unknown = np.full((view.height, view.width), np.nan, np.float32)
+    return StereoDepth(unknown, unknown, np.zeros_like(unknown))
 
 
 def rig_of(message: RigCalibration) -> StereoRig:

@@ -1,0 +1,123 @@
+"""Laws of the trust in the mono network, on frames whose goodness is known by their making."""
+
+import math
+
+import numpy as np
+import pytest
+
+from perception.mono import MonoDepth
+from perception.mono_trust import (
+    JudgedFrame,
+    MonoTrust,
+    TrustError,
+    auroc,
+    calibration_error,
+    fit_trust,
+    median_abs_rel,
+    read_trust,
+    risk_coverage,
+    write_trust,
+)
+
+DIGEST = "a" * 64
+
+
+def frames(count, seed, *, strange):
+    """Usual frames are dim noise with a small error; strange ones bright, smooth and wrong."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        level, spread = (190, 4) if strange else (100, 30)
+        image = np.clip(rng.normal(level + rng.normal(0, 8), spread, (48, 64)), 0, 255)
+        inverse = rng.uniform(0.3, 0.6, (12, 16)).astype(np.float32)
+        mono = MonoDepth(inverse, inverse * np.float32(rng.uniform(0.08, 0.12)))
+        error = rng.uniform(0.2, 0.8) if strange else rng.uniform(0.05, 0.27)
+        yield JudgedFrame(image.astype(np.uint8), mono, float(error))
+
+
+@pytest.fixture(scope="module")
+def model():
+    learned = [frame[:2] for frame in frames(120, 0, strange=False)]
+    judged = [*frames(80, 1, strange=False), *frames(80, 2, strange=True)]
+    return fit_trust(learned, judged, DIGEST)
+
+
+def judge(model, many):
+    trust, many = MonoTrust(model), list(many)
+    said = [trust.judge(frame.image, frame.mono) for frame in many]
+    return said, np.array([frame.abs_rel > 0.25 for frame in many])
+
+
+def test_what_looks_strange_is_doubted_though_the_network_is_sure(model):
+    usual, _ = judge(model, frames(30, 5, strange=False))
+    strange, _ = judge(model, frames(30, 6, strange=True))
+    assert max(s.bad_probability for s in usual) < min(s.bad_probability for s in strange)
+    assert np.median([s.mahalanobis for s in usual]) == pytest.approx(1, abs=0.2)
+    assert np.median([s.neighbours for s in usual]) == pytest.approx(1, abs=0.2)
+    assert min(s.neighbours for s in strange) > 2
+    errors = [[s.expected_error for s in said] for said in (usual, strange)]
+    assert abs(np.mean(errors[0]) - np.mean(errors[1])) < 0.02
+
+
+def test_the_probability_is_the_share_of_bad_frames(model):
+    many = [*frames(200, 7, strange=False), *frames(200, 8, strange=True)]
+    said, bad = judge(model, many)
+    probability = np.array([s.bad_probability for s in said])
+    assert calibration_error(probability, bad) < 0.08
+    for half in (slice(0, 200), slice(200, 400)):
+        assert probability[half].mean() == pytest.approx(bad[half].mean(), abs=0.08)
+
+
+def test_a_trust_comes_back_from_disk_the_same(model, tmp_path):
+    write_trust(model, tmp_path / "trust.json")
+    back = read_trust(tmp_path / "trust.json", DIGEST)
+    frame = next(frames(1, 9, strange=True))
+    assert back.judge(*frame[:2]) == MonoTrust(model).judge(*frame[:2])
+
+
+def test_a_trust_of_another_network_or_a_damaged_one_is_refused(model, tmp_path):
+    path = tmp_path / "trust.json"
+    write_trust(model, path)
+    with pytest.raises(TrustError, match="aaaaaaaaaaaa, this is bbbbbbbbbbbb"):
+        read_trust(path, "b" * 64)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(TrustError, match="not a trust"):
+        read_trust(path, DIGEST)
+    with pytest.raises(TrustError, match="not a trust"):
+        read_trust(tmp_path / "none.json", DIGEST)
+
+
+@pytest.mark.parametrize(("good", "bad"), [(40, 0), (5, 5)])
+def test_too_few_or_one_kind_of_frames_are_refused(good, bad):
+    learned = [frame[:2] for frame in frames(40, 0, strange=False)]
+    usual = [f._replace(abs_rel=0.1) for f in frames(good, 1, strange=False)]
+    strange = [f._replace(abs_rel=0.5) for f in frames(bad, 2, strange=True)]
+    with pytest.raises(TrustError, match="good and bad ones"):
+        fit_trust(learned, usual + strange, DIGEST)
+
+
+def test_auroc_counts_pairs_in_the_right_order_and_ties_half():
+    bad = np.array([True, False, True, False])
+    assert auroc(np.array([4.0, 1, 3, 2]), bad) == 1
+    assert auroc(np.array([1.0, 4, 2, 3]), bad) == 0
+    assert auroc(np.array([2.0, 2, 2, 2]), bad) == 0.5
+    # of the pairs (3, 1), (3, 3), (2, 1), (2, 3) two are right and one is a tie
+    assert auroc(np.array([3.0, 1, 2, 3]), bad) == 2.5 / 4
+    assert math.isnan(auroc(np.array([1.0, 2]), np.array([True, True])))
+
+
+def test_risk_is_the_mean_error_of_the_least_doubted():
+    curve = risk_coverage(np.array([0.4, 0.1, 0.3]), np.array([9.0, 1, 5]))
+    assert curve.coverage.tolist() == pytest.approx([1 / 3, 2 / 3, 1])
+    assert curve.risk.tolist() == pytest.approx([0.1, 0.2, 0.8 / 3])
+
+
+def test_a_probability_that_is_right_on_average_has_no_calibration_error():
+    assert calibration_error(np.full(4, 0.75), np.array([True, True, True, False])) == 0
+    assert calibration_error(np.full(4, 0.05), np.array([True] * 4)) == pytest.approx(0.95)
+
+
+def test_the_median_error_is_over_what_the_teacher_knows():
+    mono = MonoDepth(np.full((1, 4), 0.5, np.float32), np.full((1, 4), 0.1, np.float32))
+    target = np.array([[0.5, 0.6, 1.0, 9.0]], np.float32)  # z / z* - 1: 0, 0.2, 1, -
+    assert median_abs_rel(mono, target, np.array([[1, 1, 1, 0]])) == pytest.approx(0.2)
+    assert math.isnan(median_abs_rel(mono, target, np.zeros((1, 4))))
