@@ -29,7 +29,8 @@ from perception.mono import IMAGE, INVERSE_DEPTH, KIND, SCALE, MonoDepth, MonoSp
 from perception.mono_labels import LabelledFrame, rows_of, stacked
 from perception.mono_losses import laplace_nll, log_ratio, photometric, smoothness
 from perception.mono_net import MonoNet, NetConfig, upsampled
-from perception.onnx_export import check_parity, export_onnx
+from perception.onnx_export import check_parity
+from perception.onnx_template import OnnxTemplate
 
 PARITY_FRAMES = 8  # recorded frames on which an export is compared
 WHITE = 255.0
@@ -145,6 +146,7 @@ class MonoLearner:
             torch.manual_seed(seed)
             self.module = MonoModule(spec, view, config)
         self._optimiser = self.module.optimiser(config.online_learning_rate)
+        self._template: OnnxTemplate | None = None
 
     def observe(self, frame: LabelledFrame) -> None:
         """Takes one frame into the ring; the oldest leaves when it is full."""
@@ -232,13 +234,24 @@ class MonoLearner:
         Raises:
             ExportParityError: if they differ.
         """
-        with one_thread(), _quiet("torch.onnx"):
+        self.prepare_export()
+        assert self._template is not None  # noqa: S101 - prepared
+        with one_thread():
             net = self.module.net.eval()
-            inputs = [{IMAGE: image[np.newaxis]} for image in recorded.image[:PARITY_FRAMES]]
-            onnx_bytes = export_onnx(net, inputs[0], [INVERSE_DEPTH, SCALE])
-            for one in inputs[1:]:
-                check_parity(net, onnx_bytes, one)
+            onnx_bytes = self._template.filled(net)
+            for image in recorded.image[:PARITY_FRAMES]:
+                check_parity(net, onnx_bytes, {IMAGE: image[np.newaxis]})
         return onnx_bytes
+
+    def prepare_export(self) -> None:
+        """Does once what takes seconds, so that exports between updates are quick."""
+        if self._template is None:
+            spec = self.spec
+            blank = np.zeros((1, spec.channels, spec.height, spec.width), np.uint8)
+            with one_thread(), _quiet("torch.onnx"):
+                self._template = OnnxTemplate(
+                    self.module.net, {IMAGE: blank}, [INVERSE_DEPTH, SCALE]
+                )
 
     def origin(self) -> dict[str, Any]:
         """Where the weights come from, for the manifest."""

@@ -3,6 +3,9 @@
 NODES: dict[str, str] = {
     "actuator": "robot.nodes.actuator:ActuatorNode",
     "camera": "robot.nodes.camera:CameraNode",
+    "handover": "robot.nodes.handover:HandoverNode",
+    "learner": "robot.nodes.learner:LearnerNode",
+    "mono": "robot.nodes.mono:MonoNode",
     "policy": "robot.nodes.policy:PolicyNode",
     "recorder": "robot.nodes.recorder:RecorderNode",
     "simulator": "robot.nodes.simulator:SimulatorNode",
