@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,6 @@ class MonoLearner:
             torch.manual_seed(seed)
             self.module = MonoModule(spec, view, config)
         self._optimiser = self.module.optimiser(config.online_learning_rate)
-        self._template: OnnxTemplate | None = None
 
     def observe(self, frame: LabelledFrame) -> None:
         """Takes one frame into the ring; the oldest leaves when it is full."""
@@ -234,24 +234,17 @@ class MonoLearner:
         Raises:
             ExportParityError: if they differ.
         """
-        self.prepare_export()
-        assert self._template is not None  # noqa: S101 - prepared
+        template = template_of(self.spec, self.config.net)
         with one_thread():
             net = self.module.net.eval()
-            onnx_bytes = self._template.filled(net)
+            onnx_bytes = template.filled(net)
             for image in recorded.image[:PARITY_FRAMES]:
                 check_parity(net, onnx_bytes, {IMAGE: image[np.newaxis]})
         return onnx_bytes
 
     def prepare_export(self) -> None:
         """Does once what takes seconds, so that exports between updates are quick."""
-        if self._template is None:
-            spec = self.spec
-            blank = np.zeros((1, spec.channels, spec.height, spec.width), np.uint8)
-            with one_thread(), _quiet("torch.onnx"):
-                self._template = OnnxTemplate(
-                    self.module.net, {IMAGE: blank}, [INVERSE_DEPTH, SCALE]
-                )
+        template_of(self.spec, self.config.net)
 
     def origin(self) -> dict[str, Any]:
         """Where the weights come from, for the manifest."""
@@ -261,6 +254,15 @@ class MonoLearner:
             "seed": self.seed,
             "view": self.view._asdict(),
         }
+
+
+@lru_cache(maxsize=8)
+def template_of(spec: MonoSpec, config: NetConfig) -> OnnxTemplate:
+    """The graph of all networks of this spec and size."""
+    blank = np.zeros((1, spec.channels, spec.height, spec.width), np.uint8)
+    with one_thread(), _quiet("torch.onnx"), torch.random.fork_rng():
+        torch.manual_seed(0)
+        return OnnxTemplate(MonoNet(spec, config), {IMAGE: blank}, [INVERSE_DEPTH, SCALE])
 
 
 def config_hash(config: Config) -> str:

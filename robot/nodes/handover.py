@@ -90,9 +90,9 @@ class HandoverNode(Node[HandoverNodeConfig]):
 
     def _note(self, cue: str, reading: ProximityReading) -> None:
         """Sorts a reading into its frame; one that comes after its frame was settled is late."""
+        self._absent.discard(cue)
         if reading.captured_ns <= self._settled_ns:
             return
-        self._absent.discard(cue)
         for pair in self._pairs:
             if pair.captured_ns == reading.captured_ns:
                 setattr(pair, cue, reading)

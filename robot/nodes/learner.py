@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from perception.calibration import StereoRig, calibration_hash
-from perception.model_package import ModelPackageError
 from perception.mono import MonoSpec
 from perception.mono_labels import LEAST_FRAMES, LabelledFrame, Labeller, stacked
 from perception.quantities import InputError, StereoDepth, StereoImages
@@ -198,7 +197,7 @@ class LearnerNode(Node[LearnerConfig]):
                 calibration_hash=self._calibration,
                 parent=self._parent or None,
             )
-        except (OSError, ModelPackageError) as error:
+        except (OSError, InputError, RuntimeError) as error:  # the last: it differs from torch
             self._lost += 1
             text = f"weights after {learner.updates} updates are lost ({error}); the run goes on"
             print(text, flush=True)  # noqa: T201 - shown by the supervisor under the node's name
@@ -218,7 +217,7 @@ class LearnerNode(Node[LearnerConfig]):
 
     def _folder(self) -> Path:
         if self.context.run_dir is None:
-            raise ModelPackageError("a run without a folder has no place for weights")
+            raise InputError("a run without a folder has no place for weights")
         folder = self.context.run_dir / FOLDER
         folder.mkdir(exist_ok=True)
         return folder

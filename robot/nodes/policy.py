@@ -45,7 +45,7 @@ class PolicyNode(Node[PolicyNodeConfig]):
         reading = inputs.newest("proximity")
         if reading is None:
             return []
-        if not reading.valid:
+        if not (reading.valid or self.config.blind):
             return [("command", self._stop(reading.captured_ns))]
         near = _free(reading) if self.config.blind else _proximity(reading)
         seen = self._observer.observe(near, self._previous)
