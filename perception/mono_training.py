@@ -6,6 +6,7 @@ may run beside a flying robot, or it fits a whole recording at once. All chance 
 seed, and all arithmetic runs on one thread: equal seeds and equal frames give equal networks.
 """
 
+import copy
 import hashlib
 import json
 import logging
@@ -59,6 +60,7 @@ class Config:
     loss: LossWeights = field(default_factory=LossWeights)
     learning_rate: float = 2e-3  # AdamW's in `fit`, falls to 0 along a cosine
     online_learning_rate: float = 5e-4  # of single updates, which have no end to fall towards
+    online_memory: float = 0.99  # of the mean over the weights of single updates: the newest 100
     weight_decay: float = 1e-4
     max_gradient: float = 5.0  # norm; one odd batch does not throw the network over
     batch_size: int = 4  # frames; more updates teach faster than larger ones
@@ -147,6 +149,7 @@ class MonoLearner:
             torch.manual_seed(seed)
             self.module = MonoModule(spec, view, config)
         self._optimiser = self.module.optimiser(config.online_learning_rate)
+        self._mean_net: MonoNet | None = None  # of single updates, which have no end to settle at
 
     def observe(self, frame: LabelledFrame) -> None:
         """Takes one frame into the ring; the oldest leaves when it is full."""
@@ -173,7 +176,31 @@ class MonoLearner:
             torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_gradient)
             self._optimiser.step()
         self.updates += 1
+        self._take_into_mean()
         return metrics
+
+    @property
+    def net(self) -> MonoNet:
+        """What it would fly on: the mean over the newest weights, or those that a fit ended with.
+
+        Weights that are learned in small batches at a constant rate jitter about what they know;
+        their mean does not (Polyak and Juditsky 1992, doi 10.1137/0330046).
+        """
+        return self.module.net if self._mean_net is None else self._mean_net
+
+    def _take_into_mean(self) -> None:
+        if self._mean_net is None:
+            self._mean_net = copy.deepcopy(self.module.net)
+        memory = min(self.config.online_memory, (1 + self.updates) / (10 + self.updates))
+        with torch.no_grad():
+            pairs = zip(
+                self._mean_net.state_dict().values(),
+                self.module.net.state_dict().values(),
+                strict=True,
+            )
+            for mean, newest in pairs:
+                if mean.is_floating_point():
+                    mean.lerp_(newest, 1 - memory)
 
     def fit(
         self, frames: LabelledFrame, updates: int, on_progress: Progress | None = None
@@ -196,13 +223,13 @@ class MonoLearner:
             self.module.train()
             _trainer(updates, self.config.max_gradient, watcher).fit(self.module, source)
         self.updates += updates
+        self._mean_net = None
         return self.module.metrics
 
     def infer(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> MonoDepth:
         """What is learned so far says of N frames (N, 1, H, W) uint8; arrays (N, H/4, W/4)."""
         with one_thread(), torch.no_grad():
-            self.module.eval()
-            inverse, scale = self.module.net(torch.from_numpy(images))
+            inverse, scale = self.net.eval()(torch.from_numpy(images))
         return MonoDepth(inverse.numpy(), scale.numpy())
 
     def export(self, path: Path, recorded: LabelledFrame, **manifest: Any) -> ModelPackage:
@@ -236,7 +263,7 @@ class MonoLearner:
         """
         template = template_of(self.spec, self.config.net)
         with one_thread():
-            net = self.module.net.eval()
+            net = self.net.eval()
             onnx_bytes = template.filled(net)
             for image in recorded.image[:PARITY_FRAMES]:
                 check_parity(net, onnx_bytes, {IMAGE: image[np.newaxis]})

@@ -177,3 +177,18 @@ class _Mad:
 
     def infer(self, left):
         return type(self._eye.infer(left))(*(v * np.nan for v in self._eye.infer(left)))
+
+
+def test_what_is_flown_on_is_nearer_by_the_caution_and_what_is_shown_is_not(packages):
+    bold, cautious = (
+        dict(step(node_of(packages, package=str(packages / "a.onnx"), caution=c), frame=frame()))
+        for c in (0.0, 1.0)
+    )
+    assert (cautious["proximity"].sectors_per_m > bold["proximity"].sectors_per_m).all()
+    np.testing.assert_array_equal(cautious["depth"].depth_m, bold["depth"].depth_m)
+
+
+@pytest.mark.parametrize("choices", [{"caution": -1.0}, {"least_trusted": 1.5}])
+def test_a_setting_that_makes_no_sense_is_refused(choices):
+    with pytest.raises(InputError, match=next(iter(choices))):
+        MonoNodeConfig(**choices)

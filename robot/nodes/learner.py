@@ -42,9 +42,9 @@ class LearnerConfig:
 
     width: int = MonoSpec.width  # px of the network's input
     height: int = MonoSpec.height  # px
-    updates_per_s: float = 5.0  # small steps per second of the run; each takes 30 to 100 ms
-    updates_per_package: int = 250  # at least so many between two packages
-    learning_rate: float = 1e-3  # AdamW's
+    updates_per_s: float = 8.0  # small steps per second of the run; each takes 30 to 100 ms
+    updates_per_package: int = 400  # at least so many between two packages
+    learning_rate: float = 2e-3  # AdamW's
     batch_size: int = 4  # images of a step
     ring_frames: int = 4000  # newest labelled images kept, 31 kB each
     keep_packages: int = 5  # newest files kept in the run folder

@@ -13,8 +13,8 @@ import numpy as np
 
 from perception.calibration import StereoRig
 from perception.mono import MonoConfig, MonoDepth, MonoEye, MonoModelError, open_mono
-from perception.proximity import ProximityConfig, measure_proximity
-from perception.quantities import InputError
+from perception.proximity import ProximityConfig
+from perception.quantities import InputError, Proximity
 from robot.config import RobotConfig
 from robot.messages import (
     Alert,
@@ -38,12 +38,15 @@ class MonoNodeConfig:
 
     package: str = ""  # a model package to begin with; empty: blind until weights come
     least_trusted: float = 0.5  # 0..1 of the pixels, for a valid reading
+    caution: float = 0.5  # nearness that is flown on: what is seen plus so many expected errors
     mono: MonoConfig = field(default_factory=MonoConfig)
     proximity: ProximityConfig = field(default_factory=ProximityConfig)
 
     def __post_init__(self) -> None:
         if not 0 <= self.least_trusted <= 1:
             raise InputError(f"least_trusted = {self.least_trusted} must be 0 to 1")
+        if not 0 <= self.caution < float("inf"):
+            raise InputError(f"caution = {self.caution} must be 0 or more")
 
 
 class MonoNode(Node[MonoNodeConfig]):
@@ -141,7 +144,7 @@ class MonoNode(Node[MonoNodeConfig]):
             return self._roll_back(frame)
         depth = self._eye.depth(mono)
         trusted = self._trusted(depth.depth_m)
-        near = measure_proximity(depth, self._eye.view, self.config.proximity)
+        near = self._near(self._eye, mono)
         valid = frame.valid and trusted >= self.config.least_trusted
         stamp = {"captured_ns": frame.captured_ns, "valid": valid}
         depth_map = DepthMap(
@@ -153,6 +156,15 @@ class MonoNode(Node[MonoNodeConfig]):
         reading = ProximityReading(**stamp, **near._asdict())
         status = self._status(frame, trusted)
         return [("status", status), ("proximity", reading), ("depth", depth_map)]
+
+    def _near(self, eye: MonoEye, mono: MonoDepth) -> Proximity:
+        """The proximity of what is nearer than is seen by a part of the error that is expected.
+
+        A network that is in doubt says the mean of what may be there, so it finds near things too
+        far; a pilot must rather brake for nothing.
+        """
+        inverse = mono.inverse_depth_per_m + np.float32(self.config.caution) * mono.scale_per_m
+        return eye.proximity(MonoDepth(inverse, mono.scale_per_m), self.config.proximity)
 
     def _trusted(self, depth_m: np.ndarray) -> float:
         """The frame's trust: the network's own doubt. A monitor of the image belongs here too."""
