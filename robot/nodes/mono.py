@@ -164,7 +164,8 @@ class MonoNode(Node[MonoNodeConfig]):
         far; a pilot must rather brake for nothing.
         """
         inverse = mono.inverse_depth_per_m + np.float32(self.config.caution) * mono.scale_per_m
-        return eye.proximity(MonoDepth(inverse, mono.scale_per_m), self.config.proximity)
+        nearer = MonoDepth(inverse.astype(np.float32), mono.scale_per_m)
+        return eye.proximity(nearer, self.config.proximity)
 
     def _trusted(self, depth_m: np.ndarray) -> float:
         """The frame's trust: the network's own doubt. A monitor of the image belongs here too."""
