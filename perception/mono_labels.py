@@ -21,7 +21,7 @@ from perception.fitting import Fit
 from perception.geometry import Rectifier, disparity_range_px
 from perception.matcher import make_matcher
 from perception.mono import OUTPUT_STRIDE, MonoModelError, MonoSpec
-from perception.quantities import FloatArray, InputError, StereoImages
+from perception.quantities import FloatArray, InputError, StereoDepth, StereoImages
 from perception.stereo import StereoConfig, StereoTeacher
 
 LEAST_FRAMES = 2  # one to learn from, one to be judged on
@@ -78,7 +78,18 @@ class Labeller:
         Raises:
             ImageError: if the images are not a grey pair of the size of the calibration.
         """
-        depth = self.teacher.infer(images)
+        return self.label_as(images, self.teacher.infer(images))
+
+    def label_as(self, images: StereoImages, depth: StereoDepth) -> LabelledFrame:
+        """What the left eye saw, with an answer that the teacher has given elsewhere.
+
+        Args:
+            images: the pair.
+            depth: of that pair, (H, W) in the rectified left view of this rig.
+
+        Raises:
+            ImageError: likewise.
+        """
         rectified = self._rectifier.rectify(images)
         sure = ~np.isnan(depth.depth_m)
         return self._frame(rectified, 1.0, depth.disparity_px, np.where(sure, depth.confidence, 0))

@@ -6,6 +6,7 @@ may run beside a flying robot, or it fits a whole recording at once. All chance 
 seed, and all arithmetic runs on one thread: equal seeds and equal frames give equal networks.
 """
 
+import copy
 import hashlib
 import json
 import logging
@@ -14,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,8 @@ from perception.mono import IMAGE, INVERSE_DEPTH, KIND, SCALE, MonoDepth, MonoSp
 from perception.mono_labels import LabelledFrame, rows_of, stacked
 from perception.mono_losses import laplace_nll, log_ratio, photometric, smoothness
 from perception.mono_net import MonoNet, NetConfig, upsampled
-from perception.onnx_export import check_parity, export_onnx
+from perception.onnx_export import check_parity
+from perception.onnx_template import OnnxTemplate
 from perception.torch_threads import one_thread
 
 PARITY_FRAMES = 8  # recorded frames on which an export is compared
@@ -58,6 +61,7 @@ class Config:
     loss: LossWeights = field(default_factory=LossWeights)
     learning_rate: float = 2e-3  # AdamW's in `fit`, falls to 0 along a cosine
     online_learning_rate: float = 5e-4  # of single updates, which have no end to fall towards
+    online_memory: float = 0.99  # of the mean over the weights of single updates: the newest 100
     weight_decay: float = 1e-4
     max_gradient: float = 5.0  # norm; one odd batch does not throw the network over
     batch_size: int = 4  # frames; more updates teach faster than larger ones
@@ -146,6 +150,7 @@ class MonoLearner:
             torch.manual_seed(seed)
             self.module = MonoModule(spec, view, config)
         self._optimiser = self.module.optimiser(config.online_learning_rate)
+        self._mean_net: MonoNet | None = None  # of single updates, which have no end to settle at
 
     def observe(self, frame: LabelledFrame) -> None:
         """Takes one frame into the ring; the oldest leaves when it is full."""
@@ -172,7 +177,31 @@ class MonoLearner:
             torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_gradient)
             self._optimiser.step()
         self.updates += 1
+        self._take_into_mean()
         return metrics
+
+    @property
+    def net(self) -> MonoNet:
+        """What it would fly on: the mean over the newest weights, or those that a fit ended with.
+
+        Weights that are learned in small batches at a constant rate jitter about what they know;
+        their mean does not (Polyak and Juditsky 1992, doi 10.1137/0330046).
+        """
+        return self.module.net if self._mean_net is None else self._mean_net
+
+    def _take_into_mean(self) -> None:
+        if self._mean_net is None:
+            self._mean_net = copy.deepcopy(self.module.net)
+        memory = min(self.config.online_memory, (1 + self.updates) / (10 + self.updates))
+        with torch.no_grad():
+            pairs = zip(
+                self._mean_net.state_dict().values(),
+                self.module.net.state_dict().values(),
+                strict=True,
+            )
+            for mean, newest in pairs:
+                if mean.is_floating_point():
+                    mean.lerp_(newest, 1 - memory)
 
     def fit(
         self, frames: LabelledFrame, updates: int, on_progress: Progress | None = None
@@ -195,13 +224,13 @@ class MonoLearner:
             self.module.train()
             _trainer(updates, self.config.max_gradient, watcher).fit(self.module, source)
         self.updates += updates
+        self._mean_net = None
         return self.module.metrics
 
     def infer(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> MonoDepth:
         """What is learned so far says of N frames (N, 1, H, W) uint8; arrays (N, H/4, W/4)."""
         with one_thread(), torch.no_grad():
-            self.module.eval()
-            inverse, scale = self.module.net(torch.from_numpy(images))
+            inverse, scale = self.net.eval()(torch.from_numpy(images))
         return MonoDepth(inverse.numpy(), scale.numpy())
 
     def export(self, path: Path, recorded: LabelledFrame, **manifest: Any) -> ModelPackage:
@@ -233,13 +262,17 @@ class MonoLearner:
         Raises:
             ExportParityError: if they differ.
         """
-        with one_thread(), _quiet("torch.onnx"):
-            net = self.module.net.eval()
-            inputs = [{IMAGE: image[np.newaxis]} for image in recorded.image[:PARITY_FRAMES]]
-            onnx_bytes = export_onnx(net, inputs[0], [INVERSE_DEPTH, SCALE])
-            for one in inputs[1:]:
-                check_parity(net, onnx_bytes, one)
+        template = template_of(self.spec, self.config.net)
+        with one_thread():
+            net = self.net.eval()
+            onnx_bytes = template.filled(net)
+            for image in recorded.image[:PARITY_FRAMES]:
+                check_parity(net, onnx_bytes, {IMAGE: image[np.newaxis]})
         return onnx_bytes
+
+    def prepare_export(self) -> None:
+        """Does once what takes seconds, so that exports between updates are quick."""
+        template_of(self.spec, self.config.net)
 
     def origin(self) -> dict[str, Any]:
         """Where the weights come from, for the manifest."""
@@ -249,6 +282,15 @@ class MonoLearner:
             "seed": self.seed,
             "view": self.view._asdict(),
         }
+
+
+@lru_cache(maxsize=8)
+def template_of(spec: MonoSpec, config: NetConfig) -> OnnxTemplate:
+    """The graph of all networks of this spec and size."""
+    blank = np.zeros((1, spec.channels, spec.height, spec.width), np.uint8)
+    with one_thread(), _quiet("torch.onnx"), torch.random.fork_rng():
+        torch.manual_seed(0)
+        return OnnxTemplate(MonoNet(spec, config), {IMAGE: blank}, [INVERSE_DEPTH, SCALE])
 
 
 def config_hash(config: Config) -> str:

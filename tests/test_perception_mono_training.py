@@ -140,3 +140,32 @@ def test_an_exported_package_sees_what_the_learner_sees(tmp_path):
     assert (manifest.kind, manifest.parent, manifest.calibration_hash) == ("mono_depth", "p", "c")
     assert (manifest.extra["updates"], manifest.extra["seed"]) == (1, 0)
     assert manifest.extra["view"]["focal_px"] == VIEW.focal_px
+
+
+def test_single_updates_are_flown_as_their_mean_which_jitters_less():
+    frames = lesson()
+    steady, jumpy = learner(online_learning_rate=0.02), learner(online_learning_rate=0.02)
+    jumpy.config = small(online_memory=0.0)
+    errors = []
+    for taught in (steady, jumpy):
+        of_each = []
+        for _ in range(60):
+            taught.update(frames)
+            of_each.append(error_of(taught, frames))
+        errors.append(np.abs(np.diff(of_each[20:])).mean())
+    assert errors[0] < 0.75 * errors[1]
+
+
+def test_without_memory_the_newest_weights_are_flown():
+    taught = learner(online_memory=0.0)
+    taught.update(lesson())
+    pairs = zip(taught.net.parameters(), taught.module.net.parameters(), strict=True)
+    assert all(torch.equal(mean, newest) for mean, newest in pairs)
+
+
+def test_a_fit_is_flown_as_it_ends():
+    taught = learner()
+    taught.update(lesson())
+    assert taught.net is not taught.module.net
+    taught.fit(lesson(), 1)
+    assert taught.net is taught.module.net

@@ -234,6 +234,16 @@ def test_a_policy_answers_each_reading_with_its_stamp_and_its_validity(context):
     assert node.step(0, NOTHING) == []
 
 
+def test_a_policy_stands_still_on_a_reading_that_is_not_trusted_and_keeps_its_altitude(context):
+    node = PolicyNode(PolicyNodeConfig(), context)
+    *_, ahead = _fly(node, [_reading() for _ in range(5)])
+    sent = node.step(0, _inputs("proximity", _reading(valid=False)))
+    assert [port for port, _ in sent] == ["command"]  # nothing to learn from
+    assert sent[0][1].values == (0.0, 0.0, ahead.values[2])
+    assert ahead.values[0] > 0
+    assert _fly(node, [_reading() for _ in range(5)])[-1].values[0] > 0
+
+
 def test_the_reflex_flies_on_in_the_open_and_not_into_a_wall(context):
     node = PolicyNode(PolicyNodeConfig(), context)
     *_, ahead = _fly(node, [_reading() for _ in range(5)])

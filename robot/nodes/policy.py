@@ -45,6 +45,8 @@ class PolicyNode(Node[PolicyNodeConfig]):
         reading = inputs.newest("proximity")
         if reading is None:
             return []
+        if not (reading.valid or self.config.blind):
+            return [("command", self._stop(reading.captured_ns))]
         near = _free(reading) if self.config.blind else _proximity(reading)
         seen = self._observer.observe(near, self._previous)
         action = self._policy.act(seen)
@@ -59,6 +61,14 @@ class PolicyNode(Node[PolicyNodeConfig]):
             **arrays,
         )
         return [("command", command), ("observation", record)]
+
+    def _stop(self, captured_ns: int) -> Command:
+        """What to do on a reading that its own writer does not trust: stand, learn nothing."""
+        stops = (axis.stop for axis in self.context.robot.limits.axes)
+        held = zip(self._previous, stops, strict=True)
+        self._previous = np.array([float(last) if stop is None else stop for last, stop in held])
+        values = tuple(float(value) for value in self._previous)
+        return Command(captured_ns=captured_ns, valid=False, values=values)
 
 
 def _proximity(reading: ProximityReading) -> Proximity:

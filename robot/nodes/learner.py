@@ -1,0 +1,246 @@
+"""Learns depth of one camera from stereo, beside a robot that flies.
+
+It remembers frames with the teacher's answer, takes small steps of learning at a fixed rate of the
+run's own time, and announces packages when the handover asks for one. It may lose frames, never
+hold them up; what it cannot write is lost, counted and said, and the robot flies on by the weights
+that it has.
+"""
+
+import importlib
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perception.calibration import StereoRig, calibration_hash
+from perception.mono import MonoSpec
+from perception.mono_labels import LEAST_FRAMES, LabelledFrame, Labeller, stacked
+from perception.quantities import InputError, StereoDepth, StereoImages
+from robot.clock import SECOND_NS
+from robot.config import RobotConfig
+from robot.messages import (
+    Alert,
+    DepthMap,
+    HandoverState,
+    RigCalibration,
+    StereoFrame,
+    Weights,
+)
+from robot.node import Emission, Input, Inputs, Node, NodeContext, Output, Role
+from robot.nodes.stereo import rig_of
+
+FOLDER = "weights"  # in the run folder
+PARITY_FRAMES = 2  # newest frames on which an export is compared
+WAITING_FRAMES = 8  # without their depth, before the oldest is let go
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """Parameters of a learner."""
+
+    width: int = MonoSpec.width  # px of the network's input
+    height: int = MonoSpec.height  # px
+    updates_per_s: float = 8.0  # small steps per second of the run; each takes 30 to 100 ms
+    updates_per_package: int = 400  # at least so many between two packages
+    learning_rate: float = 2e-3  # AdamW's
+    batch_size: int = 4  # images of a step
+    ring_frames: int = 4000  # newest labelled images kept, 31 kB each
+    keep_packages: int = 5  # newest files kept in the run folder
+    both_eyes: bool = True  # every second label is the right eye's: see perception.mono_labels
+
+    def __post_init__(self) -> None:
+        for key in ("updates_per_s", "updates_per_package", "learning_rate", "keep_packages"):
+            if not getattr(self, key) > 0:
+                raise InputError(f"{key} = {getattr(self, key)} must be above 0")
+        for key in ("batch_size", "ring_frames"):
+            if getattr(self, key) < LEAST_FRAMES:
+                raise InputError(f"{key} = {getattr(self, key)} must be {LEAST_FRAMES} or more")
+
+
+class LearnerNode(Node[LearnerConfig]):
+    """Labels, learns, announces."""
+
+    inputs = {
+        "calibration": Input(RigCalibration, wakes=False),
+        "frame": Input(StereoFrame, wakes=False),
+        "depth": Input(DepthMap),
+        "orders": Input(HandoverState, required=False, wakes=False),
+    }
+    outputs = {"weights": Output(Weights, steady=False)}
+    role = Role.LEARNING
+    Config = LearnerConfig
+
+    @classmethod
+    def is_played_back(cls, config: LearnerConfig, robot: RobotConfig) -> bool:
+        """It writes packages; a replay leaves files alone."""
+        del config, robot
+        return True
+
+    def __init__(self, config: LearnerConfig, context: NodeContext) -> None:
+        super().__init__(config, context)
+        self._training = _training_library()
+        self._spec = MonoSpec(config.width, config.height)
+        self._labeller: Labeller | None = None
+        self._learner: Any = None  # perception.mono_training.MonoLearner, which is torch's
+        self._calibration = ""
+        self._waiting: deque[StereoFrame] = deque(maxlen=WAITING_FRAMES)
+        self._orders: HandoverState | None = None
+        self._labels = 0
+        self._since_ns: int | None = None
+        self._asked = 0  # updates that the time so far asked for
+        self._skipped = 0
+        self._announced = 0  # updates behind the last package
+        self._parent = ""
+        self._written: deque[Path] = deque()
+        self._lost = 0
+        self._loss: dict[str, float] = {}
+        if "rig" in context.robot.tables:
+            self._meet(context.robot.rig)
+
+    def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
+        """Remembers what has its answer, learns what is due, announces what is asked for."""
+        calibration = inputs.newest("calibration")
+        if calibration is not None:
+            self._meet(rig_of(calibration))
+        self._orders = inputs.newest("orders") or self._orders
+        self._waiting.extend(inputs.all("frame"))
+        for depth in inputs.all("depth"):
+            self._remember(depth)
+        self._learn(now_ns)
+        return self._announce(now_ns) if self._is_asked_for() else []
+
+    def gauges(self) -> dict[str, float]:
+        """How far it is."""
+        updates = 0 if self._learner is None else self._learner.updates
+        losses = {f"loss_{name}": value for name, value in self._loss.items()}
+        return {
+            "images": float(self._labels),
+            "updates": float(updates),
+            "updates_skipped": float(self._skipped),
+            "packages_lost": float(self._lost),
+            **losses,
+        }
+
+    def _meet(self, rig: StereoRig) -> None:
+        """Begins to learn behind this camera; what was learned behind another is of no use."""
+        calibration = calibration_hash(rig)
+        if calibration == self._calibration:
+            return
+        config, training = self.config, self._training
+        choices = training.Config(
+            online_learning_rate=config.learning_rate,
+            batch_size=config.batch_size,
+            ring_frames=config.ring_frames,
+        )
+        self._calibration = calibration
+        self._labeller = Labeller(rig, self._spec)
+        self._learner = training.MonoLearner(
+            self._spec, self._labeller.view, choices, self.context.seed
+        )
+        self._learner.prepare_export()
+
+    def _remember(self, depth: DepthMap) -> None:
+        """Labels the frame that a depth map belongs to; frames before it were skipped by stereo."""
+        while self._waiting and self._waiting[0].captured_ns < depth.captured_ns:
+            self._waiting.popleft()
+        if not self._waiting or self._waiting[0].captured_ns != depth.captured_ns:
+            return
+        frame = self._waiting.popleft()
+        wanted = self._orders is None or self._orders.labels
+        if self._labeller is None or not (wanted and frame.valid and depth.valid):
+            return
+        pair = StereoImages(frame.left, frame.right)
+        if self.config.both_eyes and self._labels % 2:
+            labelled = self._labeller.label_right(pair)
+        else:
+            answer = StereoDepth(depth.disparity_px, depth.depth_m, depth.confidence)
+            labelled = self._labeller.label_as(pair, answer)
+        self._labels += 1
+        self._learner.observe(_without_teacher(labelled))
+
+    def _learn(self, now_ns: int) -> None:
+        """The updates that the time since the last step asks for; what is late is skipped."""
+        if self._learner is None or len(self._learner.ring) < LEAST_FRAMES or not self._may_learn():
+            self._since_ns = None
+            return
+        if self._since_ns is None:
+            self._since_ns, self._asked = now_ns, 0
+        asked = int((now_ns - self._since_ns) * self.config.updates_per_s / SECOND_NS)
+        due, self._asked = asked - self._asked, asked
+        do_now = due if self.context.lockstep else min(due, 1)
+        self._skipped += due - do_now
+        for _ in range(do_now):
+            self._loss = self._learner.update(self._learner.sample())
+
+    def _may_learn(self) -> bool:
+        return self._orders is None or self._orders.trains
+
+    def _is_asked_for(self) -> bool:
+        if self._learner is None:
+            return False
+        is_wanted = self._orders is None or self._orders.wants_student
+        new = self._learner.updates - self._announced
+        return is_wanted and new >= self.config.updates_per_package
+
+    def _announce(self, now_ns: int) -> list[Emission]:
+        """Writes a package and tells of it; a full disk costs this package, not the flight."""
+        learner = self._learner
+        self._announced = learner.updates
+        name = f"mono-{learner.updates:07d}.onnx"
+        try:
+            path = self._folder() / name
+            package = learner.export(
+                path,
+                stacked(list(learner.ring)[-PARITY_FRAMES:]),
+                calibration_hash=self._calibration,
+                parent=self._parent or None,
+            )
+        except (OSError, InputError, RuntimeError) as error:  # the last: it differs from torch
+            self._lost += 1
+            text = f"weights after {learner.updates} updates are lost ({error}); the run goes on"
+            print(text, flush=True)  # noqa: T201 - shown by the supervisor under the node's name
+            return [("alerts", Alert(captured_ns=now_ns, text=text))]
+        weights = Weights(
+            captured_ns=now_ns,
+            path=f"{FOLDER}/{name}",
+            sha256=package.sha256,
+            parent=self._parent,
+            frames=learner.frames_seen,
+            updates=learner.updates,
+        )
+        self._parent = package.sha256
+        self._written.append(path)
+        self._forget_old()
+        return [("weights", weights)]
+
+    def _folder(self) -> Path:
+        if self.context.run_dir is None:
+            raise InputError("a run without a folder has no place for weights")
+        folder = self.context.run_dir / FOLDER
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _forget_old(self) -> None:
+        while len(self._written) > self.config.keep_packages:
+            old = self._written.popleft()
+            for path in (old, old.with_name(f"{old.name}.sha256")):
+                path.unlink(missing_ok=True)
+
+
+def _without_teacher(labelled: LabelledFrame) -> LabelledFrame:
+    """Without the dense answer, which only a judge needs: more frames fit into the ring."""
+    return labelled._replace(teacher_per_m=np.empty((0, 0), np.float32))
+
+
+def _training_library() -> Any:
+    """`perception.mono_training`; by name, because what a robot runs has no torch.
+
+    Raises:
+        InputError: torch or Lightning is not installed.
+    """
+    try:
+        return importlib.import_module("perception.mono_training")
+    except ModuleNotFoundError as error:
+        raise InputError(f"a learner needs {error.name}: pip install reflexarc[train]") from error

@@ -1,0 +1,157 @@
+"""The learner node: labels by stereo, learns at a fixed rate, announces what it wrote."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from perception.mono import open_mono
+from robot.clock import VirtualClock
+from robot.config import load_robot
+from robot.edges import Arrival
+from robot.messages import Alert, DepthMap, HandoverState, StereoFrame, Weights
+from robot.node import Inputs, NodeContext, Role
+from robot.nodes.learner import LearnerConfig, LearnerNode
+from robot.wire import encode
+
+MS = 1_000_000
+ROBOT = load_robot("ardrone")
+TINY = {"width": 48, "height": 32, "updates_per_s": 10.0, "updates_per_package": 4}
+
+
+def node_of(run_dir, lockstep=True, **choices):
+    context = NodeContext(
+        name="learner", robot=ROBOT, seed=3, clock=VirtualClock(), run_dir=run_dir,
+        lockstep=lockstep,
+    )  # fmt: skip
+    return LearnerNode(LearnerConfig(**{**TINY, **choices}), context)
+
+
+@pytest.fixture
+def node(tmp_path):
+    return node_of(tmp_path)
+
+
+def frame(number, valid=True):
+    image = np.random.default_rng(number).integers(0, 255, (96, 128)).astype(np.uint8)
+    return StereoFrame(captured_ns=number * 100 * MS, valid=valid, left=image, right=image)
+
+
+def depth(number, valid=True):
+    full = np.full((96, 128), 1.0, np.float32)
+    return DepthMap(
+        captured_ns=number * 100 * MS,
+        valid=valid,
+        depth_m=2 * full,
+        disparity_px=3.5 * full,
+        confidence=full,
+    )
+
+
+def orders(labels=True, trains=True, wants=True):
+    numbers = dict.fromkeys(HandoverState.__struct_fields__, 0)
+    texts = dict.fromkeys(("organisation", "stage", "actor", "reason", "source"), "")
+    told = {"labels": labels, "trains": trains, "wants_student": wants}
+    return HandoverState(**{**numbers, **texts, **told})
+
+
+def step(node, number, **messages):
+    arrivals = {port: [Arrival(port, m, encode(m))] for port, m in messages.items()}
+    return node.step(number * 100 * MS, Inputs(arrivals, {}))
+
+
+def fly(node, numbers, **told):
+    """A frame and its depth per step; all that was sent."""
+    sent = []
+    for number in numbers:
+        sent += step(node, number, frame=frame(number), depth=depth(number), **told)
+    return sent
+
+
+def test_it_learns_a_fixed_number_of_updates_per_second_of_the_run(node):
+    fly(node, range(12), orders=orders(wants=False))
+    assert node.gauges()["images"] == 12
+    assert node.gauges()["updates"] == 10  # from the second image on: 1.0 s at 10 Hz
+
+
+def test_what_it_announces_is_a_package_of_this_camera_that_names_its_origin(node, tmp_path):
+    sent = fly(node, range(12))
+    first, second = (message for port, message in sent if port == "weights")
+    assert isinstance(first, Weights)
+    eye = open_mono(tmp_path / second.path, ROBOT.rig)
+    assert eye.package.sha256 == second.sha256
+    assert eye.package.manifest.parent == second.parent == first.sha256
+    assert first.parent == ""
+    origin = eye.package.manifest.extra
+    assert (origin["updates"], origin["frames"]) == (second.updates, second.frames) == (8, 10)
+
+
+def test_equal_frames_and_seeds_give_the_same_packages(tmp_path):
+    runs = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        sent = fly(node_of(tmp_path / name), range(8))
+        runs.append([m.sha256 for port, m in sent if port == "weights"])
+    assert runs[0] == runs[1] != []
+
+
+def test_only_the_newest_packages_stay_on_disk(tmp_path):
+    node = node_of(tmp_path, keep_packages=1, updates_per_package=2)
+    sent = fly(node, range(8))
+    assert len(sent) == 3
+    (left,) = (tmp_path / "weights").glob("*.onnx")
+    assert sent[-1][1].path == f"weights/{left.name}"
+
+
+def test_a_full_disk_costs_weights_that_are_counted_and_said(node, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("perception.model_package.os.fsync", full)
+        ((port, alert),) = fly(node, range(7))
+    assert (port, type(alert)) == ("alerts", Alert)
+    assert "No space left on device" in alert.text
+    assert "the run goes on" in alert.text
+    assert node.gauges()["packages_lost"] == 1
+    assert [port for port, _ in fly(node, range(7, 11))] == ["weights"]  # there is room again
+
+
+def test_it_obeys_the_handover(node):
+    fly(node, range(4), orders=orders(labels=False))
+    assert node.gauges()["images"] == 0
+    fly(node, range(4, 10), orders=orders(trains=False))
+    assert node.gauges()["updates"] == 0
+    assert fly(node, range(10, 18), orders=orders(wants=False)) == []
+    assert node.gauges()["updates"] > 4
+
+
+@pytest.mark.parametrize(("good_frame", "good_depth"), [(False, True), (True, False)])
+def test_what_nobody_trusts_is_not_learned(node, good_frame, good_depth):
+    step(node, 1, frame=frame(1, valid=good_frame), depth=depth(1, valid=good_depth))
+    assert node.gauges()["images"] == 0
+
+
+def test_frames_without_their_depth_are_let_go_and_their_number_is_bounded(node):
+    for number in range(30):
+        step(node, number, frame=frame(number))
+    assert len(node._waiting) == 8
+    step(node, 30, depth=depth(28))
+    assert node.gauges()["images"] == 1
+    assert len(node._waiting) == 1
+    step(node, 31, depth=depth(5))  # of a frame that is gone
+    assert node.gauges()["images"] == 1
+
+
+def test_by_wall_clock_it_does_one_update_per_step_and_skips_what_is_late(tmp_path):
+    node = node_of(tmp_path, lockstep=False)
+    fly(node, range(2))
+    step(node, 22)  # two seconds later
+    assert node.gauges()["updates"] == 1
+    assert node.gauges()["updates_skipped"] == 20
+
+
+def test_a_learner_can_hold_up_nobody():
+    assert LearnerNode.role is Role.LEARNING
+    assert not LearnerNode.inputs["frame"].wakes
