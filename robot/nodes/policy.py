@@ -63,12 +63,12 @@ class PolicyNode(Node[PolicyNodeConfig]):
         return [("command", command), ("observation", record)]
 
     def _stop(self, captured_ns: int) -> Command:
-        """What to do on a reading that its own writer does not trust: stand, learn nothing."""
+        """What to do on a reading that its own writer does not trust: stand, which is always sound."""
         stops = (axis.stop for axis in self.context.robot.limits.axes)
         held = zip(self._previous, stops, strict=True)
         self._previous = np.array([float(last) if stop is None else stop for last, stop in held])
         values = tuple(float(value) for value in self._previous)
-        return Command(captured_ns=captured_ns, valid=False, values=values)
+        return Command(captured_ns=captured_ns, values=values)
 
 
 def _proximity(reading: ProximityReading) -> Proximity:
