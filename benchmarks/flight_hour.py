@@ -38,7 +38,7 @@ SAMPLE_S = 10.0
 SPAN_S = 300.0  # warm-up, and each of the two spans that are compared
 MINUTE_S = 60.0
 MAX_GROWTH, MIN_RATE = 0.02, 0.98  # asked
-START_S, END_S = 120.0, 120.0  # how long a run may take to begin, and to end
+START_S, END_S = 120.0, 600.0  # how long a run may take to begin, and to end
 COLOURS = ("#2a6fb0", "#c8501e", "#3d8b40", "#7a4fa3", "#555555", "#b8860b", "#008b8b", "#a0306a")
 
 
@@ -162,10 +162,10 @@ def fly(graph: str, seconds: float, seed: int, every_s: float, path: Path) -> No
             raise FlightError(f"{error}; the run said:\n{said}") from error
         finally:
             end(process)
-        summary = run_dir / "summary.json"
-        if summary.is_file():
-            watched.unaccounted = json.loads(summary.read_text())["accounting"]["unaccounted"]
-        keep(watched, path)
+            summary = run_dir / "summary.json"
+            if summary.is_file():
+                watched.unaccounted = json.loads(summary.read_text())["accounting"]["unaccounted"]
+            keep(watched, path)
 
 
 def watch(
@@ -309,7 +309,9 @@ def table(watched: Watched, verdicts: list[Verdict], picture_name: str) -> str:
     ]
     first, last = watched.samples[0], watched.samples[-1]
     speed = (last.run_bytes - first.run_bytes) / max(last.at_s - first.at_s, 1e-9)
-    ended = "was interrupted" if watched.exit_code is None else f"ended with {watched.exit_code}"
+    ended = (
+        "was not seen to end" if watched.exit_code is None else f"ended with {watched.exit_code}"
+    )
     head = (
         f"`{watched.graph}` by wall clock for {flown_s:.0f} of {watched.seconds:g} s, one process "
         f"per node, recorder on, {len(watched.samples)} samples. Memory is resident MB (10^6 "

@@ -21,7 +21,15 @@ from robot.messages import (
     TruePose,
 )
 from robot.node import NodeReport
-from robot.pictures import CRASH, MARGIN_PX, PIXELS_PER_M, PUT_BACK, TURN, draw_run
+from robot.pictures import (
+    CRASH,
+    MARGIN_PX,
+    PIXELS_PER_M,
+    PUT_BACK,
+    TURN,
+    draw_run,
+    write_film,
+)
 from robot.record import LogReader, LogWriter
 from robot.summary import percentiles, summarise, summary_text
 from robot.wire import encode
@@ -180,6 +188,17 @@ def test_the_film_plays_in_browsers_and_has_a_picture_per_frame_with_depth(drawn
     depth = pictures[0].to_ndarray(format="rgb24")[:, width // 2 + 8 :]
     assert depth.mean() > 40
     assert np.ptp(depth.reshape(-1, 3).mean(axis=0)) > 30  # coloured
+
+
+def test_the_film_of_a_long_flight_is_a_time_lapse(drawn, tmp_path):
+    log = drawn / "log.mcap"
+    path = write_film(log, tmp_path / "lapse.mp4", longest_s=LogReader(log).seconds() / 1.9)
+    with av.open(str(path)) as film:
+        pictures = list(film.decode(video=0))
+    assert [round(p.time, 3) for p in pictures] == [0.0, 0.2]  # every other one, twice as fast
+    half = pictures[1].width // 2
+    left = [p.to_ndarray(format="rgb24")[:, :half].mean() for p in pictures]
+    assert left == pytest.approx([0, 120], abs=6)  # frames 0 and 4
 
 
 def test_a_log_without_a_flight_gives_no_picture_of_one(tmp_path):

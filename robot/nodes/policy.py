@@ -63,7 +63,7 @@ class PolicyNode(Node[PolicyNodeConfig]):
         return [("command", command), ("observation", record)]
 
     def _stop(self, captured_ns: int) -> Command:
-        """What to do on a reading that its own writer does not trust: stand, which is always sound."""
+        """What to do on a reading that its own writer does not trust: stand."""
         stops = (axis.stop for axis in self.context.robot.limits.axes)
         held = zip(self._previous, stops, strict=True)
         self._previous = np.array([float(last) if stop is None else stop for last, stop in held])
