@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.calibration import calibration_hash
-from policies.learners.bc import BehaviorCloning, Config
+from policies.learners.bc import BehaviorCloning, Config, farthest_first
 from policies.observation import OBSERVATION, PREVIOUS_COMMAND, Observation, select
 from policies.pilots.reflex import Reflex
 from policies.spec import ACTION, PolicySpec, bounds_of
@@ -55,10 +55,11 @@ def ask(
     It is asked for what it does by what it observes, since a clone has no memory either.
     """
     flown = np.stack([observation[PREVIOUS_COMMAND] for observation in observations])
+    before = farthest_first(flown, Config().codes)  # each as often, however rare in flight
     asked = list(observations)
     for observation in observations:
         for _ in range(what_ifs):
-            forward_m_s, yaw_rad_s, altitude_m = flown[rng.integers(len(flown))]
+            forward_m_s, yaw_rad_s, altitude_m = before[rng.integers(len(before))]
             mirrored = np.array([forward_m_s, rng.choice([-1, 1]) * yaw_rad_s, altitude_m])
             turn_random = np.array([rng.random()], np.float32)
             what_if = {PREVIOUS_COMMAND: np.float32(mirrored), "turn_random": turn_random}
@@ -74,11 +75,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("runs/clone.onnx"), help="the package")
-    parser.add_argument("--flights", type=int, default=6, help="flights each time")
-    parser.add_argument("--rounds", type=int, default=1, help="times that the clone flies")
-    parser.add_argument("--seconds", type=float, default=30.0, help="simulated seconds each")
-    parser.add_argument("--what-ifs", type=int, default=6, help="more questions per observation")
-    parser.add_argument("--steps", type=int, default=800, help="updates of the network each time")
+    parser.add_argument("--flights", type=int, default=4, help="flights each time")
+    parser.add_argument("--rounds", type=int, default=2, help="times that the clone flies")
+    parser.add_argument("--seconds", type=float, default=21.0, help="simulated seconds each")
+    parser.add_argument("--what-ifs", type=int, default=8, help="more questions per observation")
+    parser.add_argument("--steps", type=int, default=750, help="updates of the network each time")
     args = parser.parse_args()
     began = time.monotonic()
     args.out.parent.mkdir(parents=True, exist_ok=True)

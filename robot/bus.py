@@ -23,6 +23,8 @@ from robot.shared_memory import NOTICE
 from robot.wire import MAX_ARRAY_BYTES, Frames, WireError, pack, unpack
 
 IN_FLIGHT = 4  # messages a latest edge may hold in the sockets before the writer counts a drop
+LINGER_MS = 1000  # how long a closed writer tries to hand over its last messages
+FAR_LINGER_MS = 5000  # the same to another host, where what a network lost is sent again
 LOSSLESS_WAIT_MS = 100  # between two looks, in lockstep, at whether the reader is still there
 PACKED_BYTES = 32_000  # below this one part that holds all frames is quicker than several
 _PACKED = b"\x01"  # begins a part that holds all frames; no msgpack map does so
@@ -109,7 +111,8 @@ class EdgeWriter:
         self.edge = edge
         self.socket = context.socket(zmq.PUSH)
         self.socket.sndhwm = high_water_mark(edge.policy)
-        self.socket.linger = 1000
+        self._patience_ms = LINGER_MS if keys is None else FAR_LINGER_MS
+        self.socket.linger = self._patience_ms
         self.socket.reconnect_ivl = 10
         self._name = name
         self._ring = ring
@@ -144,8 +147,8 @@ class EdgeWriter:
             self._pending = None
 
     def end(self, sent: int) -> None:
-        """Sends the end marker: ``sent`` messages were sent in all; waits a second at most."""
-        while self.socket.poll(1000, zmq.POLLOUT):
+        """Sends the end marker: ``sent`` messages were sent in all; waits for room, but not long."""
+        while self.socket.poll(self._patience_ms, zmq.POLLOUT):
             self.flush()
             try:
                 self.socket.send_multipart([_END, str(sent).encode()], zmq.DONTWAIT)
@@ -154,7 +157,7 @@ class EdgeWriter:
             return
 
     def close(self) -> None:
-        """Closes the socket once what it holds is delivered, or after a second."""
+        """Closes the socket once what it holds is delivered, or after a while."""
         self.socket.close()
 
     def _try(self, parcel: Parcel) -> bool:

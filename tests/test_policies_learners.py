@@ -49,7 +49,7 @@ def observation_of(observations, row):
 @pytest.fixture(scope="module")
 def cloned():
     """A clone that has learned the pilot well enough to tell its actions apart."""
-    learner = BehaviorCloning(SPEC, Config(hidden=(32, 32), batch_size=256), seed=0)
+    learner = BehaviorCloning(SPEC, Config(hidden=(32, 32)), seed=0)
     learner.fit(*pilot_data(2000), steps=600)
     return learner
 
@@ -133,7 +133,7 @@ def test_the_previous_command_is_read_as_one_of_the_commands():
     previous = TensorSpec(PREVIOUS_COMMAND, (3,), "float32", "m/s, rad/s, m")
     learner = BehaviorCloning(
         PolicySpec((previous,), SPEC.action, SPEC.rate_hz),
-        Config(hidden=(32,), batch_size=256),
+        Config(hidden=(32,)),
         seed=0,
     )
     learner.fit({PREVIOUS_COMMAND: commands[now]}, commands[follows[now]], steps=150)

@@ -40,7 +40,7 @@ class Config:
 
     hidden: tuple[int, ...] = (128, 128)  # units per layer; a reflex is a small function
     learning_rate: float = 4e-3  # Adam's, falls to 0 along a cosine during `fit`
-    batch_size: int = 1024
+    batch_size: int = 256
     codes: int = 64  # actions to choose from
     quantiles: int = 24  # pieces per number that is observed
 
