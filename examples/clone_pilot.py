@@ -34,6 +34,9 @@ from robot.record import LogReader
 OBSERVED = ("sectors_per_m", "previous_command", "turn_random")
 RATE_HZ = 10.0  # of the camera, and so of the policy
 
+# Who does not remember what it turned from must turn farther from it.
+CAREFUL = Reflex.Config(min_extra_rad=0.9, max_extra_rad=1.9)
+
 Arrays = dict[str, NDArray[np.float32]]
 
 
@@ -85,7 +88,7 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     robot = load_robot("ardrone")
     spec = PolicySpec(select(*OBSERVED), bounds_of(robot.limits), RATE_HZ)
-    pilot = Reflex(Reflex.Config(), robot.limits, RATE_HZ)
+    pilot = Reflex(CAREFUL, robot.limits, RATE_HZ)
     observations: list[Observation] = []
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for count in range(1 + args.rounds):
