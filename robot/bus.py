@@ -147,7 +147,7 @@ class EdgeWriter:
             self._pending = None
 
     def end(self, sent: int) -> None:
-        """Sends the end marker: ``sent`` messages were sent in all; waits for room, but not long."""
+        """Sends the end marker: ``sent`` messages were sent in all; waits a while for room."""
         while self.socket.poll(self._patience_ms, zmq.POLLOUT):
             self.flush()
             try:
