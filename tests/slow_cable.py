@@ -35,8 +35,8 @@ def tap(namespace: str, device: str) -> int:
 
 
 def carry(ends: tuple[int, int], delay_s: float, jitter_s: float, loss: float, seed: int) -> None:
-    """Until standard input ends; a frame that is overtaken stays behind, as over many paths."""
-    rng, count, waiting = random.Random(seed), 0, []
+    """Until standard input ends; frames keep their order, as on one path."""
+    rng, count, waiting, last_s = random.Random(seed), 0, [], dict.fromkeys(ends, 0.0)
     other = dict(zip(ends, reversed(ends), strict=True))
     while True:
         wait_s = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
@@ -47,6 +47,7 @@ def carry(ends: tuple[int, int], delay_s: float, jitter_s: float, loss: float, s
             frame = os.read(end, MAX_FRAME)
             if rng.random() >= loss and len(waiting) < MAX_WAITING:
                 due_s = time.monotonic() + delay_s + rng.uniform(-jitter_s, jitter_s)
+                due_s = last_s[end] = max(due_s, last_s[end])
                 count += 1
                 heapq.heappush(waiting, (due_s, count, other[end], frame))
         while waiting and waiting[0][0] <= time.monotonic():
