@@ -209,3 +209,14 @@ def test_equal_observations_in_equal_order_give_equal_actions(reflex):
         return fly(reflex, lambda turned: math.sin(turned) + 1)
 
     np.testing.assert_array_equal(flown(), flown())
+
+
+@pytest.mark.parametrize(("turned", "chance"), [(1, LEFT), (-1, RIGHT)])
+def test_the_reflex_turns_away_from_where_it_has_been_whatever_chance_says(reflex, turned, chance):
+    for _ in range(40):
+        reflex.act(seen(FREE_M, (0.5, 0.0, 1.2), chance))
+    for _ in range(8):  # a quarter turn: what it flew is now on the side that it turned to
+        reflex.act(seen(FREE_M, (0.0, turned * 2.0, 1.2), chance))
+    for _ in range(3):
+        action = reflex.act(seen(0.3, REST, chance))
+    assert np.sign(action[1]) == -turned
