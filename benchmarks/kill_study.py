@@ -216,9 +216,10 @@ class Flight:
 
     def left_behind(self) -> list[str]:
         """Processes two seconds after the end, and folders after what the next start removes."""
-        _, alive = psutil.wait_procs(self._workers, timeout=LEFT_AFTER_S)
+        _, listed = psutil.wait_procs(self._workers, timeout=LEFT_AFTER_S)
+        alive = [process.pid for process in listed if not _has_ended(process)]
         remove_stale(runs_root())
-        return [f"process {p.pid}" for p in alive] + [str(p) for p in self._new_folders()]
+        return [f"process {pid}" for pid in alive] + [str(p) for p in self._new_folders()]
 
     def close(self) -> None:
         """Ends what a failed measurement has left running."""
@@ -269,6 +270,14 @@ class Flight:
                 raise StudyError(f"waited {limit_s:g} s for {what}; the run said:\n{tail}")
             time.sleep(0.001)
         return found
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Also of an orphan whose exit code the system's first process has not asked for yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def table() -> str:

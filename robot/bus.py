@@ -156,9 +156,13 @@ class EdgeWriter:
                 continue
             return
 
-    def close(self) -> None:
-        """Closes the socket once what it holds is delivered, or after a while."""
-        self.socket.close()
+    def close(self, linger_ms: int | None = None) -> None:
+        """Closes the socket once what it holds is delivered, or after a while.
+
+        Args:
+            linger_ms: how long that may take; None: as long as the edge's reader is given.
+        """
+        self.socket.close(linger_ms)
 
     def _try(self, parcel: Parcel) -> bool:
         """Sends a message if the socket has room."""

@@ -198,9 +198,15 @@ class NodeEdges:
         """What shared memory and the border counted."""
         return self._rings.gauges() | self._border.gauges()
 
-    def close(self) -> None:
-        """Closes every socket and lets go of shared memory."""
-        for socket in (*self._readers.values(), *(w for ws in self._writers.values() for w in ws)):
-            socket.close()
+    def close(self, linger_ms: int | None = None) -> None:
+        """Closes every socket and lets go of shared memory.
+
+        Args:
+            linger_ms: how long last messages may take to be delivered; None: as each edge asks.
+        """
+        for reader in self._readers.values():
+            reader.close()
+        for writer in (writer for writers in self._writers.values() for writer in writers):
+            writer.close(linger_ms)
         self._border.close()
         self._rings.close()

@@ -48,6 +48,7 @@ from robot.runner import NodeRunner, Outgoing
 
 WATCH_PERIOD_MS = 50  # how often a node that nothing wakes looks after its inputs, and beats
 END_TIMEOUT_S = 6.0  # how long to wait for end markers on delayed edges
+ORPHAN_LINGER_MS = 100  # for an orphan's last messages; all of the run shall be gone in 2 s
 UNTIL_SAFE_S = 0.5  # how long a robot that ends may take until it is stopped
 STDIN = 0  # the supervisor writes one line to it, and holds it open as long as it lives
 
@@ -108,9 +109,11 @@ class Worker:
         self._end()
 
     def close(self) -> None:
-        """Closes node and sockets."""
+        """Closes node and sockets; an orphan waits for no reader: they are orphans as well."""
         self._runner.node.close()
-        self._edges.close()
+        if self.orphaned:
+            self.control.socket.linger = 0
+        self._edges.close(ORPHAN_LINGER_MS if self.orphaned else None)
 
     def _next_order(self) -> Start | Step | None:
         """Waits for the supervisor's next order; None when it is to stop."""
@@ -272,6 +275,9 @@ class Worker:
         deadline = time.monotonic() + END_TIMEOUT_S
         while time.monotonic() < deadline and not self._edges.have_ended(delayed=True):
             self._poll(10)
+            if self.orphaned:  # since the last words
+                self.close()
+                return
         self._edges.settle()
         self._runner.node.close()
         report = self._runner.report()
