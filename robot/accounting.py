@@ -17,7 +17,7 @@ class EdgeAccount(NamedTuple):
     """One edge, settled at the end of a run."""
 
     sent: int | None
-    """None, as the two below: that end is on another host, which counts for itself."""
+    """None, as the two below: that end is on another host, and it is not known here."""
     received: int | None
     dropped: int | None
     lost_with_process: int
@@ -36,15 +36,14 @@ def settle(graph: Graph, result: RunResult) -> dict[Edge, EdgeAccount]:
         return {edge: _reported(edge, result) for edge in graph.edges}
     accounts = {}
     for edge, counts in zip(graph.edges, result.counts, strict=True):
-        if edge.writer not in graph.nodes:
-            accounts[edge] = EdgeAccount(None, counts.received, counts.dropped, counts.lost)
-            continue
         if edge.reader not in graph.nodes:
             accounts[edge] = EdgeAccount(counts.sent, None, None, 0)
             continue
-        died = not {edge.writer, edge.reader} <= result.reports.keys()
-        lost = counts.lost + (counts.sent - counts.next_seq if died else 0)
-        accounts[edge] = EdgeAccount(counts.sent, counts.received, counts.dropped, lost)
+        sent = counts.sent if edge.writer in graph.nodes or counts.ended else None
+        ends_here = {end for end in (edge.writer, edge.reader) if end in graph.nodes}
+        died = not ends_here <= result.reports.keys()
+        lost = counts.lost + (sent - counts.next_seq if died and sent is not None else 0)
+        accounts[edge] = EdgeAccount(sent, counts.received, counts.dropped, lost)
     return accounts
 
 

@@ -38,6 +38,8 @@ class EdgeCounts(NamedTuple):
     """One above the highest ``seq`` that the reader knows of."""
     lost: int = 0
     """Of those below it, lost with a process that was replaced."""
+    ended: bool = False
+    """Whether ``sent`` is final."""
 
 
 class Pulse(NamedTuple):
@@ -96,7 +98,7 @@ class EdgeCells:
     def read(self) -> EdgeCounts:
         """What stands in the row."""
         first = 3 + 4 * self._cells[2]
-        return EdgeCounts(self.sent, *self._cells[first : first + 4])
+        return EdgeCounts(self.sent, *self._cells[first : first + 4], ended=self.ended)
 
 
 class NodeCells:

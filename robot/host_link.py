@@ -9,6 +9,7 @@ a second counts as away: its clock is forgotten, so what still comes from it is 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
 import zmq
@@ -24,6 +25,7 @@ SAY_PERIOD_NS = SECOND_NS // 4
 AWAY_AFTER_NS = SECOND_NS
 MAX_WORD_BYTES = 64 * 1024
 MAX_WAITING = 64  # words that a socket holds
+Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 
 
 class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,6 +43,10 @@ class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When the run began, once it has; only the first host says so."""
     gone: tuple[str, ...] = ()
     """Where its run is over, nodes of it that say no last word."""
+    ended: dict[Count, Count] = {}
+    """Edges to other hosts that have ended, by place in the graph: messages sent in all."""
+    done: bool = False
+    """Whether its nodes have all ended: nothing more needs to be said to it."""
     heard_said_ns: int = -1
     """``said_ns`` of the newest word it had from the one it speaks to, or -1."""
     heard_ns: int = -1
@@ -105,11 +111,12 @@ class HostLink:
         self.garbled = 0
         """Words that were none, or of another graph."""
         self._here, self._tell, self._alert = here, tell, alert
+        self._edges = len(graph.edges)
         self._hash = hashlib.sha256(graph.resolved_json().encode()).hexdigest()
         self._next_ns = 0
         self._keeper = DoorKeeper(context, keys) if self.leads else None
         self._socket = context.socket(zmq.ROUTER if self.leads else zmq.DEALER)
-        self._socket.linger = 500
+        self._socket.linger = 2000  # a last word that a network lost is sent again
         self._socket.maxmsgsize = MAX_WORD_BYTES
         self._socket.sndhwm = self._socket.rcvhwm = MAX_WAITING
         try:
@@ -161,6 +168,11 @@ class HostLink:
         peer = self.peers.get(name)
         return None if peer is None or peer.away else peer.clock.estimate(now_ns)
 
+    def has_taken_leave(self, said_ns: int) -> bool:
+        """Whether every host that is there has heard a word of ``said_ns`` or later, or is done."""
+        words = [peer.word for peer in self.peers.values() if not peer.away]
+        return all(w is None or w.done or w.heard_said_ns >= said_ns for w in words)
+
     def sockets(self) -> list[Socket]:
         """To be watched for reading."""
         return [self._socket, *([self._keeper.socket] if self._keeper else [])]
@@ -178,9 +190,21 @@ class HostLink:
         ended_by: str = "",
         start_ns: int = -1,
         gone: tuple[str, ...] = (),
+        ended: dict[int, int] | None = None,
+        done: bool = False,
     ) -> Word:
         """What this host has to say."""
-        return Word(self._here, self._hash, 0, ready, ended_by, start_ns, gone)
+        return Word(
+            self._here,
+            self._hash,
+            0,
+            ready,
+            ended_by,
+            start_ns,
+            gone,
+            ended or {},
+            done,
+        )
 
     def _say(self, peer: Peer, now_ns: int, word: Word) -> None:
         if self.leads and not peer.identity:
@@ -221,6 +245,8 @@ class HostLink:
             raise LinkError(f"{name!r} has no part in this run as {word.host!r}")
         if word.graph != self._hash:
             raise LinkError(f"host {name!r} runs another graph or other parameters")
+        if any(index >= self._edges for index in word.ended):
+            raise LinkError(f"host {name!r} tells of an edge that the graph has not")
         return word
 
     def _note(self, peer: Peer, word: Word, now_ns: int, identity: bytes) -> None:

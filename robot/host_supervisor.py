@@ -21,13 +21,13 @@ from robot.executor import (
     nobody_listens,
     nobody_watches,
 )
-from robot.graph import Graph
+from robot.graph import Edge, Graph
 from robot.host_link import SAY_PERIOD_NS, HostLink, Peer, Word
 from robot.keys import KeyRing
 from robot.supervisor import POLL_MS, Supervisor
 
 START_LEAD_NS = SECOND_NS  # from the word to the first deadline, so that all hosts hear it first
-GOODBYE_S = 2.0  # how long the first host waits for the others to hear that the run is over
+GOODBYE_S = 3.0  # how long a host that is done waits until the others have heard it
 REMIND_S = 5.0  # between two lines on who is waited for
 
 
@@ -78,7 +78,7 @@ class HostSupervisor(Supervisor):
         super().__init__(part, overrides, here, show, note, tell, whole=graph)
         self._whole = graph
         self._said_start_ns = -1
-        self._over = False
+        self._over = self._done = False
         self._away: frozenset[str] = frozenset()
         """Hosts that were away when the run ended."""
         self._next_time_ns = 0
@@ -145,6 +145,53 @@ class HostSupervisor(Supervisor):
             ended_by=self._result.ended_by if self._over else "",
             start_ns=self._said_start_ns,
             gone=self._gone() if self._over else (),  # until then who is not up may come up
+            ended=self._ended_here(),
+            done=self._done,
+        )
+
+    def _ended_here(self) -> dict[int, int]:
+        """Edges to other hosts of which the last word is said, and how many messages there were."""
+        counted = zip(self._whole.edges, self._counters.edges, strict=True)
+        return {
+            index: cells.sent
+            for index, (edge, cells) in enumerate(counted)
+            if cells.ended and self._is_here(edge.writer) and not self._is_here(edge.reader)
+        }
+
+    def _note_ends(self, peer: Peer) -> None:
+        """Takes in which edges from another host have ended, as if their writers were here.
+
+        A writer's own last word may be lost with its connection; a reader looks here, too.
+        """
+        for index, sent in (peer.word.ended if peer.word is not None else {}).items():
+            edge = self._whole.edges[index]  # both run the same graph: their hashes agree
+            cells = self._counters.edges[index]
+            is_from_there = self._whole.nodes[edge.writer].host == peer.name
+            if is_from_there and self._is_here(edge.reader) and self._may_end(edge, sent):
+                cells.end(sent)
+
+    def _may_end(self, edge: Edge, sent: int) -> bool:
+        """Whether the reader can still count what is missing, or has by its writer's own word."""
+        counts = self._cells[edge].read()
+        is_settled = counts.received + counts.dropped + counts.lost == sent
+        return is_settled or edge.reader not in self._result.reports
+
+    def _is_here(self, node: str) -> bool:
+        return node in self._graph.nodes
+
+    def _is_over(self, said_ns: int) -> bool:
+        """Whether the others know what is to be known of us, and we of them."""
+        return self._link.has_taken_leave(said_ns) and all(
+            peer.away or peer.word is None or self._has_told_ends(peer.name, peer.word)
+            for peer in self._link.peers.values()
+        )
+
+    def _has_told_ends(self, host: str, word: Word) -> bool:
+        """Whether a host has said of all its edges to us that they have ended."""
+        return word.done or all(
+            index in word.ended
+            for index, edge in enumerate(self._whole.edges)
+            if self._whole.nodes[edge.writer].host == host and self._is_here(edge.reader)
         )
 
     def _hear(self, timeout_ms: int) -> tuple[str, FromNode] | None:
@@ -152,6 +199,8 @@ class HostSupervisor(Supervisor):
         self._poller.poll(timeout_ms)
         now_ns = WallClock().now_ns()
         self._link.poll(now_ns, self._word)
+        for peer in self._link.peers.values():
+            self._note_ends(peer)
         if now_ns >= self._next_time_ns:
             self._next_time_ns = now_ns + SAY_PERIOD_NS
             self._tell_time(now_ns)
@@ -180,15 +229,12 @@ class HostSupervisor(Supervisor):
         self._away = frozenset(peer.name for peer in self._link.peers.values() if peer.away)
         self._link.poll(WallClock().now_ns(), self._word, at_once=True)
         super()._stop()
+        self._done = True
+        said_ns = WallClock().now_ns()
+        self._link.poll(said_ns, self._word, at_once=True)
         deadline = time.monotonic() + GOODBYE_S
-        while self._link.leads and not self._all_know() and time.monotonic() < deadline:
+        while not self._is_over(said_ns) and time.monotonic() < deadline:
             self._hear(POLL_MS)
-        self._link.poll(WallClock().now_ns(), self._word, at_once=True)
-
-    def _all_know(self) -> bool:
-        """Whether every host that is there has heard that the run is over."""
-        words = [peer.word for peer in self._link.peers.values() if not peer.away]
-        return all(word is None or word.ended_by for word in words)
 
     def _unreachable(self) -> tuple[str, ...]:
         """Nodes of hosts that went away, and those that another host says are gone there."""

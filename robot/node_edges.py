@@ -189,10 +189,12 @@ class NodeEdges:
     def settle(self) -> None:
         """Counts what the writers' last words say was sent and never came."""
         for reader in self._readers.values():
-            if reader.sent is not None:
-                self._runner.writer_resumed(reader.edge, self._cells[reader.edge].resumed)
-                self._runner.close_edge(reader.edge, reader.sent)
-                self._cells[reader.edge].set_taken(*self._runner.counts(reader.edge))
+            cells = self._cells[reader.edge]
+            sent = cells.sent if reader.sent is None and cells.ended else reader.sent
+            if sent is not None:
+                self._runner.writer_resumed(reader.edge, cells.resumed)
+                self._runner.close_edge(reader.edge, sent)
+                cells.set_taken(*self._runner.counts(reader.edge))
 
     def gauges(self) -> dict[str, float]:
         """What shared memory and the border counted."""

@@ -129,7 +129,7 @@ class NodeRunner:
         self.sent.update(sent)
         self._sent_before = dict(self.sent)
         for edge, buffer in self._buffers.items():
-            buffer.resume(*counts[edge][1:])
+            buffer.resume(*counts[edge][1:5])
 
     def writer_resumed(self, edge: Edge, seq: int) -> None:
         """The writer of an edge died and was replaced; the new one began with ``seq``."""

@@ -115,6 +115,24 @@ def test_only_a_death_excuses_a_loss_and_only_of_what_was_under_way(counts, aliv
     assert unaccounted(accounts) == missing
 
 
+@pytest.mark.parametrize(
+    ("counts", "sent", "missing"),
+    [
+        (EdgeCounts(0, 7, 3, 10), None, {}),  # the writer's host has said nothing
+        (EdgeCounts(10, 7, 3, 10, ended=True), 10, {}),
+        (EdgeCounts(11, 7, 3, 10, ended=True), 11, {"w.o -> r.i": 1}),
+    ],
+)
+def test_an_edge_from_another_host_is_settled_once_that_host_has_told_its_end(
+    counts, sent, missing
+):
+    edge = _Edge()
+    result = RunResult(reports={"r": NodeReport()}, counts=(counts,))
+    accounts = settle(SimpleNamespace(edges=(edge,), nodes="r"), result)
+    assert accounts[edge].sent == sent
+    assert unaccounted(accounts) == missing
+
+
 class _Edge:
     writer, reader = "w", "r"
 

@@ -7,6 +7,7 @@ import pytest
 import zmq
 from conftest import HERE
 
+from robot.accounting import settle
 from robot.curve import connect
 from robot.executor import RunOptions
 from robot.graph import load_graph
@@ -102,6 +103,11 @@ def test_a_graph_over_two_hosts_runs_as_one_and_ends_as_one(graph, hosts):
         sent = reports[edge.writer].sent[edge.output]
         reader = reports[edge.reader]
         assert sent == reader.received[str(edge)] + reader.dropped[str(edge)], edge
+    into_base = settle(part_of(load_graph(str(graph)), "base"), ended)
+    for edge, account in into_base.items():
+        if edge.reader in ended.reports:  # also of writers that are on the robot
+            assert account.sent == reports[edge.writer].sent[edge.output], edge
+            assert account.unaccounted == 0
     log = list(LogReader(base.run_dir / "log.mcap").messages())
     acted = [entry.message for entry in log if entry.topic == "actuator/setpoint"]
     assert len(acted) > 30

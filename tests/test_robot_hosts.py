@@ -179,6 +179,32 @@ def test_a_host_with_another_graph_is_not_heard_and_told_once(talk, changed):
     assert talk.told["base"] == ["host 'robot' runs another graph or other parameters"]
 
 
+def test_a_host_may_leave_once_the_others_have_heard_it_or_are_done_themselves(talk):
+    base = talk.join("base", talk.context)
+    robot = talk.join("robot", talk.other_context)
+    talk.until(lambda: base.has_taken_leave(0) and not base.peers["robot"].away)
+    assert not base.has_taken_leave(7)
+    talk.until(lambda: base.has_taken_leave(7), now_ns=7)
+    robot.poll(8, lambda: robot.word(done=True), at_once=True)
+    while not base.peers["robot"].word.done:
+        zmq.select(base.sockets(), [], [])
+        base.poll(8, base.word)
+    assert base.has_taken_leave(9)
+
+
+def test_a_host_that_tells_of_an_edge_that_is_none_is_not_heard(talk):
+    base = talk.join("base", talk.context)
+    robot = talk.join("robot", talk.other_context)
+    talk.until(lambda: not base.peers["robot"].away)
+    heard = base.peers["robot"].word
+    robot.poll(1, lambda: robot.word(ended={len(talk.graph.edges): 5}), at_once=True)
+    while base.garbled == 0:
+        zmq.select(base.sockets(), [], [])
+        base.poll(1, base.word)
+    assert base.peers["robot"].word.ended == heard.ended == {}
+    assert "has not" in talk.told["base"][-1]
+
+
 def test_a_trusted_key_cannot_speak_for_another_host(talk):
     base = talk.join("base", talk.context)
     talk.rings["base"].revoke("robot")
