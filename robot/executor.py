@@ -266,7 +266,7 @@ class _WallRun(_InProcessRun):
                 if pacer.due(now_ns):
                     self._serve(name)
                     pacer.advance(self.clock.now_ns())
-                    self.runners[name].overruns = pacer.overruns
+                    self.runners[name].measures.overruns = pacer.overruns
             progress(self.ran_s)
             if self.options.seconds is not None and self.ran_s >= self.options.seconds:
                 return RunResult("seconds", self.ran_s)

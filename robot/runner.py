@@ -5,14 +5,12 @@ So does replay: all that a node reads from outside passes here and goes into a s
 """
 
 import dataclasses
-import math
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
 from robot.clock import SECOND_NS, Clock
 from robot.control import Vitals
@@ -20,14 +18,13 @@ from robot.counters import EdgeCounts
 from robot.edges import Arrival, EdgeBuffer
 from robot.graph import Edge, Graph, NodeSpec
 from robot.liveness import Liveness
-from robot.messages import Alert, EdgeTelemetry, Message, StepRecord, Telemetry
+from robot.measures import Measures
+from robot.messages import Alert, Message, StepRecord, Telemetry
 from robot.node import Inputs, NodeContext, NodeReport
 from robot.process_load import ProcessLoad
 from robot.validation import stream_rate_hz
 from robot.wire import Frames, decode, encode
 
-TELEMETRY_PERIOD_NS = SECOND_NS
-SAMPLES = 5_000  # newest latencies kept per edge: enough for p99.9, and full within minutes
 TOLD_ALERTS = 20  # newest alerts told with each telemetry to whom watches the run
 
 
@@ -63,7 +60,6 @@ class NodeRunner:
         load: ProcessLoad | None = None,
     ) -> None:
         self.spec = spec
-        self._load = load
         self.telemetry: Telemetry | None = None
         """What the node last said of itself."""
         self._unread_clock = context.clock  # for what no message depends on
@@ -85,26 +81,20 @@ class NodeRunner:
         self._news: set[Edge] = set()
         """Edges that brought something since the last step record."""
         self._dead: set[Edge] = set()
-        self._ages_ms: dict[Edge, deque[float]] = {e: deque(maxlen=SAMPLES) for e in self._buffers}
-        self._fresh_ages_ms: dict[Edge, deque[float]] = {
-            e: deque(maxlen=SAMPLES) for e in self._buffers
-        }
-        self._received_at_telemetry: dict[Edge, int] = dict.fromkeys(self._buffers, 0)
-        self._step_ms: deque[float] = deque(maxlen=SAMPLES)
+        self.measures = Measures(self._buffers, load)
         self._alerts: deque[str] = deque(maxlen=100)
-        self._steps_at_telemetry = 0
         self.sent: dict[str, int] = dict.fromkeys(spec.outputs, 0)
         self._sent_before = dict(self.sent)
-        self.steps = self._woken = 0
         self.halted = False
         """Whether the steps from now on are told to stop the robot."""
-        self.overruns = 0
+        self._start_ns = 0
         self.start(context.clock.now_ns())
 
     def start(self, now_ns: int) -> None:
         """Sets the zero of liveness and telemetry: the run begins now."""
         self._liveness = {edge: Liveness(hz, now_ns) for edge, hz in self._expected_hz.items()}
-        self._telemetry_ns = self._start_ns = now_ns
+        self._start_ns = now_ns
+        self.measures.start(now_ns)
 
     @property
     def edges(self) -> list[Edge]:
@@ -173,9 +163,7 @@ class NodeRunner:
         outgoing = self._watch(now_ns)
         began = time.perf_counter_ns()
         emissions = self.node.step(now_ns, self._inputs(arrivals, now_ns))
-        self._step_ms.append((time.perf_counter_ns() - began) / 1e6)
-        self.steps += 1
-        self._woken += woken
+        self.measures.add_step((time.perf_counter_ns() - began) / 1e6, woken=woken)
         outgoing += [self._stamp(port, message) for port, message in emissions]
         outgoing += self._telemetry(now_ns)
         outgoing += self._record(now_ns, arrivals, woken=woken)
@@ -212,25 +200,10 @@ class NodeRunner:
 
     def report(self) -> NodeReport:
         """All counters, at the end."""
-        now_ns = self._unread_clock.now_ns()
-        elapsed_ns = now_ns - self._start_ns
+        end_ns = self._unread_clock.now_ns()
         if self._context.lockstep and self._context.rate_hz:
-            elapsed_ns += round(SECOND_NS / self._context.rate_hz)  # the last period counts too
-        step_ms = list(self._step_ms) or [0.0]
-        return NodeReport(
-            steps=self.steps,
-            rate_hz=(self.steps - self._woken) * SECOND_NS / max(elapsed_ns, 1),
-            woken=self._woken,
-            step_ms_p50=float(np.percentile(step_ms, 50)),
-            step_ms_p99=float(np.percentile(step_ms, 99)),
-            overruns=self.overruns,
-            sent=dict(self.sent),
-            received={str(edge): buffer.received for edge, buffer in self._buffers.items()},
-            dropped={str(edge): buffer.dropped for edge, buffer in self._buffers.items()},
-            ages_ms={str(edge): list(ages) for edge, ages in self._ages_ms.items() if ages},
-            gauges=self.node.gauges(),
-            alerts=list(self._alerts),
-        )
+            end_ns += round(SECOND_NS / self._context.rate_hz)  # the last period counts too
+        return self.measures.report(end_ns, self.node.gauges(), self.sent, list(self._alerts))
 
     def _inputs(self, arrivals: Mapping[Edge, list[Arrival]], now_ns: int) -> Inputs:
         """What came in, by port; a shared port is in the order (sent, source, topic, seq)."""
@@ -281,48 +254,11 @@ class NodeRunner:
 
     def _telemetry(self, now_ns: int) -> list[Outgoing]:
         """Once a second, how the node is doing."""
-        elapsed_ns = now_ns - self._telemetry_ns
-        if elapsed_ns < TELEMETRY_PERIOD_NS:
+        if not self.measures.is_due(now_ns):
             return []
-        steps = self.steps - self._steps_at_telemetry
-        recent = sorted(list(self._step_ms)[-steps:] if steps else []) or [0.0]
-        self._telemetry_ns, self._steps_at_telemetry = now_ns, self.steps
-        load = self._load.measure() if self._load else None
-        self.telemetry = Telemetry(
-            captured_ns=now_ns,
-            steps=self.steps,
-            rate_hz=steps * SECOND_NS / elapsed_ns,
-            step_ms_mean=float(np.mean(recent)),
-            step_ms_p99=_nearest_rank(recent, 0.99),
-            step_ms_max=recent[-1],
-            overruns=self.overruns,
-            gauges=self.node.gauges(),
-            inputs={
-                str(edge): (liveness.alive(now_ns), liveness.freq_ok(), liveness.valid)
-                for edge, liveness in self._liveness.items()
-                if liveness.expected_hz is not None
-            },
-            cpu_share=load.cpu_share if load else None,
-            memory_mb=load.memory_mb if load else None,
-            sent=dict(self.sent),
-            edges={str(edge): self._edge_telemetry(edge, elapsed_ns) for edge in self._buffers},
-        )
+        gauges = self.node.gauges()
+        self.telemetry = self.measures.telemetry(now_ns, self._liveness, gauges, self.sent)
         return [self._stamp("telemetry", self.telemetry)]
-
-    def _edge_telemetry(self, edge: Edge, elapsed_ns: int) -> EdgeTelemetry:
-        """How an edge did since the last telemetry."""
-        buffer, ages_ms = self._buffers[edge], sorted(self._fresh_ages_ms[edge])
-        self._fresh_ages_ms[edge].clear()
-        fresh = buffer.received - self._received_at_telemetry[edge]
-        self._received_at_telemetry[edge] = buffer.received
-        return EdgeTelemetry(
-            received=buffer.received,
-            dropped=buffer.dropped,
-            rate_hz=max(fresh, 0) * SECOND_NS / elapsed_ns,
-            age_ms_p50=_nearest_rank(ages_ms, 0.5) if ages_ms else None,
-            age_ms_p99=_nearest_rank(ages_ms, 0.99) if ages_ms else None,
-            age_ms_max=ages_ms[-1] if ages_ms else None,
-        )
 
     def _hear_all(self, arrivals: Mapping[Edge, list[Arrival]]) -> None:
         """Notes what a lockstep step sees as heard when it was sent, whenever it came in."""
@@ -374,9 +310,7 @@ class NodeRunner:
             return
         now_ns = self._unread_clock.now_ns()
         for edge, items in arrivals.items():
-            ages_ms = [(now_ns - a.message.captured_ns) / 1e6 for a in items]
-            self._ages_ms[edge].extend(ages_ms)
-            self._fresh_ages_ms[edge].extend(ages_ms)
+            self.measures.add_ages(edge, [(now_ns - a.message.captured_ns) / 1e6 for a in items])
 
 
 def _ranges(arrivals: Sequence[Arrival]) -> tuple[int, ...]:
@@ -395,8 +329,3 @@ def _total_order(arrival: Arrival) -> tuple[int, str, str, int]:
     """The order in which a reader of several writers sees their messages."""
     message = arrival.message
     return (message.sent_ns, message.source, arrival.topic, message.seq)
-
-
-def _nearest_rank(ordered: list[float], share: float) -> float:
-    """The value that ``share`` of sorted values do not exceed; no array for a handful of them."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

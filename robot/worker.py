@@ -159,7 +159,7 @@ class Worker:
                 self._send(self._step(now_ns, woken=pacer is not None and not due))
                 if pacer is not None and due:
                     pacer.advance(self._clock.now_ns())
-                    self._runner.overruns = pacer.overruns
+                    self._runner.measures.overruns = pacer.overruns
             else:
                 self._send(self._runner.watch(now_ns))
             self._tell_refusals()
@@ -175,7 +175,7 @@ class Worker:
         """One step of the node, and its signs of life."""
         outgoing = self._runner.step(now_ns, visible, woken=woken)
         safe = bool(self._runner.node.safe)
-        self._pulse.set_stepped(self._runner.steps, time.monotonic_ns(), safe=safe)
+        self._pulse.set_stepped(self._runner.measures.steps, time.monotonic_ns(), safe=safe)
         return outgoing
 
     def _wait(self, pacer: Pacer | None) -> None:
