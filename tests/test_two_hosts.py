@@ -218,7 +218,7 @@ def test_a_cut_makes_the_robot_safe_and_the_run_goes_on_when_it_is_mended(networ
     _accounts_agree(there, here, base.out / "log.mcap")
 
 
-@pytest.mark.budget  # about one run in fifteen, the last words to the base come too late
+@pytest.mark.budget  # twelve seconds of real time, over a real cable
 @pytest.mark.skipif(not Path("/dev/net/tun").exists(), reason="no TAP devices here")
 def test_delay_and_loss_cost_time_and_no_message(network, hosts):
     network.disturb(delay_ms=30, jitter_ms=10, loss=0.02)
