@@ -8,7 +8,7 @@ import dataclasses
 import difflib
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from perception.quantities import InputError
 from perception.tables import DataclassInstance
 
 T = TypeVar("T", bound=DataclassInstance)
+R = TypeVar("R")
 
 USER_ERRORS = (InputError, BridgeInputError)
 """What a user's input can cause: one line, exit code 2."""
@@ -135,12 +136,24 @@ class RobotConfig:
     @cached_property
     def limits(self) -> Limits:
         """Axes of a command, their ranges and slew."""
-        return Limits.from_table(self.table("limits"))
+        return self._parsed("limits", Limits.from_table)
 
     @cached_property
     def rig(self) -> StereoRig:
         """The stereo camera."""
-        return rig_from_table(self.table("rig"))
+        return self._parsed("rig", rig_from_table)
+
+    def _parsed(self, section: str, parse: Callable[[Mapping[str, Any]], R]) -> R:
+        """A section as the library that owns it reads it.
+
+        Raises:
+            InputError: it is missing or wrong; the line begins with the file.
+        """
+        table = self.table(section)
+        try:
+            return parse(table)
+        except USER_ERRORS as error:
+            raise InputError(f"{self.path}: {error}") from error
 
 
 def load_robot(name_or_path: str) -> RobotConfig:

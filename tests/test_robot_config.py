@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from firmware_bridge.errors import BridgeInputError
 from perception.quantities import InputError
 from robot.config import (
     ROBOT_SECTIONS,
@@ -149,7 +148,18 @@ def test_a_section_that_is_needed_and_missing_is_named(configs):
         robot.rig  # noqa: B018 - parsed when read
 
 
-def test_limits_that_are_wrong_are_a_users_error(configs):
-    (configs / "walker.toml").write_text("[limits]\nmax_command_age_s = 1\naxes = []")
-    with pytest.raises(BridgeInputError, match="no axes"):
-        load_robot("walker").limits  # noqa: B018 - parsed when read
+@pytest.mark.parametrize(
+    ("section", "text", "fault"),
+    [
+        ("limits", "[limits]\nmax_command_age_s = 1\naxes = []", "axes"),
+        ("rig", "[rig]\nwidth = 128", "height"),
+    ],
+)
+def test_a_section_that_is_wrong_is_a_users_error_that_names_the_file(
+    section, text, fault, configs
+):
+    path = configs / "walker.toml"
+    path.write_text(text)
+    line = _refusal(lambda: getattr(load_robot("walker"), section))
+    assert line.startswith(f"{path}: ")
+    assert fault in line
