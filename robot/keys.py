@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,10 +115,8 @@ class KeyRing:
         """
         trusted = self.trusted()
         if name not in trusted:
-            raise KeysError(
-                f"no key of {name!r} is trusted; trusted: {', '.join(trusted) or 'none'}; add it "
-                f"with reflexarc keys trust {name} KEY"
-            )
+            hint = f"; add it with reflexarc keys trust {name} KEY"
+            raise KeysError(_not_trusted(name, trusted) + hint)
         return trusted[name]
 
     def trust(self, name: str, key: str) -> None:
@@ -149,9 +148,7 @@ class KeyRing:
         """
         trusted = self._names()
         if name not in trusted:
-            raise KeysError(
-                f"no key of {name!r} is trusted; trusted: {', '.join(trusted) or 'none'}"
-            )
+            raise KeysError(_not_trusted(name, trusted))
         (self.folder / _TRUSTED / f"{name}{_SUFFIX}").unlink()
 
     def _names(self) -> list[str]:
@@ -169,6 +166,10 @@ class KeyRing:
         except OSError as error:
             raise KeysError(f"key folder {folder} cannot be read: {error.strerror}") from error
         _check_private(folder, status, _FOLDER_MODE)
+
+
+def _not_trusted(name: str, trusted: Iterable[str]) -> str:
+    return f"no key of {name!r} is trusted; trusted: {', '.join(trusted) or 'none'}"
 
 
 def key_text(key: bytes) -> str:

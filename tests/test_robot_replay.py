@@ -386,30 +386,31 @@ def test_a_step_record_that_makes_no_sense_is_refused(change, fragment, wall_log
         _replay(_rewrite(wall_log, tmp_path / "spoilt.mcap", spoil))
 
 
-def test_a_message_that_the_recorder_lost_is_named(wall_log, tmp_path):
-    def lose(entry):
-        lost = entry.topic == "ticker/count" and entry.message.seq == 4
-        return None if lost else entry.message
+def _without(topic, *seqs):
+    """What the recorder did not get."""
 
+    def lose(entry):
+        is_lost = entry.topic == topic and entry.message.seq in seqs
+        return None if is_lost else entry.message
+
+    return lose
+
+
+def test_a_message_that_the_recorder_lost_is_named(wall_log, tmp_path):
+    gap = _rewrite(wall_log, tmp_path / "gap.mcap", _without("ticker/count", 4))
     with pytest.raises(LogError, match="lacks ticker/count seq 4, which node 'relay' took"):
-        _replay(_rewrite(wall_log, tmp_path / "gap.mcap", lose))
+        _replay(gap)
 
 
 def test_a_step_record_that_the_recorder_lost_is_named(wall_log, tmp_path):
-    def lose(entry):
-        lost = entry.topic == "steps/relay" and entry.message.seq == 4
-        return None if lost else entry.message
-
+    gap = _rewrite(wall_log, tmp_path / "gap.mcap", _without("steps/relay", 4))
     with pytest.raises(LogError, match="lacks step record 4 of node 'relay'"):
-        _replay(_rewrite(wall_log, tmp_path / "gap.mcap", lose))
+        _replay(gap)
 
 
 def test_a_lost_message_of_a_node_that_runs_again_is_counted_and_no_difference(wall_log, tmp_path):
-    def lose(entry):
-        lost = entry.topic == "relay/command" and entry.message.seq in (3, 4)
-        return None if lost else entry.message
-
-    result = _replay(_rewrite(wall_log, tmp_path / "gap.mcap", lose))
+    gap = _rewrite(wall_log, tmp_path / "gap.mcap", _without("relay/command", 3, 4))
+    result = _replay(gap)
     assert (result.first, result.unlogged) == (None, 2)
 
 
