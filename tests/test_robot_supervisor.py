@@ -79,6 +79,18 @@ def test_a_reader_that_was_stopped_for_a_while_costs_counted_messages_and_delays
     assert dropped > 0.5 * result.reports["ticker"].sent["count"] / 1.5
 
 
+def test_who_learns_by_wall_clock_gets_what_those_who_act_leave(tiny_processes, tmp_path):
+    text = tiny_processes.read_text()
+    graph = tmp_path / "taught.toml"
+    graph.write_text(
+        text.replace("[edges]", '[nodes.apprentice]\nclass = "apprentice"\n\n[edges]')
+        + '"ticker.count -> apprentice.count" = "latest"\n'
+    )
+    result = Run(graph, tmp_path, "ticker.last=5", seconds=None, lockstep=False).go()
+    assert result.failures == {}
+    assert result.reports["apprentice"].gauges["niceness"] == 19
+
+
 def test_by_wall_clock_all_is_accounted_for_and_a_finished_source_ends_the_run(
     tiny_processes, tmp_path
 ):

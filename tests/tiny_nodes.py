@@ -1,5 +1,6 @@
 """Nodes of a few lines, quick to start, for tests of what runs nodes."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ TINY = {
     "watcher": "tiny_nodes:Watcher",
     "painter": "tiny_nodes:Painter",
     "looker": "tiny_nodes:Looker",
+    "apprentice": "tiny_nodes:Apprentice",
 }
 
 
@@ -159,3 +161,16 @@ class Looker(Node[NoConfig]):
             )
             for f in self._kept
         ]
+
+
+class Apprentice(Node[NoConfig]):
+    """Would learn; tells with which priority."""
+
+    inputs = {"count": Input(Command)}
+    role = Role.LEARNING
+
+    def step(self, now_ns, inputs):
+        return []
+
+    def gauges(self):
+        return {"niceness": float(os.nice(0))}
