@@ -89,10 +89,10 @@ class TrustModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 USUAL = Calibration(
-    centre=[-1.25, 0.68, 0.57, -1.06],
-    spread=[0.38, 0.63, 0.59, 0.73],
-    weights=[0.88, -0.03, 1.19, 1.97, -0.22],
-)  # docs/results/mono_trust.md
+    centre=[-1.198, 0.777, 0.689, -0.875],
+    spread=[0.322, 0.483, 0.466, 0.667],
+    weights=[0.566, 1.878, -1.574, 1.951, 0.908],
+)  # docs/results/mono_trust.json
 
 
 class MonoTrust:
@@ -190,13 +190,21 @@ def scores_of(space: TrustSpace, frames: Sequence[JudgedFrame]) -> Array:
 
 
 def fit_calibration(scores: Array, bad: npt.NDArray[np.bool_]) -> Calibration:
-    """How scores (n, 4) tell bad frames (n,) from good ones; NaN counts as the mean."""
+    """How scores (n, 4) tell bad frames (n,) from good ones; NaN counts as the mean.
+
+    No score counts against its own meaning: one whose weight would be below 0, because another
+    says the same, is left out.
+    """
     known = ~np.isnan(scores)
     counts = np.maximum(known.sum(axis=0), 1)
     centre = np.where(known, scores, 0).sum(axis=0) / counts
     differences = np.where(known, scores - centre, 0)
     spread = np.sqrt((differences**2).sum(axis=0) / counts) + 1e-9
-    weights = _fit_logistic(differences / spread, bad)
+    standard = differences / spread
+    weights = _fit_logistic(standard, bad)
+    while weights[:-1].min() < 0:
+        standard[:, weights[:-1].argmin()] = 0
+        weights = _fit_logistic(standard, bad)
     return Calibration(centre=centre.tolist(), spread=spread.tolist(), weights=weights.tolist())
 
 
