@@ -89,9 +89,9 @@ class TrustModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 USUAL = Calibration(
-    centre=[-1.198, 0.777, 0.689, -0.875],
-    spread=[0.322, 0.483, 0.466, 0.667],
-    weights=[0.566, 1.878, -1.574, 1.951, 0.908],
+    centre=[-1.194, 0.766, 0.743, -0.862],
+    spread=[0.32, 0.465, 0.454, 0.657],
+    weights=[0.508, 0.342, 0.0, 2.22, 0.959],
 )  # docs/results/mono_trust.json
 
 
@@ -124,7 +124,8 @@ class MonoTrust:
         raw = self._space.scores(statistics(image, mono), expected_error(mono), motion)  # (4,)
         standard = np.nan_to_num((raw - self._centre) / self._spread)
         logit = float(standard @ self._weights[:-1] + self._weights[-1])
-        return FrameTrust(_logistic(logit), *np.exp(raw[:3]).tolist(), motion)
+        expected, mahalanobis, neighbours = np.exp(raw[:3]).tolist()
+        return FrameTrust(_logistic(logit), expected, mahalanobis, neighbours, motion)
 
 
 class JudgedFrame(NamedTuple):
