@@ -171,7 +171,7 @@ def flight_graph(faults: list[Window], student: Path | None) -> Graph:
 
 
 def delay_s(moments: Sequence[Moment], window: Window) -> float | None:
-    """Seconds until nobody flies on the teacher for the rest of the fault; None if somebody does."""
+    """Seconds until nobody flies on the teacher for the rest of the fault; None: somebody does."""
     during = [m for m in moments if window.from_s <= m.time_s < window.to_s]
     flown = [number for number, moment in enumerate(during) if moment.on_teacher]
     safe = flown[-1] + 1 if flown else 0

@@ -263,7 +263,7 @@ def statistics(image: GreyImage, mono: MonoDepth) -> Array:
 
     Of the image in a grid of cells: mean, log contrast, log change along rows and along columns,
     log of what a 3 x 3 median takes away (noise). Of the prediction: log nearness by column, its
-    spread, and the spread of the expected error.
+    spread, and the spread of the expected error; not its size, which a learner may recalibrate.
     """
     grey = image.astype(np.float32)
     smooth = cv2.GaussianBlur(grey, (0, 0), 1.0)
@@ -275,7 +275,7 @@ def statistics(image: GreyImage, mono: MonoDepth) -> Array:
     inverse, scale = np.log(mono.inverse_depth_per_m), np.log(mono.scale_per_m)
     relative = scale - inverse
     columns = np.array_split(inverse, COLUMNS, axis=1)
-    said = [*(part.mean() for part in columns), inverse.std(), relative.std(), scale.mean()]
+    said = [*(part.mean() for part in columns), inverse.std(), relative.std()]
     return np.concatenate([mean / 64, np.log(contrast + 0.5), *logs, said]).astype(np.float64)
 
 
