@@ -128,6 +128,8 @@ class MonoStatus(Message, frozen=True, kw_only=True):
 
     trusted: float
     """Share of pixels whose expected relative error is let through, 0 to 1."""
+    doubt: float = 0.0
+    """Probability that the frame is badly wrong, 0 to 1; see ``perception.mono_trust``."""
     version: int
     """Updates behind the weights; 0: it has none."""
     frames: int
@@ -160,7 +162,9 @@ class HandoverState(Message, frozen=True, kw_only=True):
     stage_frames: int
     """Frames in this stage."""
     teacher_alive: bool
-    """A valid reading of the teacher was there."""
+    """A valid reading of the teacher was there, and its monitor did not object."""
+    teacher_fault: str = ""
+    """Why not: ``missing``, ``invalid``, or the monitor's reason; empty: alive."""
     student_trusted: bool
     """The student's readings are valid, but for a few."""
     teacher_obstacle: bool
