@@ -11,9 +11,9 @@ What goes out is a reading as stereo gives it, of which only two fields are meas
     corridor_seen   1: the number is about the whole frame
     sector_valid    0, and sectors_per_m 0: nobody may take it for a measurement to one side
 
-The handover's orders come a frame late. When it begins to ask for a student, the next moment at
-which nothing is near is a lesson; as long as it goes on asking, the paper's rule decides: judged
-every 500 frames, learned anew if misses or false alarms are too many. When it orders no labels and
+The handover's orders come a frame late. When it begins to ask for a student, or sends one back to
+TRAIN, the next moment at which nothing is near is a lesson; as long as it goes on asking, the
+paper's rule decides: judged every 500 frames, learned anew if misses or false alarms are too many. When it orders no labels and
 no training, nothing changes any more. `version` in the status counts what was learned.
 """
 
@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from perception.calibration import StereoRig, calibration_hash
+from perception.handover import Stage
 from perception.proximity import ProximityConfig
 from perception.quantities import InputError
 from perception.texton_dictionary import load_dictionary
@@ -163,8 +164,9 @@ class TextonsNode(Node[TextonsConfig]):
         """A student is owed from the frame in which one is asked for anew."""
         before, self._orders = self._orders, orders
         wants = orders.trains and orders.wants_student
-        is_anew = before is None or not before.wants_student or before.stage != orders.stage
-        self._is_owed = wants and (self._is_owed or is_anew)
+        is_anew = before is None or not before.wants_student
+        is_sent_back = orders.stage == Stage.TRAIN.value and orders.changed
+        self._is_owed = wants and (self._is_owed or is_anew or is_sent_back)
 
     def _see(self, student: TextonStudent, frame: StereoFrame) -> list[Emission]:
         if frame.left.size == 0:
