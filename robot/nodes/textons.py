@@ -13,8 +13,9 @@ What goes out is a reading as stereo gives it, of which only two fields are meas
 
 The handover's orders come a frame late. When it begins to ask for a student, or sends one back to
 TRAIN, the next moment at which nothing is near is a lesson; as long as it goes on asking, the
-paper's rule decides: judged every 500 frames, learned anew if misses or false alarms are too many. When it orders no labels and
-no training, nothing changes any more. `version` in the status counts what was learned.
+paper's rule decides: judged every 500 frames, learned anew if misses or false alarms are too many.
+When it orders no labels and no training, nothing changes any more. `version` in the status counts
+what was learned.
 """
 
 import math
