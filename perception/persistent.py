@@ -138,7 +138,7 @@ class PersistentLearner(Generic[C]):
         return Taught(teacher_px, remembered, check)
 
     def resume(self) -> None:
-        """Learns from what the student remembers from another flight."""
+        """Learns from what the student remembers, such as another flight."""
         self._relearn()
         self._set_threshold()
 

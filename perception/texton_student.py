@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from perception.neighbours import CAPACITY, NEIGHBOURS
+from perception.neighbours import CAPACITY, NEIGHBOURS, NearestNeighbours
 from perception.persistent import Estimate, LearningConfig, PersistentLearner
 from perception.quantities import FloatArray, GreyImage, InputError
 from perception.student import KnnStudent
@@ -110,9 +110,19 @@ class TextonStudent:
             self._resume(start)
 
     @property
+    def features(self) -> TextonFeatures | None:
+        """How it looks at frames; None: it has no dictionary yet."""
+        return self._features
+
+    @property
+    def known(self) -> NearestNeighbours:
+        """What it answers from."""
+        return self._student.known
+
+    @property
     def known_frames(self) -> int:
-        """Frames that it answers from."""
-        return len(self._student.known.pairs.teacher_px)
+        """How many frames that are."""
+        return len(self.known.pairs.teacher_px)
 
     @property
     def threshold_px(self) -> float:
@@ -152,6 +162,11 @@ class TextonStudent:
             feature = self._features.measure(sight.image)
         return self._teach(feature, sight.estimate.px, teacher_px, lesson)
 
+    def learn(self) -> None:
+        """From all that it remembers, at once."""
+        self.loop.resume()
+        self.version += self.loop.threshold is not None
+
     def _teach(
         self, feature: FloatArray, estimate_px: float, teacher_px: float, lesson: Lesson
     ) -> bool:
@@ -185,8 +200,7 @@ class TextonStudent:
     def _resume(self, memory: TextonMemory) -> None:
         for feature, teacher_px in zip(*memory.pairs, strict=True):
             self._student.remember(feature, float(teacher_px))
-        self.loop.resume()
-        self.version = int(self.loop.threshold is not None)
+        self.learn()
 
 
 def warm_up() -> None:

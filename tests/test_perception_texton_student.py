@@ -129,8 +129,8 @@ def test_with_a_dictionary_it_begins_at_the_first_frame():
 def test_from_the_memory_of_another_flight_it_answers_at_once_and_as_that_one_did():
     old = student_of()
     fly(old, 60)
-    known = old._student.known
-    memory = TextonMemory(old._features.dictionary, known.pairs, known.k, "ab" * 32)
+    known = old.known
+    memory = TextonMemory(old.features.dictionary, known.pairs, known.k, "ab" * 32)
     new = student_of(start=memory)
     assert (new.version, new.threshold_px) == (1, old.threshold_px)
     answers = [[s.estimate for s in fly(each, 30, NOT_ASKED, seed=2)[0]][4:] for each in (old, new)]

@@ -14,6 +14,7 @@ from perception.persistent import LearningConfig
 from perception.quantities import InputError
 from perception.texton_dictionary import learn_dictionary, save_dictionary
 from perception.texton_export import export_textons
+from perception.texton_label import Label, LabelConfig
 from perception.texton_student import TextonConfig
 from perception.textons import TextonFeatures
 from robot.clock import VirtualClock
@@ -22,7 +23,7 @@ from robot.edges import Arrival
 from robot.messages import HandoverState, ProximityReading, StereoFrame
 from robot.node import Inputs, NodeContext
 from robot.nodes.stereo import calibration_of
-from robot.nodes.textons import Label, TextonsConfig, TextonsNode, corridor_m
+from robot.nodes.textons import TextonsConfig, TextonsNode, corridor_m
 from robot.wire import encode
 
 ROBOT = load_robot("ardrone")
@@ -213,9 +214,9 @@ def test_a_missing_eye_is_no_frame():
 
 def test_the_papers_label_is_the_papers_number():
     for label, expected in ((Label.PROXIMITY, 9.0), (Label.CORRIDOR, 8 / NEAR_M)):
-        flight = Flight(label=label)
+        flight = Flight(label=LabelConfig(label))
         flight.fly(60)
-        learned = flight.node._student._student.known.pairs.teacher_px
+        learned = flight.node._student.known.pairs.teacher_px
         assert max(learned) == pytest.approx(expected)
 
 

@@ -21,7 +21,6 @@ what was learned.
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,8 +29,9 @@ import numpy as np
 from perception.calibration import StereoRig, calibration_hash
 from perception.handover import Stage
 from perception.proximity import ProximityConfig
-from perception.quantities import InputError
+from perception.quantities import InputError, Proximity
 from perception.texton_dictionary import load_dictionary
+from perception.texton_label import LabelConfig, label_px
 from perception.texton_package import TextonMemory, read_textons
 from perception.texton_student import Lesson, Sight, TextonConfig, TextonStudent, warm_up
 from perception.textons import TextonDictionary
@@ -48,14 +48,6 @@ from robot.nodes.mono import blind_reading
 from robot.nodes.stereo import rig_of
 
 WAITING_FRAMES = 8  # without the teacher's answer, before the oldest is let go
-NEAREST_M = 0.05  # m, nearer is as good as touched; keeps what is learned finite
-
-
-class Label(StrEnum):
-    """Which of the teacher's numbers the student learns to tell, in px."""
-
-    CORRIDOR = "corridor"  # 8 px at obstacle_m, by which the handover judges both cues
-    PROXIMITY = "proximity"  # of a quarter of the pixels, as the paper has it
 
 
 @dataclass(frozen=True)
@@ -66,9 +58,7 @@ class TextonsConfig:
     intensity: str = ""  # file of a texton dictionary to use; empty: learned from the first frames
     gradient: str = ""  # its other half
     obstacle_m: float = 1.0  # m, the handover's
-    label: Label = Label.CORRIDOR
-    least_seen: float = 0.5  # part of the corridor that the teacher must see, for a label
-    largest_px: float = 14.0  # px, of a label; the paper's range
+    label: LabelConfig = field(default_factory=LabelConfig)
     student: TextonConfig = field(default_factory=TextonConfig)
 
     def __post_init__(self) -> None:
@@ -226,14 +216,11 @@ class TextonsNode(Node[TextonsConfig]):
 
     def _label_px(self, reading: ProximityReading) -> float:
         """What is to be learned of a frame, px; NaN where the teacher does not know."""
-        config = self.config
-        if not reading.valid or reading.corridor_seen < config.least_seen:
+        if not reading.valid:
             return math.nan
-        if config.label is Label.PROXIMITY:
-            return reading.proximity_px
-        obstacle_px = config.student.learning.obstacle_px
-        near_px = obstacle_px * config.obstacle_m / max(reading.corridor_m, NEAREST_M)
-        return min(near_px, config.largest_px)
+        near = Proximity(**{name: getattr(reading, name) for name in Proximity._fields})
+        config = self.config
+        return label_px(near, config.label, config.student.learning.obstacle_px, config.obstacle_m)
 
     def _lesson(self) -> Lesson:
         """Without a handover it is the paper's loop alone."""
