@@ -57,6 +57,14 @@ class Estimate(NamedTuple):
     obstacle: bool  # False while no threshold is known
 
 
+class Lesson(NamedTuple):
+    """What is to be done about one frame."""
+
+    labels: bool = True  # it may be remembered, and counts where the student is judged
+    may_learn: bool = True  # the student may be judged, and learn if it does badly
+    must_learn: bool = False  # it learns as soon as nothing is near, whatever count and rates say
+
+
 class Taught(NamedTuple):
     """What became of one frame that the teacher may have measured."""
 
@@ -114,27 +122,26 @@ class PersistentLearner(Generic[C]):
         return Estimate(estimate_px, self._is_obstacle(estimate_px))
 
     def teach(
-        self, cue: C, estimate_px: float, teacher_px: float, *, may_learn: bool = True,
-        must_learn: bool = False,
-    ) -> Taught:  # fmt: skip
+        self, cue: C, estimate_px: float, teacher_px: float, lesson: Lesson | None = None
+    ) -> Taught:
         """The second half of `observe`, once per frame and in their order.
 
         Args:
             cue: what the student saw.
             estimate_px: what it said of this frame, smoothed; NaN if it said nothing.
             teacher_px: as in `observe`.
-            may_learn: whether it may be judged, and so learn.
-            must_learn: learn as soon as nothing is near, whatever count and rates say.
+            lesson: what is to be done about the frame; None: all that is worth doing.
         """
+        lesson = lesson or Lesson()
         self._frame += 1
         teacher_px = self._teacher.step(teacher_px)
-        remembered = self._is_worth_remembering(teacher_px, estimate_px)
+        remembered = lesson.labels and self._is_worth_remembering(teacher_px, estimate_px)
         if remembered:
             self.student.remember(cue, teacher_px)
-        if not math.isnan(teacher_px):
+        if lesson.labels and not math.isnan(teacher_px):
             self._held_out.append((estimate_px, teacher_px))
-        is_due = may_learn and self._is_time_to_check(teacher_px, at_once=must_learn)
-        check = self._check(must_learn=must_learn) if is_due else None
+        is_due = lesson.may_learn and self._is_time_to_check(teacher_px, at_once=lesson.must_learn)
+        check = self._check(must_learn=lesson.must_learn) if is_due else None
         return Taught(teacher_px, remembered, check)
 
     def resume(self) -> None:

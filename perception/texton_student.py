@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from perception.neighbours import CAPACITY, NEIGHBOURS, NearestNeighbours
-from perception.persistent import Estimate, LearningConfig, PersistentLearner
+from perception.persistent import Estimate, LearningConfig, Lesson, PersistentLearner
 from perception.quantities import FloatArray, GreyImage, InputError
 from perception.student import KnnStudent
 from perception.texton_dictionary import learn_dictionary
@@ -62,14 +62,6 @@ class Sight(NamedTuple):
     image: GreyImage | None  # (H, W); None once there is a dictionary
     feature: FloatArray | None  # (21,); None before
     estimate: Estimate
-
-
-class Lesson(NamedTuple):
-    """What is to be done about one frame."""
-
-    labels: bool = True  # it is worth remembering
-    may_learn: bool = True  # the student may be judged, and learn if it does badly
-    must_learn: bool = False  # it learns, as soon as nothing is near
 
 
 class TextonStudent:
@@ -152,8 +144,6 @@ class TextonStudent:
         Returns:
             Whether it learned: from now on it may answer otherwise.
         """
-        if not lesson.labels:
-            teacher_px = math.nan
         if self._features is None:
             return self._remember_first(sight, teacher_px, lesson)
         feature = sight.feature
@@ -170,20 +160,14 @@ class TextonStudent:
     def _teach(
         self, feature: FloatArray, estimate_px: float, teacher_px: float, lesson: Lesson
     ) -> bool:
-        taught = self.loop.teach(
-            feature,
-            estimate_px,
-            teacher_px,
-            may_learn=lesson.may_learn,
-            must_learn=lesson.must_learn,
-        )
+        taught = self.loop.teach(feature, estimate_px, teacher_px, lesson)
         relearned = taught.check is not None and taught.check.relearned
         self.version += relearned and self.loop.threshold is not None
         return relearned
 
     def _remember_first(self, sight: Sight, teacher_px: float, lesson: Lesson) -> bool:
         """Keeps a frame for the dictionary; the last one needed makes it."""
-        if sight.image is None or math.isnan(teacher_px):
+        if sight.image is None or not lesson.labels or math.isnan(teacher_px):
             return False
         self._first.append((sight.image.copy(), teacher_px))
         if len(self._first) < self._config.dictionary_frames:

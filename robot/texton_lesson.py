@@ -12,12 +12,13 @@ from perception.calibration import StereoRig, calibration_hash
 from perception.geometry import Rectifier, disparity_range_px
 from perception.matcher import make_matcher
 from perception.model_package import ModelPackage
+from perception.persistent import Lesson
 from perception.proximity import ProximityConfig, measure_proximity
 from perception.quantities import GreyImage, InputError
 from perception.stereo import StereoTeacher
 from perception.texton_export import export_textons
 from perception.texton_label import label_px
-from perception.texton_student import Lesson, TextonConfig, TextonStudent
+from perception.texton_student import TextonConfig, TextonStudent
 from robot.nodes.stereo import StereoNodeConfig
 from robot.nodes.textons import TextonsConfig
 from robot.stereo_pairs import open_stereo_pairs

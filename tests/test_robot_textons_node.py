@@ -181,6 +181,14 @@ def test_who_may_learn_nothing_more_does_not_change():
     assert flight.node.gauges()["labels"] == 81
 
 
+def test_it_learns_what_it_was_shown_also_when_no_more_is_labelled():
+    flight = Flight()
+    flight.fly(60, told=orders())
+    flight.fly(20, told=orders(labels=False, wants=True))  # cold turkey, after its lesson
+    assert flight.lessons == 1
+    assert flight.fly(1)["status"].frames == 60
+
+
 def test_a_teacher_that_is_invalid_or_sees_little_labels_nothing():
     flight = Flight()
     flight.fly(20, valid=False)

@@ -28,12 +28,13 @@ import numpy as np
 
 from perception.calibration import StereoRig, calibration_hash
 from perception.handover import Stage
+from perception.persistent import Lesson
 from perception.proximity import ProximityConfig
 from perception.quantities import InputError, Proximity
 from perception.texton_dictionary import load_dictionary
 from perception.texton_label import LabelConfig, label_px
 from perception.texton_package import TextonMemory, read_textons
-from perception.texton_student import Lesson, Sight, TextonConfig, TextonStudent, warm_up
+from perception.texton_student import Sight, TextonConfig, TextonStudent, warm_up
 from perception.textons import TextonDictionary
 from robot.config import RobotConfig
 from robot.messages import (
