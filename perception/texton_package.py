@@ -79,8 +79,8 @@ def _check(package: ModelPackage, rig: StereoRig) -> None:
     if manifest.kind != KIND:
         raise TextonPackageError(f"{path} is of kind {manifest.kind}; needed is {KIND}")
     pairs, k = (manifest.extra.get(name) for name in ("pairs", "k"))
-    is_counted = isinstance(pairs, int) and isinstance(k, int) and 0 < k <= pairs
-    if not is_counted or manifest.outputs != output_specs(pairs):
+    counted = pairs if isinstance(pairs, int) and isinstance(k, int) and 0 < k <= pairs else None
+    if counted is None or manifest.outputs != output_specs(counted):
         raise TextonPackageError(
             f"{path} is no texton student of this version: it must give "
             f"{', '.join(spec.name for spec in output_specs(0))}; export it again"
