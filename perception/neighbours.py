@@ -76,7 +76,7 @@ class NearestNeighbours:
         Args:
             feature: (D,).
         """
-        return self._mean_of_nearest(feature, 0, 0)
+        return self._mean_of(nearest(self._columns, feature, self.k, 0, 0))
 
     def predict_left_out(self, left_out: int) -> FloatArray:
         """What each pair would be taken for if it and its neighbours in time were not known.
@@ -90,17 +90,14 @@ class NearestNeighbours:
         Returns:
             (n,) px, oldest first; NaN where no pair is left.
         """
-        count = len(self.pairs.teacher_px)
-        return np.array(
-            [
-                self._mean_of_nearest(feature, max(i - left_out, 0), min(i + left_out + 1, count))
-                for i, feature in enumerate(self.pairs.features)
-            ],
-            np.float32,
-        )
+        found = nearest_to_each(self._columns, self.k, left_out)  # (n, k)
+        means = self.pairs.teacher_px[found].mean(axis=1)
+        for i in np.flatnonzero((found < 0).any(axis=1)):
+            means[i] = self._mean_of(found[i])
+        return means
 
-    def _mean_of_nearest(self, feature: FloatArray, skip_from: int, skip_to: int) -> float:
-        found = nearest(self._columns, feature, self.k, skip_from, skip_to)  # (k,)
+    def _mean_of(self, found: npt.NDArray[Any]) -> float:
+        """Of the pairs (k,), of which those that are -1 are none."""
         found = found[found >= 0]
         return float(self.pairs.teacher_px[found].mean()) if found.size else float("nan")
 
@@ -138,6 +135,17 @@ def nearest(
                 place -= 1
             least[place], best[place] = distances[i], i
     return best
+
+
+@kernel
+def nearest_to_each(columns: FloatArray, k: int, left_out: int) -> npt.NDArray[Any]:
+    """The k columns nearest to each column, without itself and `left_out` to both sides, (n, k)."""
+    count = columns.shape[1]
+    found = np.empty((count, k), np.int64)
+    for i in range(count):
+        feature = columns[:, i].copy()
+        found[i] = nearest(columns, feature, k, max(i - left_out, 0), i + left_out + 1)
+    return found
 
 
 def nearest_reference(

@@ -9,7 +9,7 @@ the false discovery rate. Both definitions are here; the true one is the default
 """
 
 import math
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +63,7 @@ class Rates(NamedTuple):
     false_alarm: float  # FPR, 0..1
 
 
-class Definition(Enum):
+class Definition(StrEnum):
     """What TPR and FPR mean."""
 
     TRUE = "true"  # TP / (TP + FN) and FP / (FP + TN)

@@ -50,6 +50,29 @@ class Check(NamedTuple):
     ready: bool  # it may take over
 
 
+class Estimate(NamedTuple):
+    """What the student says of one frame."""
+
+    px: float  # smoothed; NaN before the student has learned
+    obstacle: bool  # False while no threshold is known
+
+
+class Lesson(NamedTuple):
+    """What is to be done about one frame."""
+
+    labels: bool = True  # it may be remembered, and counts where the student is judged
+    may_learn: bool = True  # the student may be judged, and learn if it does badly
+    must_learn: bool = False  # it learns as soon as nothing is near, whatever count and rates say
+
+
+class Taught(NamedTuple):
+    """What became of one frame that the teacher may have measured."""
+
+    teacher_px: float  # smoothed; NaN without a measurement
+    remembered: bool
+    check: Check | None  # if the student was judged in this frame
+
+
 class Observed(NamedTuple):
     """One frame as teacher and student see it."""
 
@@ -82,24 +105,49 @@ class PersistentLearner(Generic[C]):
             cue: what the student sees.
             teacher_px: proximity that the teacher measured, px; NaN where it could not.
         """
-        self._frame += 1
+        estimate = self.estimate(cue)
+        taught = self.teach(cue, estimate.px, teacher_px)
+        return Observed(
+            taught.teacher_px,
+            estimate.px,
+            taught.teacher_px > self.config.obstacle_px,
+            estimate.obstacle,
+            taught.remembered,
+            taught.check,
+        )
+
+    def estimate(self, cue: C) -> Estimate:
+        """The first half of `observe`, for a robot that acts before the teacher has answered."""
         estimate_px = self._estimate.step(self.student.predict(cue))
+        return Estimate(estimate_px, self._is_obstacle(estimate_px))
+
+    def teach(
+        self, cue: C, estimate_px: float, teacher_px: float, lesson: Lesson | None = None
+    ) -> Taught:
+        """The second half of `observe`, once per frame and in their order.
+
+        Args:
+            cue: what the student saw.
+            estimate_px: what it said of this frame, smoothed; NaN if it said nothing.
+            teacher_px: as in `observe`.
+            lesson: what is to be done about the frame; None: all that is worth doing.
+        """
+        lesson = lesson or Lesson()
+        self._frame += 1
         teacher_px = self._teacher.step(teacher_px)
-        remembered = self._is_worth_remembering(teacher_px, estimate_px)
+        remembered = lesson.labels and self._is_worth_remembering(teacher_px, estimate_px)
         if remembered:
             self.student.remember(cue, teacher_px)
-        if not math.isnan(teacher_px):
+        if lesson.labels and not math.isnan(teacher_px):
             self._held_out.append((estimate_px, teacher_px))
-        student_obstacle = self._is_obstacle(estimate_px)
-        check = self._check() if self._is_time_to_check(teacher_px) else None
-        return Observed(
-            teacher_px,
-            estimate_px,
-            teacher_px > self.config.obstacle_px,
-            student_obstacle,
-            remembered,
-            check,
-        )
+        is_due = lesson.may_learn and self._is_time_to_check(teacher_px, at_once=lesson.must_learn)
+        check = self._check(must_learn=lesson.must_learn) if is_due else None
+        return Taught(teacher_px, remembered, check)
+
+    def resume(self) -> None:
+        """Learns from what the student remembers, such as another flight."""
+        self._relearn()
+        self._set_threshold()
 
     def _is_obstacle(self, estimate_px: float) -> bool:
         return self.threshold is not None and estimate_px > self.threshold.estimate_px
@@ -112,28 +160,28 @@ class PersistentLearner(Generic[C]):
         missed_px = teacher_px - estimate_px
         return missed_px > self.config.active_missed_px or missed_px < -self.config.active_feared_px
 
-    def _is_time_to_check(self, teacher_px: float) -> bool:
+    def _is_time_to_check(self, teacher_px: float, *, at_once: bool) -> bool:
         """Every so many frames, but not before the way is known to be free."""
-        due = self._frame - self._checked_at >= self.config.check_frames
+        due = at_once or self._frame - self._checked_at >= self.config.check_frames
         return due and teacher_px < self.config.obstacle_px
 
-    def _check(self) -> Check:
+    def _check(self, *, must_learn: bool) -> Check:
         self._checked_at = self._frame
-        self.threshold = self._choose()
+        self._set_threshold()
         held_out = self._held_out_rates()
-        relearned = self._must_relearn(held_out)
+        relearned = must_learn or self._must_relearn(held_out)
         if relearned:
             self._relearn()
-            self.threshold = self._choose()
-        self.ready = (
-            self.threshold is not None and self.threshold.rates.false_alarm < self.config.most_fpr
-        )
+            self._set_threshold()
         return Check(self._frame, held_out, relearned, self.threshold, self.ready)
 
-    def _choose(self) -> Threshold | None:
+    def _set_threshold(self) -> None:
         config = self.config
-        return choose_threshold(
+        self.threshold = choose_threshold(
             self._learned, config.obstacle_px, config.least_tpr, config.definition
+        )
+        self.ready = (
+            self.threshold is not None and self.threshold.rates.false_alarm < config.most_fpr
         )
 
     def _held_out_rates(self) -> Rates:

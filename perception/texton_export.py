@@ -1,8 +1,10 @@
 """The texton student as a model package: frame in, proximity out, run by onnxruntime alone.
 
 The whole way is in the graph, from grey levels to the mean of the nearest neighbours, so that the
-robot that flies it needs neither dictionary nor memory. Whole-number distances are exact in float32
-as long as they stay below 2^24, which patches of a camera do. Needs the onnx library, not torch.
+robot that flies it needs neither dictionary nor memory. Both are outputs too: a robot that learns
+on (`perception/texton_package.py`) reads them with onnxruntime, which shows no constants.
+Whole-number distances are exact in float32 as long as they stay below 2^24, which patches of a
+camera do. Needs the onnx library, not torch.
 """
 
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from perception.model_package import Manifest, ModelPackage, TensorSpec, write_p
 from perception.neighbours import NearestNeighbours
 from perception.onnx_model import OnnxModel
 from perception.quantities import GreyImage, InputError
+from perception.texton_package import FRAME, KIND, frame_spec, output_specs
 from perception.textons import (
     PATCH,
     PATCHES,
@@ -27,7 +30,6 @@ from perception.textons import (
 
 OPSET = 18
 TOLERANCE_PX = 1e-3
-KIND = "mono_proximity"
 NOTHING = 1e-30  # a part of no votes, so that its logarithm exists
 
 
@@ -66,11 +68,10 @@ def export_textons(
         )
     onnx_bytes = texton_graph(features, known)
     worst_px = check_parity(onnx_bytes, features, known, frames)
-    shape = (features.height, features.width)
     manifest = Manifest(
         kind=KIND,
-        inputs=(TensorSpec("left", shape, "uint8", "grey level"),),
-        outputs=(TensorSpec("proximity_px", (), "float32", "px"),),
+        inputs=(frame_spec(features.width, features.height),),
+        outputs=output_specs(len(known.pairs.teacher_px)),
         extra={
             "pairs": len(known.pairs.teacher_px),
             "k": known.k,
@@ -101,7 +102,7 @@ def check_parity(
     model = OnnxModel(onnx_bytes)
     worst_px = 0.0
     for index, frame in enumerate(frames):
-        found_px = float(model.infer({"left": np.ascontiguousarray(frame)})["proximity_px"])
+        found_px = float(model.infer({FRAME: np.ascontiguousarray(frame)})["proximity_px"])
         difference_px = abs(found_px - known.predict(features.measure(frame)))
         if not difference_px <= TOLERANCE_PX:
             raise TextonParityError(
@@ -113,7 +114,7 @@ def check_parity(
 
 
 def texton_graph(features: TextonFeatures, known: NearestNeighbours) -> bytes:
-    """ONNX bytes of the student: `left` (H, W) uint8 to `proximity_px`, a number, float32."""
+    """ONNX bytes of the student: `left` (H, W) uint8 to `proximity_px`, and what it remembers."""
     import onnx  # the robot, which only reads, does not have it
     from onnx import TensorProto, helper, numpy_helper
 
@@ -125,6 +126,8 @@ def texton_graph(features: TextonFeatures, known: NearestNeighbours) -> bytes:
         "slopes_of_patch": doubled_slopes(np.eye(PATCH, dtype=np.int32)).astype(np.float32),
         "intensity": dictionary.intensity.astype(np.float32)[np.newaxis],  # (1, 10, 25)
         "gradient": gradient[np.newaxis],
+        "intensity_whole": dictionary.intensity.astype(np.int32),
+        "gradient_whole": dictionary.gradient.astype(np.int32),
         "one": np.array([1], np.int64),
         "last": np.array([-1], np.int64),
         "first": np.array([0], np.int64),
@@ -134,7 +137,7 @@ def texton_graph(features: TextonFeatures, known: NearestNeighbours) -> bytes:
         "nothing": np.array(NOTHING, np.float32),
         "bits": np.array(-1 / np.log(2), np.float32),
         "known": known.pairs.features.astype(np.float32),  # (n, 21)
-        "known_px": known.pairs.teacher_px.astype(np.float32),  # (n,)
+        "near_px": known.pairs.teacher_px.astype(np.float32),  # (n,)
         "k": np.array([known.k], np.int64),
     }
     node = helper.make_node
@@ -157,24 +160,32 @@ def texton_graph(features: TextonFeatures, known: NearestNeighbours) -> bytes:
         node("Mul", ["difference", "difference"], ["squared"]),
         node("ReduceSum", ["squared", "last"], ["distances"], keepdims=0),  # (n,)
         node("TopK", ["distances", "k"], ["least", "nearest"], axis=0, largest=0, sorted=1),
-        node("Gather", ["known_px", "nearest"], ["nearest_px"]),
+        node("Gather", ["near_px", "nearest"], ["nearest_px"]),
         node("ReduceMean", ["nearest_px", "first"], ["proximity_px"], keepdims=0),
+        node("Identity", ["known"], ["known_features"]),
+        node("Identity", ["near_px"], ["known_px"]),
+        node("Identity", ["intensity_whole"], ["intensity_textons"]),
+        node("Identity", ["gradient_whole"], ["gradient_textons"]),
     ]
     graph = helper.make_graph(
         nodes,
         "textons",
-        [
-            helper.make_tensor_value_info(
-                "left", TensorProto.UINT8, (features.height, features.width)
-            )
-        ],
-        [helper.make_tensor_value_info("proximity_px", TensorProto.FLOAT, ())],
+        [_tensor_info(frame_spec(features.width, features.height))],
+        [_tensor_info(spec) for spec in output_specs(len(known.pairs.teacher_px))],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = 10  # of onnxruntime 1.20, the oldest that is allowed
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+def _tensor_info(spec: TensorSpec) -> Any:
+    from onnx import helper
+
+    return helper.make_tensor_value_info(
+        spec.name, helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype)), spec.shape
+    )
 
 
 def _vote_nodes(node: Any, patches: str, kind: str) -> list[Any]:

@@ -3,4 +3,5 @@
 PILOTS = {
     "constant": "policies.pilots.constant:Constant",
     "reflex": "policies.pilots.reflex:Reflex",
+    "wander": "policies.pilots.wander:Wander",
 }

@@ -11,5 +11,6 @@ NODES: dict[str, str] = {
     "recorder": "robot.nodes.recorder:RecorderNode",
     "simulator": "robot.nodes.simulator:SimulatorNode",
     "stereo": "robot.nodes.stereo:StereoNode",
+    "textons": "robot.nodes.textons:TextonsNode",
     "viewer": "robot.nodes.viewer:ViewerNode",
 }
