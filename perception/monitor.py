@@ -4,7 +4,7 @@ A matcher that gets the wrong images still answers. Each check below measures on
 meaning, compares it with a limit, and speaks only when the limit was crossed for a while: a fault
 stays, an odd frame passes. The verdict names the check, its number and its limit.
 
-    unplugged     an eye gave no image                                        (eyes)
+    unplugged     an eye gives no image, or did not a moment ago              (eyes)
     black         the 95th percentile of the darker eye                       (grey levels, below)
     covered       part of the image where one eye sees texture, the other none (0..1, above)
     frozen        seconds that an eye has shown one image                     (s, above)
@@ -108,6 +108,7 @@ class StereoMonitor:
         """
         if not images.left.size or not images.right.size:
             self._forget()
+            self._until_ns[Reason.UNPLUGGED] = captured_ns + self._clear_ns
             missing = sum(not image.size for image in images)
             return Verdict(False, Reason.UNPLUGGED, missing, 0.0, self.decalibration_deg)
         found = self._checks(images, depth, captured_ns)
@@ -140,6 +141,7 @@ class StereoMonitor:
         known = float(np.mean(np.isfinite(depth.depth_m)))
         matched = sure >= c.least_matches
         return [
+            _Check(Reason.UNPLUGGED, 0, 0, crossed=False, hold_s=0),
             _Check(Reason.BLACK, darkest, c.black_level, black, c.black_s),
             _Check(Reason.COVERED, covered, c.covered_part, blind, c.covered_s),
             _Check(Reason.FROZEN, frozen_s, c.frozen_s, not blind and frozen_s >= c.frozen_s, 0),
@@ -165,7 +167,7 @@ class StereoMonitor:
         since_ns = self._since_ns.setdefault(check.reason, captured_ns)
         lasts = captured_ns - since_ns >= check.hold_s * NS_PER_S
         if lasts:
-            self._until_ns[check.reason] = captured_ns + round(self.config.clear_s * NS_PER_S)
+            self._until_ns[check.reason] = captured_ns + self._clear_ns
         return lasts or captured_ns < self._until_ns.get(check.reason, captured_ns)
 
     def _frozen_s(self, images: StereoImages, captured_ns: int) -> float:
@@ -179,6 +181,10 @@ class StereoMonitor:
             if change > 0 and not change < STILL * other:
                 self._changed_ns[eye] = captured_ns
         return (captured_ns - min(self._changed_ns)) / NS_PER_S
+
+    @property
+    def _clear_ns(self) -> int:
+        return round(self.config.clear_s * NS_PER_S)
 
     def _forget(self) -> None:
         """What was under way when an eye went missing says nothing about later."""

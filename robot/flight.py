@@ -1,6 +1,6 @@
 """A flight read back from the log of its run: where it went, and what happened to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -49,49 +49,66 @@ class Flight:
         return cells_visited(self.positions_w, self.room, altitude_m=self.altitude_m)
 
 
-def read_flight(log: Path) -> Flight | None:
-    """The flight in a log; None when no true pose was logged.
+def read_flights(log: Path) -> list[Flight]:
+    """The flights in a log, one per room that the vehicle was in; none if no true pose was logged.
 
     Raises:
         LogError: the log cannot be read.
     """
-    room: RoomDescription | None = None
-    poses: list[TruePose] = []
-    turning: list[bool] = []
-    collisions: list[Event] = []
-    put_backs: list[Event] = []
+    legs: list[_Leg] = []
     turns = False
     kinds = (RoomDescription, TruePose, Setpoint, CollisionEvent, PutBackEvent)
     for _, message, _ in LogReader(log).messages(*kinds):
+        if isinstance(message, RoomDescription):
+            legs.append(_Leg(message))
+        elif isinstance(message, Setpoint):
+            turns = len(message.values) > 1 and abs(message.values[1]) > TURNING_RAD_S
+        elif legs:
+            legs[-1].take(message, turns=turns)
+    return [leg.flight() for leg in legs if leg.poses]
+
+
+def read_flight(log: Path) -> Flight | None:
+    """The flight in the first room of a log; None when no true pose was logged.
+
+    Raises:
+        LogError: the log cannot be read.
+    """
+    return next(iter(read_flights(log)), None)
+
+
+@dataclass
+class _Leg:
+    """What a log says of the time in one room."""
+
+    room: RoomDescription
+    poses: list[TruePose] = field(default_factory=list)
+    turning: list[bool] = field(default_factory=list)
+    collisions: list[Event] = field(default_factory=list)
+    put_backs: list[Event] = field(default_factory=list)
+
+    def take(self, message: TruePose | CollisionEvent | PutBackEvent, *, turns: bool) -> None:
         match message:
-            case RoomDescription():
-                room = message
-            case Setpoint():
-                turns = len(message.values) > 1 and abs(message.values[1]) > TURNING_RAD_S
             case TruePose():
-                poses.append(message)
-                turning.append(turns)
+                self.poses.append(message)
+                self.turning.append(turns)
             case CollisionEvent():
-                collisions.append(_event(message, message.position_w, message.other))
+                self.collisions.append(_event(message, message.position_w, message.other))
             case PutBackEvent():
-                put_backs.append(_event(message, message.to_w, message.reason))
-    if room is None or not poses:
-        return None
-    start_ns = poses[0].captured_ns
-    return Flight(
-        room=RoomMap.from_dict(
-            {
-                "size_m": room.size_m,
-                "obstacles": [msgspec.to_builtins(obstacle) for obstacle in room.obstacles],
-            }
-        ),
-        altitude_m=room.altitude_m,
-        time_s=np.array([(pose.captured_ns - start_ns) / SECOND_NS for pose in poses]),
-        positions_w=np.array([pose.position_w for pose in poses]),
-        turning=np.array(turning),
-        collisions=tuple(_since(start_ns, event) for event in collisions),
-        put_backs=tuple(_since(start_ns, event) for event in put_backs),
-    )
+                self.put_backs.append(_event(message, message.to_w, message.reason))
+
+    def flight(self) -> Flight:
+        start_ns = self.poses[0].captured_ns
+        obstacles = [msgspec.to_builtins(obstacle) for obstacle in self.room.obstacles]
+        return Flight(
+            room=RoomMap.from_dict({"size_m": self.room.size_m, "obstacles": obstacles}),
+            altitude_m=self.room.altitude_m,
+            time_s=np.array([(pose.captured_ns - start_ns) / SECOND_NS for pose in self.poses]),
+            positions_w=np.array([pose.position_w for pose in self.poses]),
+            turning=np.array(self.turning),
+            collisions=tuple(_since(start_ns, event) for event in self.collisions),
+            put_backs=tuple(_since(start_ns, event) for event in self.put_backs),
+        )
 
 
 def _event(

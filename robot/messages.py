@@ -160,7 +160,9 @@ class HandoverState(Message, frozen=True, kw_only=True):
     stage_frames: int
     """Frames in this stage."""
     teacher_alive: bool
-    """A valid reading of the teacher was there."""
+    """A valid reading of the teacher was there, and its monitor did not object."""
+    teacher_fault: str = ""
+    """Why not: ``missing``, ``invalid``, or the monitor's reason; empty: alive."""
     student_trusted: bool
     """The student's readings are valid, but for a few."""
     teacher_obstacle: bool

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robot.clock import SECOND_NS
-from robot.flight import Flight, read_flight
-from robot.messages import DepthMap, Message, StereoFrame
+from robot.flight import Flight, read_flights
+from robot.messages import DepthMap, StereoFrame
 from robot.record import LogError, LogReader
 from robot.views import depth_colours
 from sim.room_map import RoomMap
@@ -25,6 +25,7 @@ MARGIN_PX = 70
 LEGEND_PX = 150
 FILM_HEIGHT_PX = 384
 FILM_LONGEST_S = 300.0  # of a longer flight the film is a time lapse
+LATEST_FRAMES = 4  # that a depth may come after its own
 FILM_OPTIONS = {"crf": "23", "preset": "veryfast"}
 MILLISECOND = Fraction(1, 1000)
 WHITE, INK, GREY, PALE = (255, 255, 255), (40, 40, 40), (150, 150, 150), (228, 228, 228)
@@ -36,9 +37,9 @@ def draw_run(run_dir: Path) -> list[Path]:
     log = run_dir / "log.mcap"
     made = []
     try:
-        flight = read_flight(log)
-        if flight is not None:
-            made.append(write_png(run_dir / "flight.png", draw_flight(flight)))
+        for number, flight in enumerate(read_flights(log), start=1):
+            name = "flight.png" if number == 1 else f"flight_{number}.png"  # of the n-th room
+            made.append(write_png(run_dir / name, draw_flight(flight)))
         film = write_film(log, run_dir / "flight.mp4")
         if film is not None:
             made.append(film)
@@ -154,7 +155,7 @@ class _Canvas:
 
 
 def write_film(log: Path, path: Path, longest_s: float = FILM_LONGEST_S) -> Path | None:
-    """Left camera beside depth, at the speed they were seen; None when nothing was seen.
+    """Left camera beside each depth, at the speed they were seen; None when nothing was seen.
 
     A flight of more than ``longest_s`` is shown in fewer frames, a whole number of times as fast.
     H.264 with 4:2:0 chroma, which every browser plays.
@@ -180,22 +181,49 @@ def write_film(log: Path, path: Path, longest_s: float = FILM_LONGEST_S) -> Path
 
 
 def _film_frames(log: Path) -> Iterator[tuple[int, Picture]]:
-    """Pairs of camera image and its depth, RGB, with the time they were taken."""
-    waiting: dict[int, Message] = {}
-    for _, message, _ in LogReader(log).messages(StereoFrame, DepthMap):
+    """What the left eye saw beside each depth that was made of it, RGB, with the time it was taken.
+
+    A frame counts as its last writer left it: behind a node of camera faults it is what the robot
+    saw. An eye or a depth that gave nothing is black.
+    """
+    reader = LogReader(log)
+    topics = reader.topics(DepthMap)
+    size: tuple[int, ...] = ()
+    for captured_ns, frame, depths in _moments(reader):
+        if frame.left.size:
+            size = frame.left.shape
+        if not size or not depths:
+            continue
+        left = frame.left if frame.left.size else np.zeros(size, np.uint8)
+        maps = (depths[t].depth_m if t in depths else np.full(size, np.nan) for t in topics)
+        grey = np.repeat(left[..., np.newaxis], 3, axis=2)
+        yield captured_ns, _side_by_side([grey, *map(depth_colours, maps)])
+
+
+def _moments(reader: LogReader) -> Iterator[tuple[int, StereoFrame, dict[str, DepthMap]]]:
+    """Each frame with its depths by topic, which may come a few frames later."""
+    frames: dict[int, StereoFrame] = {}
+    depths: dict[int, dict[str, DepthMap]] = {}
+    for topic, message, _ in reader.messages(StereoFrame, DepthMap):
+        captured_ns = message.captured_ns
         if isinstance(message, StereoFrame):
-            waiting = {message.captured_ns: message}
-        elif isinstance(frame := waiting.get(message.captured_ns), StereoFrame):
-            left = np.repeat(frame.left[..., np.newaxis], 3, axis=2)
-            yield frame.captured_ns, _side_by_side(left, depth_colours(message.depth_m))
+            frames[captured_ns] = message
+            depths.setdefault(captured_ns, {})
+        elif captured_ns in frames:
+            depths[captured_ns][topic] = message
+        if len(frames) > LATEST_FRAMES:
+            oldest = min(frames)
+            yield oldest, frames.pop(oldest), depths.pop(oldest)
+    for captured_ns in sorted(frames):
+        yield captured_ns, frames[captured_ns], depths[captured_ns]
 
 
-def _side_by_side(left: NDArray[np.uint8], depth: NDArray[np.uint8]) -> Picture:
-    """Both at the film's height, with even sides as H.264 wants them."""
-    scale = FILM_HEIGHT_PX / left.shape[0]
-    size = (round(left.shape[1] * scale / 2) * 2, FILM_HEIGHT_PX)
-    both = [cv2.resize(p, size, interpolation=cv2.INTER_NEAREST) for p in (left, depth)]
-    return np.hstack(both).astype(np.uint8)
+def _side_by_side(pictures: list[Picture]) -> Picture:
+    """All at the film's height, with even sides as H.264 wants them."""
+    scale = FILM_HEIGHT_PX / pictures[0].shape[0]
+    size = (round(pictures[0].shape[1] * scale / 2) * 2, FILM_HEIGHT_PX)
+    same = [cv2.resize(p, size, interpolation=cv2.INTER_NEAREST) for p in pictures]
+    return np.hstack(same).astype(np.uint8)
 
 
 def write_png(path: Path, picture: Picture) -> Path:

@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -296,6 +296,26 @@ class LogReader:
             if isinstance(record, McapMessage):
                 break
         return {}
+
+    def topics(self, kind: type[Message]) -> list[str]:
+        """Topics that carry a type, sorted; by the index, or by all of a log that has none."""
+        found: set[str] = set()
+        try:
+            with self._path.open("rb") as stream:
+                summary = make_reader(stream).get_summary()
+        except DAMAGE:
+            summary = None
+        if summary is None:
+            channels: Iterable[Channel] = (r for r in self._records() if isinstance(r, Channel))
+        else:
+            channels = summary.channels.values()
+        for channel in channels:
+            if (channel.message_encoding, channel.metadata.get("type")) == (
+                WIRE_ENCODING,
+                kind.__name__,
+            ):
+                found.add(channel.topic)
+        return sorted(found)
 
     def messages(self, *types: type[Message]) -> Iterator[Logged]:
         """All messages, or those of the given types.

@@ -1,5 +1,6 @@
 """What a run amounted to, as one JSON object: the flight from its log, the rest from its nodes."""
 
+import contextlib
 import platform
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from robot.accounting import EdgeAccount, settle, unaccounted
 from robot.executor import RunOptions, RunResult
-from robot.flight import Flight, read_flight
+from robot.flight import Flight, read_flights
 from robot.graph import Edge, Graph
 from robot.node import NodeReport, Role
 from robot.record import LogError
@@ -81,22 +82,20 @@ def summary_text(summary: dict[str, Any]) -> str:
 
 def _flight_figures(options: RunOptions) -> dict[str, Any]:
     """Figures of the flight in the run's log."""
-    flight: Flight | None = None
+    flights: list[Flight] = []
     if options.run_dir is not None and (options.run_dir / "log.mcap").is_file():
-        try:
-            flight = read_flight(options.run_dir / "log.mcap")
-        except LogError:
-            flight = None  # an empty log: nothing flew
-    if flight is None:
+        with contextlib.suppress(LogError):  # an empty log: nothing flew
+            flights = read_flights(options.run_dir / "log.mcap")
+    if not flights:
         keys = ("collisions", "put_backs", "distance_m", "cells_visited", "cells_free")
         return dict.fromkeys(keys)
-    coverage = flight.coverage
+    coverages = [flight.coverage for flight in flights]
     return {
-        "collisions": len(flight.collisions),
-        "put_backs": len(flight.put_backs),
-        "distance_m": round(flight.distance_m, 3),
-        "cells_visited": coverage.visited,
-        "cells_free": coverage.free,
+        "collisions": sum(len(flight.collisions) for flight in flights),
+        "put_backs": sum(len(flight.put_backs) for flight in flights),
+        "distance_m": round(sum(flight.distance_m for flight in flights), 3),
+        "cells_visited": sum(coverage.visited for coverage in coverages),
+        "cells_free": sum(coverage.free for coverage in coverages),
     }
 
 

@@ -97,7 +97,8 @@ class Sensors(NamedTuple):
 class WorldState:
     """A moment of a simulation, whole: continuing from it repeats the original to the bit."""
 
-    seed: int
+    seed: int  # of the noise
+    scene_seed: int
     tick: int
     physics: FloatArray
     parts: tuple[Any, ...]  # copies of what each part of the world changes while it runs
@@ -120,7 +121,7 @@ class World:
 
     @property
     def seed(self) -> int:
-        """What the present scene and noise were drawn from."""
+        """What scene and noise were drawn from; the scene only until it is carried elsewhere."""
         return self._seed
 
     @property
@@ -145,10 +146,8 @@ class World:
             Sensors at time 0, with the first images.
         """
         self._seed = self.seed if seed is None else int(seed)
-        scene_seed, sensor_seed, camera_seed = np.random.SeedSequence(self._seed).spawn(3)
-        if self._built_seed != self._seed:
-            self._build(self.config.task.draw(np.random.default_rng(scene_seed)))
-            self._built_seed = self._seed
+        _, sensor_seed, camera_seed = np.random.SeedSequence(self._seed).spawn(3)
+        self._enter_scene(self._seed)
         mujoco.mj_resetData(self.model, self.data)
         start = self.scene.start
         self._tick = 0
@@ -189,6 +188,14 @@ class World:
         self.vehicle.place(position_w_m, yaw_rad, self.data)
         self.mishaps.start(self.time_s, (*position_w_m, yaw_rad))
 
+    def carry(self, seed: int) -> None:
+        """Carries the vehicle into the scene of another seed, to the start pose of that scene.
+
+        Time, sensors' noise, exposure and the vehicle's last command go on; only the place changes.
+        """
+        self._enter_scene(seed)
+        self.place(self.scene.start.position_w_m, self.scene.start.yaw_rad)
+
     def push(
         self, impulse_w_n_s: npt.ArrayLike, angular_impulse_b_n_m_s: npt.ArrayLike = (0.0, 0.0, 0.0)
     ) -> None:
@@ -201,12 +208,13 @@ class World:
         """A copy of this moment."""
         physics = np.empty(mujoco.mj_stateSize(self.model, TRUE_STATE))
         mujoco.mj_getState(self.model, self.data, physics, TRUE_STATE)
-        return WorldState(self._seed, self._tick, physics, copy.deepcopy(self._parts()))
+        assert self._built_seed is not None  # noqa: S101 - __init__ enters a scene
+        parts = copy.deepcopy(self._parts())
+        return WorldState(self._seed, self._built_seed, self._tick, physics, parts)
 
     def restore(self, state: WorldState) -> None:
         """Goes back to a saved moment, of a world with an equal config."""
-        if state.seed != self._built_seed:
-            self.reset(state.seed)
+        self._enter_scene(state.scene_seed)
         self._seed, self._tick = state.seed, state.tick
         mujoco.mj_setState(self.model, self.data, state.physics, TRUE_STATE)
         parts = copy.deepcopy(state.parts)
@@ -224,6 +232,13 @@ class World:
 
     def _parts(self) -> tuple[Any, ...]:
         return self.vehicle.state, self.camera.state, self.mishaps.state
+
+    def _enter_scene(self, seed: int) -> None:
+        """Builds the scene of a seed, unless it stands."""
+        if self._built_seed != seed:
+            scene_seed = np.random.SeedSequence(seed).spawn(3)[0]
+            self._build(self.config.task.draw(np.random.default_rng(scene_seed)))
+            self._built_seed = seed
 
     def _build(self, scene: Scene) -> None:
         spec = mujoco.MjSpec()

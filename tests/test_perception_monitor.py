@@ -124,13 +124,17 @@ def test_a_bare_wall_is_no_texture():
     assert {verdict.reason for verdict in found[10:]} == {Reason.NO_TEXTURE}
 
 
-def test_a_plug_put_back_is_well_at_once():
+def test_a_plug_put_back_is_well_after_the_time_to_clear():
     monitor = StereoMonitor(rig())
-    pairs = list(flight(12))
-    gone = pairs[5]._replace(right=np.empty((0, 0), np.uint8))
-    shown = [*pairs[:5], gone, *pairs[6:]]
+    pairs = list(flight(40))
+    gone = [pair._replace(right=np.empty((0, 0), np.uint8)) for pair in pairs[5:8]]
+    shown = [*pairs[:5], *gone, *pairs[8:]]
     found = [monitor.judge(pair, truth(), k * STEP_NS) for k, pair in enumerate(shown)]
-    assert [verdict.ok for verdict in found] == [True] * 5 + [False] + [True] * 6
+    back = 7 + round(MonitorConfig().clear_s * 1e9 / STEP_NS)
+    assert [verdict.ok for verdict in found] == [True] * 5 + [False] * (back - 5) + [True] * (
+        40 - back
+    )
+    assert {verdict.reason for verdict in found[5:back]} == {Reason.UNPLUGGED}
 
 
 def test_what_is_over_is_taken_back_after_the_time_to_clear():

@@ -11,7 +11,7 @@ import pytest
 
 from perception.quantities import InputError
 from robot.clock import VirtualClock
-from robot.config import load_robot
+from robot.config import load_robot, to_config
 from robot.edges import Arrival
 from robot.messages import (
     MESSAGES,
@@ -381,6 +381,34 @@ def simulator():
     node = SimulatorNode(config, context)
     yield node
     node.close()
+
+
+def test_a_vehicle_is_carried_at_its_second_and_the_new_room_is_told(simulator):
+    context = simulator.context
+    carries = ({"at_s": 0.04, "to_seed": 7}, {"at_s": 0.08, "to_seed": 0})
+    table = {"options": {"obstacles": 2}, "camera": {"rate_hz": 0}, "carries": carries}
+    node = SimulatorNode(to_config("simulator", table, SimulatorConfig), context)
+    told, places = {}, []
+    for tick in range(6):
+        said = dict(node.step(20 * tick * MS, NOTHING))
+        places.append(said["pose"].position_w)
+        assert said["pose"].captured_ns == 20 * tick * MS
+        if "room" in said:
+            told[tick] = said["room"].obstacles
+    node.close()
+    assert list(told) == [0, 3, 5]
+    assert told[0] == told[5] != told[3]
+    jumps_m = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    assert (jumps_m > 0.1).tolist() == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    "carries",
+    [[{"at_s": 0.0, "to_seed": 1}], [{"at_s": 5, "to_seed": 1}, {"at_s": 5, "to_seed": 2}]],
+)
+def test_carries_out_of_order_or_before_the_start_are_refused(carries):
+    with pytest.raises(InputError, match=r"at_s must be above 0|later than the one before"):
+        to_config("simulator", {"carries": carries}, SimulatorConfig)
 
 
 def _setpoint(*reasons):

@@ -8,7 +8,7 @@ import pytest
 from robot.counters import EdgeCounts
 from robot.edges import Arrival
 from robot.executor import RunOptions, RunResult
-from robot.flight import read_flight
+from robot.flight import read_flight, read_flights
 from robot.graph import load_graph
 from robot.messages import (
     CollisionEvent,
@@ -188,6 +188,45 @@ def test_the_film_plays_in_browsers_and_has_a_picture_per_frame_with_depth(drawn
     depth = pictures[0].to_ndarray(format="rgb24")[:, width // 2 + 8 :]
     assert depth.mean() > 40
     assert np.ptp(depth.reshape(-1, 3).mean(axis=0)) > 30  # coloured
+
+
+def test_the_film_shows_what_the_robot_saw_and_every_depth_black_where_there_is_none(tmp_path):
+    log = Log(tmp_path)
+    image = np.full((48, 64), 200, np.uint8)
+    for frame in range(3):
+        log.add("simulator/frame", StereoFrame, frame * 100, left=image, right=image)
+        left = np.zeros((0, 0), np.uint8) if frame == 1 else image // 2
+        log.add("faults/frame", StereoFrame, frame * 100, left=left, right=image)
+        near = np.full((48, 64), 0.4, np.float32)
+        content = {"depth_m": near, "disparity_px": near, "confidence": near}
+        log.add("stereo/depth", DepthMap, frame * 100, **content)
+        if frame == 2:
+            log.add("mono/depth", DepthMap, frame * 100, **content)
+    log.close()
+    path = write_film(tmp_path / "log.mcap", tmp_path / "film.mp4")
+    with av.open(str(path)) as film:
+        pictures = [p.to_ndarray(format="rgb24") for p in film.decode(video=0)]
+    columns = [np.split(p, 3, axis=1) for p in pictures]  # left eye, mono, stereo
+    means = [[round(float(part.mean()) / 50) for part in row] for row in columns]
+    assert [row[0] for row in means] == [2, 0, 2]
+    assert [row[1] > 0 for row in means] == [False, False, True]
+    assert [row[2] > 0 for row in means] == [True] * 3
+
+
+def test_each_room_of_a_log_is_a_flight_of_its_own(run_dir, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    log = Log(other)
+    for at_ms, size_m in ((0, SIZE_M), (500, (6.0, 5.0, 2.5))):
+        room = {"size_m": size_m, "obstacles": (), "altitude_m": 1.4}
+        log.add("truth/simulator/room", RoomDescription, at_ms, **room)
+        for step in range(3):
+            _pose(log, at_ms + step * 100, 0.1 * step, 0.0)
+    log.close()
+    flights = read_flights(other / "log.mcap")
+    assert [flight.room.size_m[0] for flight in flights] == [4.0, 6.0]
+    assert [flight.distance_m for flight in flights] == pytest.approx([0.2, 0.2])
+    assert draw_run(other) == [other / "flight.png", other / "flight_2.png"]
 
 
 def test_the_film_of_a_long_flight_is_a_time_lapse(drawn, tmp_path):

@@ -270,6 +270,35 @@ def test_a_restored_world_continues_to_the_bit(room, fresh):
             assert mixed_flight(world) == flight
 
 
+def test_carried_into_another_room_it_begins_at_that_rooms_start_and_time_goes_on(room):
+    room.reset(3)
+    mixed_flight(room, 11)
+    time_s, first = room.time_s, room.room
+    room.carry(4)
+    there = room.room
+    assert there != first
+    sensors = room.step(0.1, HOVER)
+    assert sensors.time_s == pytest.approx(time_s + 0.1)
+    start = room.scene.start.position_w_m
+    assert np.linalg.norm(sensors.pose.position_w_m - start) < 0.02
+    assert sensors.images_time_s is not None  # the camera keeps its rate
+    room.carry(3)
+    assert room.room == first
+    with World(ROOM, seed=4) as other:
+        assert other.room == there
+
+
+def test_a_state_saved_in_another_room_continues_there_to_the_bit(room):
+    room.reset(3)
+    room.carry(4)
+    mixed_flight(room, 11)
+    state = room.save()
+    flight = mixed_flight(room)
+    room.reset(3)
+    room.restore(state)
+    assert mixed_flight(room) == flight
+
+
 def test_a_state_saved_during_a_collision_continues_to_the_bit(hall):
     begin_hovering(hall)
     hall.place((5.5, 0.0, ALTITUDE_M), 0.0)

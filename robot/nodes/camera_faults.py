@@ -65,8 +65,10 @@ class CameraFaultsNode(Node[CameraFaultsConfig]):
         if self._first_ns is None:
             self._first_ns = frame.captured_ns
         time_s = (frame.captured_ns - self._first_ns) / SECOND_NS
+        present = [each for each in self._faults if each[0].from_s <= time_s < each[0].to_s]
+        if not present:
+            return frame
         images = StereoImages(frame.left, frame.right)
-        for fault, corruption in self._faults:
-            if fault.from_s <= time_s < fault.to_s:
-                images = corruption.corrupt(images, fault.side)
+        for fault, corruption in present:
+            images = corruption.corrupt(images, fault.side)
         return StereoFrame(captured_ns=frame.captured_ns, valid=frame.valid, **images._asdict())

@@ -4,6 +4,8 @@ It pairs the readings of one frame. A cue that is missing is waited for until th
 from then on not at all until it speaks again, so that a dead cue costs one frame once. Whoever
 flies, what goes out is a reading as stereo gives it; when nobody may fly it is not valid, and the
 policy stops the robot on it.
+
+The teacher lives while its reading is valid and its monitor, where there is one, does not object.
 """
 
 from collections import deque
@@ -13,7 +15,7 @@ from perception.handover import Actor, Frame, Handover, HandoverConfig, Handover
 from perception.organisation import LessonConfig, Orders, Organisation, Organiser
 from perception.proximity import ProximityConfig
 from perception.training_wheels import OverrideConfig, StereoOverride
-from robot.messages import HandoverState, MonoStatus, ProximityReading
+from robot.messages import HandoverState, MonoStatus, ProximityReading, StereoHealth
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output
 from robot.nodes.mono import blind_reading
 
@@ -49,6 +51,7 @@ class HandoverNode(Node[HandoverNodeConfig]):
         "teacher": Input(ProximityReading),
         "student": Input(ProximityReading),
         "status": Input(MonoStatus, wakes=False),
+        "health": Input(StereoHealth, required=False, wakes=False),
     }
     outputs = {"proximity": Output(ProximityReading), "state": Output(HandoverState)}
     Config = HandoverNodeConfig
@@ -63,6 +66,7 @@ class HandoverNode(Node[HandoverNodeConfig]):
         self._absent: set[str] = set()
         self._missing = dict.fromkeys(CUES, 0)
         self._version = 0
+        self._health: StereoHealth | None = None
         self._doubts = 0
         self._student_flew = False
 
@@ -72,6 +76,7 @@ class HandoverNode(Node[HandoverNodeConfig]):
         status = inputs.newest("status")
         if status is not None:
             self._version = status.version
+        self._health = inputs.newest("health") or self._health
         for cue in CUES:
             for reading in inputs.all(cue):
                 self._note(cue, reading)
@@ -111,10 +116,9 @@ class HandoverNode(Node[HandoverNodeConfig]):
                 self._absent.add(cue)
 
     def _decide(self, pair: _Pair) -> list[Emission]:
-        teacher, student = (
-            reading if reading is not None and reading.valid else None
-            for reading in (pair.teacher, pair.student)
-        )
+        fault = self._fault(pair.teacher)
+        teacher = None if fault else pair.teacher
+        student = pair.student if pair.student is not None and pair.student.valid else None
         self._doubts = 0 if student is not None else self._doubts + 1
         teacher_obstacle, student_obstacle = self._obstacle(teacher), self._obstacle(student)
         before = self._wheels.overrides
@@ -133,8 +137,16 @@ class HandoverNode(Node[HandoverNodeConfig]):
         actor, chosen = _chosen(orders, teacher, student, overriding=overriding)
         if chosen is None:
             chosen = blind_reading(pair.captured_ns, ProximityConfig.sectors)
-        state = self._state(pair.captured_ns, frame, handover, orders, actor, overriding)
+        state = self._state(pair.captured_ns, frame, handover, orders, actor, overriding, fault)
         return [("proximity", chosen), ("state", state)]
+
+    def _fault(self, teacher: ProximityReading | None) -> str:
+        """Why the teacher is not to be believed in this frame; empty: it is."""
+        if teacher is None:
+            return "missing"
+        if self._health is not None and not self._health.ok:
+            return self._health.reason
+        return "" if teacher.valid else "invalid"
 
     def _obstacle(self, reading: ProximityReading | None) -> bool:
         return reading is not None and reading.corridor_m < self.config.obstacle_m
@@ -155,6 +167,7 @@ class HandoverNode(Node[HandoverNodeConfig]):
         orders: Orders,
         actor: Actor,
         overriding: bool,
+        fault: str,
     ) -> HandoverState:
         return HandoverState(
             captured_ns=captured_ns,
@@ -166,6 +179,7 @@ class HandoverNode(Node[HandoverNodeConfig]):
             changed=handover.changed,
             stage_frames=handover.frames,
             teacher_alive=frame.teacher_alive,
+            teacher_fault=fault,
             student_trusted=frame.student_trusted and frame.student_version > 0,
             teacher_obstacle=frame.teacher_obstacle,
             student_obstacle=frame.student_obstacle,

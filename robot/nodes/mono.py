@@ -137,7 +137,7 @@ class MonoNode(Node[MonoNodeConfig]):
         return []
 
     def _see(self, frame: StereoFrame) -> list[Emission]:
-        if self._eye is None:
+        if self._eye is None or not frame.left.size:  # blind until weights come, or unplugged
             return [("status", self._status(frame, 0.0)), ("proximity", self._blind(frame))]
         mono = self._eye.infer(frame.left)
         if not _is_sound(mono):

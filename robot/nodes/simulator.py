@@ -4,9 +4,11 @@ It stands where camera and vehicle stand on the real robot: frames and the vehic
 out, setpoints come in. What only a simulator knows goes out on ``truth/`` topics.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from perception.quantities import InputError
 from perception.tables import load_item
 from robot.clock import SECOND_NS
 from robot.config import to_config
@@ -33,16 +35,37 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Carry:
+    """Somebody carries the vehicle into another room, where it goes on at that room's start."""
+
+    at_s: float  # s of simulated time
+    to_seed: int  # of the room; the run's own seed is the room that it began in
+
+    def __post_init__(self) -> None:
+        if not (0 < self.at_s < float("inf") and self.to_seed >= 0):
+            raise InputError(
+                f"carried at second {self.at_s:g} to seed {self.to_seed}; "
+                "at_s must be above 0 and to_seed at least 0"
+            )
+
+
+@dataclass(frozen=True)
 class SimulatorConfig:
     """Parameters of a simulator."""
 
     task: str = "room"  # a row of sim.tasks
     options: dict[str, Any] = field(default_factory=dict)  # of that task
     camera: CameraConfig = field(default_factory=CameraConfig)
+    carries: tuple[Carry, ...] = ()  # in the order of their times
 
     def __post_init__(self) -> None:
         """Refuses a task or option that does not exist, before anything starts."""
         self.make_task()
+        times_s = [carry.at_s for carry in self.carries]
+        if times_s != sorted(set(times_s)):
+            raise InputError(
+                f"carries at seconds {times_s}: each must be later than the one before"
+            )
 
     def make_task(self) -> Task:
         """The task with its options."""
@@ -77,6 +100,7 @@ class SimulatorNode(Node[SimulatorConfig]):
         )
         assert context.rate_hz is not None  # noqa: S101 - validated
         self._dt_s = 1.0 / context.rate_hz
+        self._carries = deque(config.carries)
         self._begun = False
         self.safe = True
         self._render_s = 0.0
@@ -86,6 +110,7 @@ class SimulatorNode(Node[SimulatorConfig]):
         """The world's first moment, then one period more at each step."""
         emissions: list[Emission] = []
         if self._begun:
+            emissions += self._carry(now_ns)
             setpoint = inputs.newest("setpoint")
             sensors = self._world.step(self._dt_s, None if setpoint is None else setpoint.values)
             if setpoint is not None:
@@ -94,7 +119,10 @@ class SimulatorNode(Node[SimulatorConfig]):
         else:
             self._begun = True
             sensors = self._world.reset()
-            emissions += self._introduction(now_ns)
+            emissions += [
+                ("calibration", calibration_of(self._world.rig, now_ns)),
+                self._room(now_ns),
+            ]
         if sensors.images is not None:
             self._render_s += sensors.render_s
             self._rendered += 1
@@ -111,8 +139,15 @@ class SimulatorNode(Node[SimulatorConfig]):
         """Frees OpenGL."""
         self._world.close()
 
-    def _introduction(self, now_ns: int) -> list[Emission]:
-        """What is said once: the rig, and for evaluation the room."""
+    def _carry(self, now_ns: int) -> list[Emission]:
+        """Into another room, when it is time."""
+        if not self._carries or self._world.time_s < self._carries[0].at_s - 1e-9:
+            return []
+        self._world.carry(self._carries.popleft().to_seed)
+        return [self._room(now_ns)]
+
+    def _room(self, now_ns: int) -> Emission:
+        """The room, said whenever it is another one; for evaluation."""
         room = self._world.room
         description = RoomDescription(
             captured_ns=now_ns,
@@ -120,10 +155,7 @@ class SimulatorNode(Node[SimulatorConfig]):
             obstacles=tuple(Obstacle(**vars(obstacle)) for obstacle in room.obstacles),
             altitude_m=self._world.scene.start.position_w_m[2],
         )
-        return [
-            ("calibration", calibration_of(self._world.rig, now_ns)),
-            ("room", description),
-        ]
+        return ("room", description)
 
     def _read_out_ns(self, now_ns: int, time_s: float, images_time_s: float | None) -> int:
         """When a camera would have finished reading out: in real time, when drawing has ended."""
