@@ -123,7 +123,26 @@ class JudgeNode(Node[JudgeNodeConfig]):
         self._keepsakes.write(folder / KEPT)
 
     def _take(self, message: Any) -> None:
-        seconds, config = message.captured_ns / SECOND_NS, self.config
+        """One message: of a frame, of the way, or of the world."""
+        match message:
+            case StereoFrame() | ProximityReading() | DepthMap() | MonoStatus() | HandoverState():
+                self._take_seen(message)
+            case TruePose():
+                self._poses[message.captured_ns] = message
+                _keep_newest(self._poses, POSES)
+                position_w_m = np.array(message.position_w)
+                self._judge.move(message.captured_ns / SECOND_NS, position_w_m)
+            case RigCalibration():
+                self._teacher = make_teacher(rig_of(message), self.config.stereo)
+                self._fit = Fit(self._teacher.view, *self._teacher.view[:2])
+            case RoomDescription():
+                self._room = _room_of(message)
+            case _:
+                self._take_event(message)
+
+    def _take_seen(self, message: Any) -> None:
+        """What belongs to one frame."""
+        config = self.config
         match message:
             case StereoFrame() if message.source == config.source:
                 self._seen(message).frame = message
@@ -135,11 +154,14 @@ class JudgeNode(Node[JudgeNodeConfig]):
                 self._seen(message).status = message
             case HandoverState():
                 self._seen(message).state = message
-            case TruePose():
-                self._poses[message.captured_ns] = message
-                _keep_newest(self._poses, POSES)
-                self._judge.move(seconds, np.array(message.position_w))
-            case Command() if message.source == config.policy:
+            case _:
+                pass  # what was made of a frame on its way, such as a faulty one
+
+    def _take_event(self, message: Any) -> None:
+        """What happens between frames."""
+        seconds = message.captured_ns / SECOND_NS
+        match message:
+            case Command() if message.source == self.config.policy:
                 self._judge.turn(seconds, message.values[1])
             case CollisionEvent():
                 self._judge.collide(seconds)
@@ -147,11 +169,6 @@ class JudgeNode(Node[JudgeNodeConfig]):
                 self._judge.put_back(seconds)
             case StereoHealth():
                 self._judge.doubt_stereo(seconds, ok=message.ok)
-            case RigCalibration():
-                self._teacher = make_teacher(rig_of(message), config.stereo)
-                self._fit = Fit(self._teacher.view, *self._teacher.view[:2])
-            case RoomDescription():
-                self._room = _room_of(message)
             case _:
                 pass
 
@@ -216,7 +233,8 @@ class JudgeNode(Node[JudgeNodeConfig]):
         if pose is None or self._room is None or self._fit is None:
             return None, None
         view = _sampled(self._fit.view)
-        lens = self._camera_b_m + [0.0, self._fit.view.baseline_m / 2, 0.0]  # the left one
+        to_left_b_m = np.array([0.0, self._fit.view.baseline_m / 2, 0.0])
+        lens = self._camera_b_m + to_left_b_m
         depth_m = true_depth_m(self._room, pose.position_w, pose.quaternion_wxyz, lens, view)
         choices = self.config.proximity
         distance_m, _ = corridor_distance_m(

@@ -235,13 +235,12 @@ def _count_errors(frame: SeenFrame, tally: Tally) -> None:
     known = ~np.isnan(teacher)
     if true is not None:
         known &= true > 0
-        tally.teacher_error.add(true[known] / teacher[known])
+        tally.teacher_error.add(true[known], teacher[known])
     if student is None or not known.any():
         return
-    tally.student_to_teacher.add(teacher[known] / student[known])
+    tally.student_to_teacher.add(teacher[known], student[known])
     if true is None:
         return
-    relative = true[known] / student[known]  # z / z*
-    tally.student_error.add(relative)
+    relative = tally.student_error.add(true[known], student[known])  # z / z*
     if frame.trust is not None:
         tally.count_trust(frame.trust, float(np.median(np.abs(relative - 1))))

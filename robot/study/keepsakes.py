@@ -64,7 +64,7 @@ def errors_of(eye: MonoEye, kept: Kept) -> Errors:
     for left, teacher, true in zip(*kept, strict=True):
         student = upsampled(eye.infer(left)).inverse_depth_per_m[::2, ::2]
         known = ~np.isnan(teacher) & (true > 0)
-        errors.add(true[known] / student[known])
+        errors.add(true[known], student[known])
     return errors
 
 
@@ -72,5 +72,5 @@ def teacher_errors(kept: Kept) -> Errors:
     """Of the teacher itself, on the same pixels."""
     errors = Errors()
     known = ~np.isnan(kept.teacher_per_m) & (kept.true_per_m > 0)
-    errors.add(kept.true_per_m[known] / kept.teacher_per_m[known])
+    errors.add(kept.true_per_m[known], kept.teacher_per_m[known])
     return errors

@@ -5,7 +5,7 @@ and a rate of nothing is NaN.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from perception.quantities import FloatArray
 FACTOR = 1.25  # of delta_125; Eigen et al., arXiv 1406.2283
 BAD_ABS_REL = 0.25  # median error above which a frame is bad
 TRUST_BINS = 20  # of trust from 0 to 1
+FARTHEST_M = 10.0  # m; a room's diagonal is shorter, what is said to be farther counts as this far
 
 
 class Said(msgspec.Struct):
@@ -49,11 +50,14 @@ class Errors(msgspec.Struct):
     abs_rel_sum: float = 0.0  # of |z - z*| / z*
     within: int = 0  # max(z / z*, z* / z) < 1.25
 
-    def add(self, relative: FloatArray) -> None:
-        """Pixels (n,) by z / z*."""
+    def add(self, true_per_m: FloatArray, found_per_m: FloatArray) -> FloatArray:
+        """Pixels (n,) of inverse depth; returns z / z* of each."""
+        least = np.float32(1 / FARTHEST_M)
+        relative = np.maximum(true_per_m, least) / np.maximum(found_per_m, least)
         self.pixels += relative.size
         self.abs_rel_sum += float(np.abs(relative - 1).sum(dtype=np.float64))
         self.within += int(((relative < FACTOR) & (relative > 1 / FACTOR)).sum())
+        return relative
 
     @property
     def abs_rel(self) -> float:
@@ -115,7 +119,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
     return summed
 
 
-def auroc_of_bins(good: list[int], bad: list[int]) -> float:
+def auroc_of_bins(good: Sequence[float], bad: Sequence[float]) -> float:
     """How well trust tells good frames from bad ones, 0.5 is chance; frames of a bin are ties."""
     pairs = sum(good) * sum(bad)
     if not pairs:
