@@ -3,8 +3,7 @@
 import json
 import re
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -94,8 +93,11 @@ class Study:
 
     def _measure(self, cells: list[Cell], console: Console) -> bool:
         """What has no row yet; False if it was stopped or a cell failed."""
-        hashes = _hashes(cells, self.protocol)
-        missing = [c for c in cells if self.again or not is_finished(self.rows, c, hashes[c])]
+        missing = [
+            cell
+            for cell in cells
+            if not is_finished(self.rows, cell, config_hash(cell, self.protocol), again=self.again)
+        ]
         rows = read_rows(self.rows)
         left_s = estimate_s(missing, self.protocol, rows) / self.jobs
         console.say(
@@ -106,9 +108,10 @@ class Study:
             return True
         plan = Plan(missing, self.protocol, self.rows, self.packages, self.jobs)
         total_s = sum(seconds_of(cell, self.protocol) for cell in missing)
+        bar = Console(quiet=self.json or not sys.stderr.isatty())  # in a file, lines are enough
         with (
             interruptible() as interrupted,
-            console.progress("study", total_s) as progress,
+            bar.progress("study", total_s) as progress,
         ):
             lines = _Lines(console, len(missing), progress)
             watcher = Watcher(lines.began, lines.seconds, lines.finished, lines.failed)
@@ -124,21 +127,18 @@ class _Lines:
 
     console: Console
     cells: int
-    progress: object
+    progress: Callable[[float], None]
     done: int = 0
     seconds_of: dict[Cell, float] = field(default_factory=dict)
-    began_s: dict[Cell, float] = field(default_factory=dict)
 
     def began(self, cell: Cell) -> None:
         """A process was started."""
-        self.began_s[cell] = time.monotonic()
         self.console.say(f"begins  {cell.name}")
 
     def seconds(self, cell: Cell, seconds: float) -> None:
         """So far has a cell come."""
         self.seconds_of[cell] = seconds
-        if callable(self.progress):
-            self.progress(sum(self.seconds_of.values()))
+        self.progress(sum(self.seconds_of.values()))
 
     def finished(self, cell: Cell, row: Row) -> None:
         """Its row is written."""
@@ -193,11 +193,6 @@ def _pace(cell: Cell, rows: Sequence[Row]) -> float:
         if row["kind"] == cell.kind and row.get("student", "") == cell.student
     ]
     return sum(alike) / len(alike) if alike else PACE[cell.kind]
-
-
-def _hashes(cells: Sequence[Cell], protocol: Protocol) -> dict[Cell, str]:
-    """Of each cell; the seed of the life itself is no part of its graph but for its next room."""
-    return {cell: config_hash(cell, protocol) for cell in cells}
 
 
 def _require_known(option: str, given: Sequence[str], valid: Mapping[str, object]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from perception.fitting import Fit
 from perception.geometry import RectifiedView
@@ -220,12 +221,14 @@ class JudgeNode(Node[JudgeNodeConfig]):
         reading = seen.readings.get(self.config.teacher)
         depth = seen.depths.get(self.config.teacher)
         if reading is not None and depth is not None and reading.valid and depth.valid:
-            return reading.corridor_m < self.config.obstacle_m, self._grid(1 / depth.depth_m)
+            return reading.corridor_m < self.config.obstacle_m, self._grid(
+                np.float32(1) / depth.depth_m
+            )
         assert self._teacher is not None  # noqa: S101 - it came with the calibration
         assert seen.frame is not None  # noqa: S101 - asked before
         own = self._teacher.infer(StereoImages(seen.frame.left, seen.frame.right))
         near = measure_proximity(own, self._teacher.view, self.config.proximity)
-        return near.corridor_m < self.config.obstacle_m, self._grid(1 / own.depth_m)
+        return near.corridor_m < self.config.obstacle_m, self._grid(np.float32(1) / own.depth_m)
 
     def _truth(self, captured_ns: int) -> tuple[bool | None, FloatArray | None]:
         """Corridor and inverse depth from the room's plan; nothing without the frame's own pose."""
@@ -245,7 +248,7 @@ class JudgeNode(Node[JudgeNodeConfig]):
             fraction=choices.nearest_part,
             min_pixels=choices.min_pixels,
         )
-        return distance_m < self.config.obstacle_m, 1 / depth_m
+        return distance_m < self.config.obstacle_m, np.float32(1) / depth_m
 
     def _student_per_m(self, depth: DepthMap) -> FloatArray:
         """Every pixel, also those where it doubts: silence must not pay."""
@@ -295,7 +298,7 @@ def _nodes_of(context: NodeContext) -> dict[str, Any]:
     return msgspec.json.decode(context.graph_json).get("nodes", {})
 
 
-def _camera_b_m(context: NodeContext) -> FloatArray:
+def _camera_b_m(context: NodeContext) -> npt.NDArray[np.float64]:
     """Where the pair sits on the simulated robot, body frame; the origin for any other."""
     from sim.robots import ROBOTS
 

@@ -1,4 +1,4 @@
-"""Charts as SVG, written by hand: a report that is made from rows alone needs no plotting library."""
+"""Charts as SVG, written by hand: a report made from rows alone needs no plotting library."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -104,10 +104,11 @@ def _frame(axes: Axes, plane: _Plane) -> list[str]:
         y = plane.y(tick)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         parts.append(f'<text x="{LEFT - 40}" y="{y + 4:.1f}">{tick:g}</text>')
-    for tick in _ticks(0, plane.x_max):
-        parts.append(
-            f'<text x="{plane.x(tick) - 8:.1f}" y="{HEIGHT - BOTTOM + 16}">{tick:g}</text>'
-        )
+    below = HEIGHT - BOTTOM + 16
+    parts += [
+        f'<text x="{plane.x(tick) - 8:.1f}" y="{below}">{tick:g}</text>'
+        for tick in _ticks(0, plane.x_max)
+    ]
     parts.append(f'<text x="{LEFT}" y="{HEIGHT - 10}">{escape(axes.x)}</text>')
     parts.append(f'<text x="{WIDTH - RIGHT + 10}" y="{TOP - 14}">{escape(axes.y)}</text>')
     return parts

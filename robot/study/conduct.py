@@ -27,7 +27,9 @@ from robot.study.worker import Order
 WAIT_S = 0.5  # between two looks at who wants to stop
 END_S = 20.0  # that an interrupted cell may take to end
 LAST_WORDS = 20  # lines kept of what a cell said
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
 
 
 class Plan(NamedTuple):

@@ -39,16 +39,16 @@ The study of `reflexarc study pssl`. The page is made from the rows beside it, o
     {command}
     reflexarc study pssl --report     # this page and its plots anew, from the rows alone
 
-A life is {learn:g} s of learning in one room, {alone:g} s in the same room with stereo unplugged, then
-stereo is plugged in again and the robot is carried into a room that it never saw, for {new:g} s. In
-the second part nothing is remembered, nothing is learned and no threshold moves; {frozen}.
+A life is {learn:g} s of learning in one room, {alone:g} s in the same room with stereo unplugged,
+then stereo is plugged in again and the robot is carried into a room never seen, for {new:g} s.
+In the second part nothing is remembered, nothing is learned and no threshold moves; {frozen}.
 A stereo pilot flies {stereo:g} s of the same room for comparison, with the same pilot and monitor.
 
 **What is counted.** The judge sees the run without being heard: true depth from the room's plan at
 every second pixel of every frame, the true path and contacts. "Obstacle" is a corridor shorter than
-1 m, in frames; where stereo is cut off, the judge asks the same teacher about the clean pair. A frame
-belongs to the mono pilot also while stereo overrides it. Errors are on the pixels that the teacher
-trusts, depth cut at 10 m. A collision ends no flight: contacts within a second are one collision, a
+1 m, in frames; where stereo is cut off, the judge asks the same teacher about the clean pair. A
+frame belongs to the mono pilot also while stereo overrides it. Errors are on the pixels that the
+teacher trusts, depth cut at 10 m. A collision ends no flight: contacts within a second are one collision, a
 vehicle that hangs for two seconds is put back to where it was two seconds before its trouble, and
 the flight goes on. A collision within a second of mono's control is mono's.
 
@@ -136,14 +136,13 @@ def _head(results: Results, rows: Sequence[Row]) -> str:
 
 def _bars(results: Results) -> str:
     bars = bars_of(results)
-    missed = [bar.asked for bar in bars if bar.met is False]
-    unmeasured = sum(bar.met is None for bar in bars)
+    met, missed, unmeasured = (sum(b.met is each for b in bars) for each in (True, False, None))
     seeds = len(results.lives.get((STUDENT, ORGANISATION), []))
     lines = [f"| {bar.asked} | {bar.measured} | {verdict(bar)} |\n" for bar in bars]
     return (
-        f"## What was asked\n\nStudent {STUDENT}, {_name(ORGANISATION)}, {seeds} seeds; new room and "
-        f"monitor: the product. {len(bars) - len(missed) - unmeasured} of {len(bars)} bars are met, "
-        f"{len(missed)} are not, {unmeasured} are not measured.\n\n"
+        f"## What was asked\n\nStudent {STUDENT}, {_name(ORGANISATION)}, {seeds} seeds; new room "
+        f"and monitor: the product. {met} of {len(bars)} bars are met, {missed} are not, "
+        f"{unmeasured} are not measured.\n\n"
         "| asked | measured | met |\n|---|---|---|\n" + "".join(lines) + "\n"
     )
 
@@ -184,8 +183,9 @@ def _students(results: Results) -> str:
     if not lines:
         return ""
     return (
-        "## Without stereo, in the room of learning\n\nOn states that the mono pilot visited. TPR and "
-        "FPR against the teacher; against truth beside them. Overrides are of the learning before.\n\n"
+        "## Without stereo, in the room of learning\n\nOn states that the mono pilot visited. TPR "
+        "and FPR against the teacher; against truth beside them. Overrides are of the learning "
+        "before.\n\n"
         + _table(
             "who",
             "lives",
@@ -245,8 +245,8 @@ def _bias(results: Results) -> str:
     if not lines:
         return ""
     return (
-        "## The bias of who flies\n\nThe same student on states that the stereo pilot visited and on "
-        "those where only its own flying led.\n\n"
+        "## The bias of who flies\n\nThe same student on states that the stereo pilot visited and "
+        "on those where only its own flying led.\n\n"
         + _table(
             "who", "states of the", "TPR", "FPR", "abs_rel", "to the teacher", "the teacher's own"
         )
@@ -274,7 +274,8 @@ def _effect(results: Results) -> str:
             _line((name, shown(each, 2), _effect_said(name, each))) for name, each in found.items()
         ]
         parts.append(
-            f"## Cold turkey minus training wheels: {student}\n\nPaired by seed, mean over seeds.\n\n"
+            f"## Cold turkey minus training wheels: {student}\n\n"
+            "Paired by seed, mean over seeds.\n\n"
             + _table("without stereo", "difference", "said")
             + "".join(lines)
             + "\n"
@@ -350,8 +351,8 @@ def _corruptions(results: Results) -> str:
     if not lines:
         return ""
     return (
-        "## Corrupted cameras\n\nFlights on the last package of the product's life, without learning; "
-        "with / without the monitors of stereo and mono.\n\n"
+        "## Corrupted cameras\n\nFlights on the last package of the product's life, without "
+        "learning; with / without the monitors of stereo and mono.\n\n"
         + _table(
             "corruption",
             "flights",
@@ -384,8 +385,8 @@ def _sizes(results: Results) -> str:
         lines.append(_line(cells))
     return (
         "## Speed against error\n\nOffline, on whole runs of frames left out of a stereo flight; "
-        "errors against the teacher, times of one core (medians over seeds). The teacher matches both ways; SGBM here is one "
-        "direction of it.\n\n"
+        "errors against the teacher, times of one core (medians over seeds). The teacher matches "
+        "both ways; SGBM here is one direction of it.\n\n"
         + _table(
             "input px",
             "seeds",

@@ -1,7 +1,6 @@
 """Rows of a study on disk: one small JSON file per finished cell, whole or not there."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,17 +26,17 @@ def write_row(folder: Path, cell: Cell, row: Row) -> None:
     path = row_path(folder, cell)
     new = path.with_suffix(".new")
     new.write_text(json.dumps(row, indent=1, allow_nan=False) + "\n")
-    os.replace(new, path)
+    new.replace(path)
 
 
-def is_finished(folder: Path, cell: Cell, config_hash: str) -> bool:
-    """Whether a cell has a row of this configuration.
+def is_finished(folder: Path, cell: Cell, config_hash: str, *, again: bool = False) -> bool:
+    """Whether a cell has a row of this configuration; with `again` none counts.
 
     Raises:
         RowError: its row is of another configuration, or no row.
     """
     path = row_path(folder, cell)
-    if not path.is_file():
+    if again or not path.is_file():
         return False
     found = _read(path).get("config_hash")
     if found != config_hash:

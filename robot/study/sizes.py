@@ -51,7 +51,7 @@ def _curve(run_dir: Path, spec: MonoSpec, updates: int, seed: int) -> Row:
     learner = training.MonoLearner(spec, lesson.view, training.Config(), seed)
     for number, row in enumerate(learn):  # both eyes teach, in turn, as in flight
         eye = lesson.right if number % 2 and lesson.right is not None else lesson.frames
-        learner.observe(LabelledFrame(*(values[row] for values in eye)))
+        learner.observe(LabelledFrame._make(values[row] for values in eye))
     blind = constant_prediction(lesson.frames, learn)
     points, spent_s = [], 0.0
     for point in [p for p in POINTS if p < updates] + [updates]:

@@ -54,6 +54,7 @@ class Errors(msgspec.Struct):
         """Pixels (n,) of inverse depth; returns z / z* of each."""
         least = np.float32(1 / FARTHEST_M)
         relative = np.maximum(true_per_m, least) / np.maximum(found_per_m, least)
+        relative = np.asarray(relative, np.float32)
         self.pixels += relative.size
         self.abs_rel_sum += float(np.abs(relative - 1).sum(dtype=np.float64))
         self.within += int(((relative < FACTOR) & (relative > 1 / FACTOR)).sum())

@@ -59,7 +59,8 @@ class _Teller:
 
 
 def _tell(told: dict[str, Any]) -> None:
-    sys.__stdout__.write(msgspec.json.encode(told).decode() + "\n")  # nodes' words go elsewhere
+    assert sys.__stdout__ is not None  # noqa: S101 - a pipe; what nodes print goes elsewhere
+    sys.__stdout__.write(msgspec.json.encode(told).decode() + "\n")
     sys.__stdout__.flush()
 
 
