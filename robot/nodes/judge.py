@@ -5,6 +5,7 @@ it asks a teacher of its own about the pair as the cameras gave it, so that a st
 the same teacher from the first frame to the last.
 """
 
+import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,7 +214,9 @@ class JudgeNode(Node[JudgeNodeConfig]):
             **maps,
         )
         self._judge.see(frame)
-        if self._judge.phase_at(frame.time_s) == config.keep_phase and true_per_m is not None:
+        flies = frame.pilot != NOBODY  # one that stands sees one thing
+        is_wanted = flies and self._judge.phase_at(frame.time_s) == config.keep_phase
+        if is_wanted and true_per_m is not None:
             self._keepsakes.offer(seen.frame.left, teacher_per_m, true_per_m)
 
     def _ask_teacher(self, seen: _Seen) -> tuple[bool, FloatArray]:
@@ -295,7 +298,7 @@ def _room_of(message: RoomDescription) -> RoomMap:
 
 
 def _nodes_of(context: NodeContext) -> dict[str, Any]:
-    return msgspec.json.decode(context.graph_json).get("nodes", {})
+    return json.loads(context.graph_json).get("nodes", {})  # it may hold Infinity
 
 
 def _camera_b_m(context: NodeContext) -> npt.NDArray[np.float64]:

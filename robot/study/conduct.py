@@ -40,6 +40,8 @@ class Plan(NamedTuple):
     rows: Path
     packages: Path
     jobs: int
+    worker: tuple[str, ...] = (sys.executable, "-m", "robot.study.worker")
+    """The program of one cell, before its order."""
 
 
 class Watcher(NamedTuple):
@@ -125,7 +127,7 @@ def _start(cell: Cell, plan: Plan, news: "queue.Queue[Any]") -> _Job:
     """A process of its own session: Ctrl-C at the terminal reaches us, and we tell it."""
     order = msgspec.json.encode(Order(cell, plan.protocol, str(plan.packages))).decode()
     process = subprocess.Popen(
-        [sys.executable, "-m", "robot.study.worker", order],
+        [*plan.worker, order],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

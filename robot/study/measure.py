@@ -25,7 +25,7 @@ from robot.study.cells import ALONE, STUDENTS, Cell, Flight, Protocol, config_ha
 from robot.study.judge import Judged
 from robot.study.keepsakes import Kept, errors_of, read_kept, teacher_errors
 from robot.study.rows import Row
-from robot.study.sizes import curves_of_sizes
+from robot.study.sizes import Interrupted, curves_of_sizes
 from robot.validation import validate
 
 
@@ -67,7 +67,11 @@ def measure(cell: Cell, protocol: Protocol, packages: Path, hooks: Hooks) -> Row
         if result.ended_by == "interrupt":
             return None
         if cell.kind == "curve":
-            found = {"sizes": curves_of_sizes(run_dir, protocol, cell.seed)}
+            try:
+                sizes = curves_of_sizes(run_dir, protocol, cell.seed, hooks.should_stop)
+            except Interrupted:
+                return None
+            found = {"sizes": sizes}
         else:
             found = _judged(cell, flight, run_dir, result, package_path(packages, cell))
     return {

@@ -63,6 +63,7 @@ def write_report(folder: Path, rows: Sequence[Row]) -> Path:
     results = results_of(rows)
     page = folder.with_suffix(".md")
     plots = _plots(results)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, svg in plots.items():
         (folder / f"{name}.svg").write_text(svg)
     page.write_text(report(results, rows, [f"{folder.name}/{name}.svg" for name in plots]))

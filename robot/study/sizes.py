@@ -29,22 +29,39 @@ ROUNDS = 100  # of the timing
 TIMED_PAIRS = 20
 
 
-def curves_of_sizes(run_dir: Path, protocol: Protocol, seed: int) -> list[Row]:
+class Interrupted(Exception):  # noqa: N818 - nothing is wrong
+    """Somebody stopped it."""
+
+
+def curves_of_sizes(
+    run_dir: Path, protocol: Protocol, seed: int, should_stop: Callable[[], bool]
+) -> list[Row]:
     """For each size: errors after updates, seconds spent, and time per frame.
 
     Args:
         run_dir: of a recorded flight.
         protocol: sizes and updates.
         seed: of the networks.
+        should_stop: asked often.
+
+    Raises:
+        Interrupted: it was told to stop.
     """
+
+    def go_on(_: float = 0.0) -> None:
+        if should_stop():
+            raise Interrupted
+
     return [
-        _curve(run_dir, MonoSpec(width, height), protocol.curve_updates, seed)
+        _curve(run_dir, MonoSpec(width, height), protocol.curve_updates, seed, go_on)
         for width, height in protocol.curve_sizes
     ]
 
 
-def _curve(run_dir: Path, spec: MonoSpec, updates: int, seed: int) -> Row:
-    lesson = load_lesson(run_dir, spec, lambda _: None, both=True)
+def _curve(
+    run_dir: Path, spec: MonoSpec, updates: int, seed: int, go_on: Callable[[float], None]
+) -> Row:
+    lesson = load_lesson(run_dir, spec, go_on, both=True)
     learn, left_out = split(len(lesson.frames.image))
     held = rows_of(lesson.frames, left_out)
     training = training_library()
@@ -58,6 +75,7 @@ def _curve(run_dir: Path, spec: MonoSpec, updates: int, seed: int) -> Row:
         began_s = time.process_time()
         while learner.updates < point:
             learner.update(learner.sample())
+            go_on(learner.updates)
         spent_s += time.process_time() - began_s
         scores = judged(lesson.view, held, map(MonoDepth, *learner.infer(held.image)))
         points.append({"updates": point, "cpu_s": round(spent_s, 1), **described(scores)})
