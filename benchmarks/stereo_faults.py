@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 
 from benchmarks.results import commit, hardware
-from perception.approach_events import rate_bounds
+from perception.approach_events import poisson_upper, rate_bounds
 from perception.corruption import Side, make_corruption
 from perception.geometry import Rectifier, disparity_range_px
 from perception.matcher import make_matcher
@@ -200,7 +200,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     cost_ms = statistics.median(row["judge_cpu_ms"] for row in rows)
     commits = ", ".join(sorted({str(row["commit"]) for row in rows}))
     machine = hardware()
-    upper = _poisson_upper(len(alarms)) / (minutes / 60)
+    upper = poisson_upper(len(alarms)) / (minutes / 60)
     lines = [
         "# Faults of stereo",
         "",
@@ -261,16 +261,6 @@ def _fault_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
             f"| {case.corruption} {options} | {case.side} | {bar} | {in_time} of {len(delays_s)} "
             f"| {low:.2f} to {high:.2f} | {spread} | {words} |"
         )
-
-
-def _poisson_upper(count: int) -> float:
-    """Largest mean that still gives so few events in one of twenty times."""
-    low, high = float(count), count + 30.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        terms = (middle**k / math.factorial(k) for k in range(count + 1))
-        low, high = (middle, high) if math.exp(-middle) * sum(terms) > 0.05 else (low, middle)
-    return high
 
 
 def _starts(flight: Flight) -> list[int]:

@@ -105,6 +105,16 @@ def rate_bounds(hits: int, trials: int, confidence: float = 0.95) -> tuple[float
     return lower, upper if hits < trials else 1.0
 
 
+def poisson_upper(count: int) -> float:
+    """Largest mean of a Poisson law that still gives so few events in one of twenty times."""
+    low, high = float(count), count + 30.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        terms = (middle**k / math.factorial(k) for k in range(count + 1))
+        low, high = (middle, high) if math.exp(-middle) * sum(terms) > 0.05 else (low, middle)
+    return high
+
+
 def _at_least(hits: int, trials: int, rate: float) -> float:
     """P(X >= hits) of a binomial X, for 0 < rate < 1."""
     log_rate, log_rest = math.log(rate), math.log1p(-rate)

@@ -3,8 +3,9 @@
 A loss tells how a student does on frames that somebody else chose. Here the student must first say
 "obstacle" beside the acting teacher (SHADOW) in enough approaches that the lower bound of the part
 that it finds is high; one lucky approach counts as one, not as its fifty frames. It loses the
-controls when a bound says that it is worse, when its own trust falls, or when the training wheels
-had to act too often.
+controls when a bound says that it is worse or the training wheels had to act too often (REVERT: it
+was wrong, and has to learn), and when its own trust falls (SHADOW: it is in a place that it does
+not know; what it has shown elsewhere counts no more, and it is judged anew, here).
 
     COLLECT  the teacher flies, examples are gathered
     TRAIN    the teacher flies, the student learns; wants_training is set until a new one is there
@@ -120,6 +121,9 @@ class HandoverMachine:
         self._has_overridden |= frame.overridden
         if self._stage not in (Stage.SHADOW, Stage.MONO):
             return
+        if not frame.student_trusted:
+            self._runs.finish()  # what it does not claim is neither found nor missed
+            return
         end = self._runs.step(frame.teacher_obstacle, frame.student_obstacle)
         if end is not None:
             self._approaches.append(end)
@@ -178,7 +182,8 @@ class HandoverMachine:
     def _judge_flight(self, frame: Frame) -> None:
         overrides = sum(self._overridden)
         if not frame.student_trusted:
-            self._enter(Stage.REVERT, "the student does not trust itself")
+            self._forget_approaches()
+            self._enter(Stage.SHADOW, "the student does not trust itself")
         elif overrides > self._config.most_overrides:
             self._enter(
                 Stage.REVERT, f"{overrides} overrides in {len(self._overridden)} approaches"

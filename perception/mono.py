@@ -122,12 +122,20 @@ class MonoEye:
         Raises:
             MonoFrameError: if size, dtype or colour are not those that the network takes.
         """
-        self._check(left)
-        fitted = self._fit.image(self._rectifier.rectify_left(left))
+        fitted = self.fitted(left)
         channels_first = fitted[np.newaxis] if fitted.ndim == 2 else fitted.transpose(2, 0, 1)
         batch = np.ascontiguousarray(channels_first[np.newaxis])  # (1, C, H, W)
         found = self.package.model.infer({IMAGE: batch})
         return MonoDepth(found[INVERSE_DEPTH][0], found[SCALE][0])
+
+    def fitted(self, left: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """What the network is shown of a frame, (height, width) grey or with colours, uint8.
+
+        Raises:
+            MonoFrameError: if size, dtype or colour are not those that the network takes.
+        """
+        self._check(left)
+        return self._fit.image(self._rectifier.rectify_left(left))
 
     def depth(self, mono: MonoDepth) -> StereoDepth:
         """The same as stereo would give it, at the size of the input; NaN where not trusted."""

@@ -8,21 +8,29 @@ looks like is compared with the frames it learned from. Three scores per frame,
                      frames (Lee et al., arXiv 1807.03888, with plain features in place of layers)
     neighbours       distance to the fifth nearest training frame in the same, whitened statistics
                      (Sun et al., arXiv 2204.06507)
+    motion           log of the error that parallax shows (`perception/motion_check.py`); where it
+                     shows nothing, the mean of the frames that the rest was fitted to
 
 are combined by a logistic function fitted to frames for which the teacher's answer is known (Platt
 1999), so that the number means: the probability that the median abs_rel of the frame exceeds 25 %.
 It holds for frames like those it was fitted to. All is NumPy; a robot runs it without torch.
+
+The training frames change with each package that a robot in flight learns, so their statistics
+travel in its manifest (`learned_space`, `trust_of`); how scores become a probability does not, and
+stands here (`USUAL`), fitted by `benchmarks/mono_trust.py` to other networks and rooms.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from perception.model_package import ModelPackage
 from perception.mono import MonoDepth
 from perception.quantities import FloatArray, GreyImage, InputError
 
@@ -34,6 +42,8 @@ MOST_KEPT = 500  # training frames kept for the neighbours
 SHRINK = 0.05  # part of the covariance that is replaced by its diagonal
 RIDGE = 0.1  # of the logistic fit, on weights of standardised scores
 LEAST_FRAMES = 30
+LEAST_MOTION = 0.03  # relative error; smaller ones that parallax shows are all alike
+TRUST = "trust"  # in the manifest's extra
 STEPS = 50  # of Newton's method, far more than it needs
 
 Array = npt.NDArray[np.float64]
@@ -50,41 +60,71 @@ class FrameTrust(NamedTuple):
     expected_error: float  # median of scale over inverse depth, as the network says
     mahalanobis: float  # 1 is usual among the training frames
     neighbours: float  # distance to the fifth nearest training frame, 1 is usual
+    motion: float  # error that parallax shows; NaN where it shows nothing
 
 
-class TrustModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that was fitted; plain numbers, so that it travels as JSON beside the package."""
+class TrustSpace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the training frames looked like; plain numbers, so that it travels as JSON."""
 
-    package_sha256: str  # of the network it belongs to
     mean: list[float]  # (d,) of the training frames' statistics
     whitening: list[list[float]]  # (d, d), rows applied to what differs from the mean
     kept: list[list[float]]  # (n, d) whitened training frames
     usual: list[float]  # (2,) median Mahalanobis and neighbour distance of the training frames
-    centre: list[float]  # (3,) of the scores
-    spread: list[float]  # (3,)
-    weights: list[float]  # (4,) of the standardised scores, the constant last
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How scores become a probability."""
+
+    centre: list[float]  # (4,) of the scores
+    spread: list[float]  # (4,)
+    weights: list[float]  # (5,) of the standardised scores, the constant last
+
+
+class TrustModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that was fitted; travels beside the package."""
+
+    package_sha256: str  # of the network it belongs to
+    space: TrustSpace
+    calibration: Calibration
+
+
+USUAL = Calibration(
+    centre=[-1.198, 0.777, 0.689, -0.875],
+    spread=[0.322, 0.483, 0.466, 0.667],
+    weights=[0.566, 1.878, -1.574, 1.951, 0.908],
+)  # docs/results/mono_trust.json
 
 
 class MonoTrust:
-    """Judges predictions by a fitted model."""
+    """Judges predictions by the frames that a network learned from."""
 
-    def __init__(self, model: TrustModel) -> None:
-        self.model = model
-        self._space = _Space.of(model)
-        self._centre, self._spread = np.array(model.centre), np.array(model.spread)
-        self._weights = np.array(model.weights)
+    def __init__(self, space: TrustSpace, calibration: Calibration | None = None) -> None:
+        """Of one network.
 
-    def judge(self, image: GreyImage, mono: MonoDepth) -> FrameTrust:
+        Args:
+            space: of its training frames.
+            calibration: of the scores; None: the usual one.
+
+        Raises:
+            TrustError: the numbers of the space do not fit to each other.
+        """
+        calibration = calibration or USUAL
+        self._space = _Space.of(space)
+        self._centre, self._spread = np.array(calibration.centre), np.array(calibration.spread)
+        self._weights = np.array(calibration.weights)
+
+    def judge(self, image: GreyImage, mono: MonoDepth, motion: float = math.nan) -> FrameTrust:
         """How far to believe one prediction.
 
         Args:
             image: (H, W) uint8, what the network was shown.
             mono: what it said.
+            motion: relative error that parallax shows; NaN where it shows nothing.
         """
-        raw = self._space.scores(statistics(image, mono), expected_error(mono))  # (3,)
-        standard = (raw - self._centre) / self._spread
+        raw = self._space.scores(statistics(image, mono), expected_error(mono), motion)  # (4,)
+        standard = np.nan_to_num((raw - self._centre) / self._spread)
         logit = float(standard @ self._weights[:-1] + self._weights[-1])
-        return FrameTrust(_logistic(logit), math.exp(raw[0]), *np.exp(raw[1:]).tolist())
+        return FrameTrust(_logistic(logit), *np.exp(raw[:3]).tolist(), motion)
 
 
 class JudgedFrame(NamedTuple):
@@ -93,6 +133,7 @@ class JudgedFrame(NamedTuple):
     image: GreyImage  # (H, W), what the network was shown
     mono: MonoDepth
     abs_rel: float  # median over the pixels that the teacher knows; NaN where it knows none
+    motion: float = math.nan  # error that parallax shows; NaN where it shows nothing
 
 
 def fit_trust(
@@ -115,22 +156,82 @@ def fit_trust(
             f"trust needs {LEAST_FRAMES} frames learned from and {LEAST_FRAMES} judged, good and "
             f"bad ones; given are {len(learned)} and {len(known)}, {int(bad.sum())} of them bad"
         )
-    space = _Space.fit(np.array([statistics(*frame) for frame in learned]))
-    raw = np.array(
-        [space.scores(statistics(f.image, f.mono), expected_error(f.mono)) for f in known]
-    )  # (n, 3)
-    centre, spread = raw.mean(axis=0), raw.std(axis=0) + 1e-9
-    weights = _fit_logistic((raw - centre) / spread, bad)
-    return TrustModel(
-        package_sha256=package_sha256,
-        mean=space.mean.tolist(),
-        whitening=space.whitening.tolist(),
-        kept=space.kept.tolist(),
-        usual=space.usual.tolist(),
-        centre=centre.tolist(),
-        spread=spread.tolist(),
-        weights=weights.tolist(),
+    space = learned_space(learned)
+    calibration = fit_calibration(scores_of(space, known), bad)
+    return TrustModel(package_sha256=package_sha256, space=space, calibration=calibration)
+
+
+def learned_space(
+    learned: Sequence[tuple[GreyImage, MonoDepth]], most_kept: int = MOST_KEPT
+) -> TrustSpace:
+    """What the frames looked like that a network learned from.
+
+    Args:
+        learned: with what it says of them now.
+        most_kept: frames kept for the neighbours, evenly from all.
+
+    Raises:
+        TrustError: there are too few.
+    """
+    if len(learned) < LEAST_FRAMES:
+        raise TrustError(f"trust needs {LEAST_FRAMES} frames learned from; given {len(learned)}")
+    return _Space.fit(np.array([statistics(*frame) for frame in learned]), most_kept).described()
+
+
+def scores_of(space: TrustSpace, frames: Sequence[JudgedFrame]) -> Array:
+    """(n, 4) of frames, as they are standardised and weighed; NaN where motion shows nothing."""
+    found = _Space.of(space)
+    return np.array(
+        [
+            found.scores(statistics(f.image, f.mono), expected_error(f.mono), f.motion)
+            for f in frames
+        ]
     )
+
+
+def fit_calibration(scores: Array, bad: npt.NDArray[np.bool_]) -> Calibration:
+    """How scores (n, 4) tell bad frames (n,) from good ones; NaN counts as the mean.
+
+    No score counts against its own meaning: one whose weight would be below 0, because another
+    says the same, is left out.
+    """
+    known = ~np.isnan(scores)
+    counts = np.maximum(known.sum(axis=0), 1)
+    centre = np.where(known, scores, 0).sum(axis=0) / counts
+    differences = np.where(known, scores - centre, 0)
+    spread = np.sqrt((differences**2).sum(axis=0) / counts) + 1e-9
+    standard = differences / spread
+    weights = _fit_logistic(standard, bad)
+    while weights[:-1].min() < 0:
+        standard[:, weights[:-1].argmin()] = 0
+        weights = _fit_logistic(standard, bad)
+    return Calibration(centre=centre.tolist(), spread=spread.tolist(), weights=weights.tolist())
+
+
+def trust_of(package: ModelPackage) -> MonoTrust | None:
+    """The trust that a package carries in its manifest; None when it carries none.
+
+    Raises:
+        TrustError: what it carries is malformed.
+    """
+    carried = package.manifest.extra.get(TRUST)
+    if carried is None:
+        return None
+    try:
+        return MonoTrust(msgspec.convert(carried, TrustSpace))
+    except (msgspec.ValidationError, TrustError) as error:
+        raise TrustError(f"{package.path}: its trust is malformed: {error}") from error
+
+
+def for_manifest(space: TrustSpace) -> dict[str, Any]:
+    """The space as a manifest's extra field `TRUST` holds it: four digits are enough."""
+
+    def rounded(values: Any) -> Any:
+        if isinstance(values, list):
+            return [rounded(value) for value in values]
+        return float(f"{values:.4g}")
+
+    return {name: rounded(values) for name, values in msgspec.to_builtins(space).items()}
 
 
 def write_trust(model: TrustModel, path: Path) -> None:
@@ -153,7 +254,7 @@ def read_trust(path: Path, package_sha256: str) -> MonoTrust:
             f"{path} was fitted to network {model.package_sha256[:12]}, this is "
             f"{package_sha256[:12]}; fit it again"
         )
-    return MonoTrust(model)
+    return MonoTrust(model.space, model.calibration)
 
 
 def statistics(image: GreyImage, mono: MonoDepth) -> Array:
@@ -244,7 +345,7 @@ class _Space(NamedTuple):
     usual: Array  # (2,)
 
     @classmethod
-    def fit(cls, seen: Array) -> "_Space":
+    def fit(cls, seen: Array, most_kept: int) -> "_Space":
         """From (n, d) statistics."""
         mean = seen.mean(axis=0)
         covariance = np.cov(seen.T)
@@ -252,7 +353,7 @@ class _Space(NamedTuple):
         values, vectors = np.linalg.eigh((1 - SHRINK) * covariance + SHRINK * diagonal)
         whitening = vectors.T / np.sqrt(values)[:, np.newaxis]
         white = (seen - mean) @ whitening.T
-        kept = white[:: math.ceil(len(white) / MOST_KEPT)]
+        kept = white[:: math.ceil(len(white) / most_kept)]
         unscaled = cls(mean, whitening, kept, np.ones(2))
         # a kept frame's nearest is itself, so one more neighbour is counted for all of them
         near = [_nearest(kept, row, NEIGHBOURS + 1) for row in kept]
@@ -260,15 +361,32 @@ class _Space(NamedTuple):
         return unscaled._replace(usual=np.array(usual))
 
     @classmethod
-    def of(cls, model: TrustModel) -> "_Space":
-        """As it was fitted."""
-        return cls(*map(np.array, (model.mean, model.whitening, model.kept, model.usual)))
+    def of(cls, space: TrustSpace) -> "_Space":
+        """As it was fitted.
 
-    def scores(self, seen: Array, error: float) -> Array:
-        """Logs of expected error, Mahalanobis and neighbour distance, (3,)."""
+        Raises:
+            TrustError: the numbers do not fit to each other.
+        """
+        try:
+            found = cls(*map(np.array, (space.mean, space.whitening, space.kept, space.usual)))
+        except ValueError as error:  # rows of several lengths
+            raise TrustError("its rows differ in length") from error
+        (size,) = found.mean.shape
+        shapes = (found.whitening.shape, found.kept.shape[1:], found.usual.shape)
+        if shapes != ((size, size), (size,), (2,)) or len(found.kept) <= NEIGHBOURS:
+            raise TrustError(f"shapes {shapes} do not belong to {size} statistics")
+        return found
+
+    def described(self) -> TrustSpace:
+        """As plain numbers."""
+        return TrustSpace(**{name: array.tolist() for name, array in self._asdict().items()})
+
+    def scores(self, seen: Array, error: float, motion: float) -> Array:
+        """Logs of expected error, Mahalanobis and neighbour distance, and motion's error, (4,)."""
         white = self.whitening @ (seen - self.mean)
         distances = [float(np.linalg.norm(white)), _nearest(self.kept, white, NEIGHBOURS)]
-        return np.log(np.array([error, *(distances / self.usual)]) + 1e-9)
+        logs = np.log(np.array([error, *(distances / self.usual)]) + 1e-9)
+        return np.append(logs, math.log(motion + LEAST_MOTION))
 
 
 def _nearest(kept: Array, row: Array, rank: int) -> float:

@@ -76,7 +76,7 @@ class Organiser:
             case Organisation.DAGGER:
                 return self._dagger(frame, handover)
             case Organisation.TRAINING_WHEELS:
-                wants = self._wants(handover)
+                wants = self._wants(frame, handover)
                 return Orders(
                     self._may_fly(frame, handover), frame.teacher_alive, frame.teacher_alive,
                     trains=frame.teacher_alive, wants_student=wants,
@@ -101,7 +101,7 @@ class Organiser:
             wheels=False,
             labels=frame.teacher_alive,
             trains=frame.teacher_alive,
-            wants_student=is_new_round and self._wants(handover),
+            wants_student=is_new_round and self._wants(frame, handover),
         )
 
     def _may_fly(self, frame: Frame, handover: Handover) -> bool:
@@ -109,12 +109,16 @@ class Organiser:
             return handover.actor is Actor.STUDENT
         return self._is_lesson_over and frame.student_version > 0
 
-    def _wants(self, handover: Handover) -> bool:
-        """A student that is being judged stays as it is, until a verdict or out of patience."""
+    def _wants(self, frame: Frame, handover: Handover) -> bool:
+        """A student that is being judged stays as it is, until a verdict or out of patience.
+
+        One that does not trust itself is not being judged: it needs what is learned here.
+        """
         if not self._config.gated:
             return self._is_lesson_over
         if handover.stage is Stage.SHADOW:
-            return sum(handover.approaches) >= self._config.patience_approaches
+            judged = sum(handover.approaches)
+            return not frame.student_trusted or judged >= self._config.patience_approaches
         return handover.wants_training or handover.stage is Stage.MONO
 
     @property

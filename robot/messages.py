@@ -128,6 +128,8 @@ class MonoStatus(Message, frozen=True, kw_only=True):
 
     trusted: float
     """Share of pixels whose expected relative error is let through, 0 to 1."""
+    doubt: float = 0.0
+    """Probability that the frame is badly wrong, 0 to 1; see ``perception.mono_trust``."""
     version: int
     """Updates behind the weights; 0: it has none."""
     frames: int

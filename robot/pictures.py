@@ -1,4 +1,7 @@
-"""Pictures of a run, drawn from its log: ``flight.png`` from above, ``flight.mp4`` from within."""
+"""Pictures of a run, drawn from its log.
+
+``flight.png`` from above, ``story.png`` of who flew and why, ``flight.mp4`` from within.
+"""
 
 import math
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ from robot.clock import SECOND_NS
 from robot.flight import Flight, read_flights
 from robot.messages import DepthMap, StereoFrame
 from robot.record import LogError, LogReader
+from robot.story import draw_story, read_story
 from robot.views import depth_colours
 from sim.room_map import RoomMap
 
@@ -40,6 +44,9 @@ def draw_run(run_dir: Path) -> list[Path]:
         for number, flight in enumerate(read_flights(log), start=1):
             name = "flight.png" if number == 1 else f"flight_{number}.png"  # of the n-th room
             made.append(write_png(run_dir / name, draw_flight(flight)))
+        story = read_story(log)
+        if story is not None:
+            made.append(write_png(run_dir / "story.png", draw_story(story)))
         film = write_film(log, run_dir / "flight.mp4")
         if film is not None:
             made.append(film)

@@ -97,20 +97,37 @@ def test_a_new_student_in_the_shadow_starts_from_nothing():
     assert sum(state.approaches) == 1
 
 
-def test_the_controls_are_never_handed_over_before_an_obstacle_or_without_trust():
+def test_the_controls_are_never_handed_over_before_an_obstacle():
     machine = shadow()
-    untrusted = approach(student_trusted=False)
+    for _ in range(18):
+        run(machine, approach())
+    last = [frame._replace(teacher_obstacle=True) for frame in approach()]
+    assert run(machine, last)[-1].stage is Stage.SHADOW
+    assert run(machine, [FREE] * 3)[-1].stage is Stage.MONO
+
+
+def test_approaches_that_a_student_does_not_trust_itself_in_count_for_nothing():
+    machine = shadow()
     for _ in range(40):
-        assert run(machine, untrusted)[-1].stage is Stage.SHADOW
-    near = machine.step(Frame(True, True, student_version=1))
-    assert near.stage is Stage.SHADOW
-    assert run(machine, [FREE])[-1].stage is Stage.MONO
+        state = run(machine, approach(student_trusted=False))[-1]
+    assert (state.stage, sum(state.approaches)) == (Stage.SHADOW, 0)
+    state = run(machine, approach())[-1]
+    assert state.approaches == ApproachEvents(1, 0, 0)
 
 
-def test_a_student_that_distrusts_itself_gives_the_controls_back_at_once():
+def test_a_student_that_distrusts_itself_goes_back_to_the_shadow_at_once():
     state = mono().step(FREE._replace(student_trusted=False))
-    assert (state.stage, state.actor) == (Stage.REVERT, Actor.TEACHER)
+    assert (state.stage, state.actor) == (Stage.SHADOW, Actor.TEACHER)
     assert state.reason == "the student does not trust itself"
+
+
+def test_what_a_student_has_shown_elsewhere_counts_no_more_where_it_lost_its_trust():
+    machine = mono()
+    machine.step(FREE._replace(student_trusted=False))
+    state = run(machine, approach())[-1]
+    assert (state.stage, state.approaches) == (Stage.SHADOW, ApproachEvents(1, 0, 0))
+    states = [run(machine, approach())[-1].stage for _ in range(18)]
+    assert states == [Stage.SHADOW] * 17 + [Stage.MONO]
 
 
 def test_too_many_overrides_take_the_controls_back_with_their_number():
@@ -135,12 +152,14 @@ def test_misses_in_flight_take_the_controls_back_when_the_upper_bound_falls():
 
 def test_after_a_revert_it_learns_again_and_has_to_earn_its_trust_again():
     machine = mono()
-    machine.step(FREE._replace(student_trusted=False))
+    overridden = [f._replace(overridden=i == 2) for i, f in enumerate(approach())]
+    while run(machine, overridden)[-1].stage is not Stage.REVERT:
+        pass
     near = machine.step(Frame(True, False, student_version=1))
     assert near.stage is Stage.REVERT
     free = machine.step(FREE)
     assert free.stage is Stage.TRAIN
-    assert free.reason == "after a revert: the student does not trust itself"
+    assert free.reason == "after a revert: 4 overrides in 4 approaches"
     again = machine.step(FREE._replace(student_version=2))
     assert again.stage is Stage.SHADOW
     assert again.approaches == ApproachEvents(0, 0, 0)

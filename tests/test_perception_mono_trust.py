@@ -1,21 +1,28 @@
 """Laws of the trust in the mono network, on frames whose goodness is known by their making."""
 
+import json
 import math
+from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
 from perception.mono import MonoDepth
 from perception.mono_trust import (
+    TRUST,
     JudgedFrame,
     MonoTrust,
     TrustError,
     auroc,
     calibration_error,
+    fit_calibration,
     fit_trust,
+    for_manifest,
     median_abs_rel,
     read_trust,
     risk_coverage,
+    trust_of,
     write_trust,
 )
 
@@ -42,7 +49,7 @@ def model():
 
 
 def judge(model, many):
-    trust, many = MonoTrust(model), list(many)
+    trust, many = MonoTrust(model.space, model.calibration), list(many)
     said = [trust.judge(frame.image, frame.mono) for frame in many]
     return said, np.array([frame.abs_rel > 0.25 for frame in many])
 
@@ -71,7 +78,8 @@ def test_a_trust_comes_back_from_disk_the_same(model, tmp_path):
     write_trust(model, tmp_path / "trust.json")
     back = read_trust(tmp_path / "trust.json", DIGEST)
     frame = next(frames(1, 9, strange=True))
-    assert back.judge(*frame[:2]) == MonoTrust(model).judge(*frame[:2])
+    trust = MonoTrust(model.space, model.calibration)
+    assert back.judge(*frame[:2], 0.1) == trust.judge(*frame[:2], 0.1)
 
 
 def test_a_trust_of_another_network_or_a_damaged_one_is_refused(model, tmp_path):
@@ -121,3 +129,50 @@ def test_the_median_error_is_over_what_the_teacher_knows():
     target = np.array([[0.5, 0.6, 1.0, 9.0]], np.float32)  # z / z* - 1: 0, 0.2, 1, -
     assert median_abs_rel(mono, target, np.array([[1, 1, 1, 0]])) == pytest.approx(0.2)
     assert math.isnan(median_abs_rel(mono, target, np.zeros((1, 4))))
+
+
+def test_no_score_counts_against_its_own_meaning():
+    rng = np.random.default_rng(3)
+    bad = rng.random(400) < 0.5
+    one = bad + rng.normal(0, 0.5, 400)
+    other = 2 * one - bad + rng.normal(0, 0.1, 400)  # says the same, and would be taken away
+    scores = np.stack([one, other, rng.normal(size=400), np.full(400, np.nan)], axis=1)
+    weights = fit_calibration(scores, bad).weights
+    assert min(weights[:4]) >= -1e-9
+    assert weights[0] > 0.5
+    assert weights[3] == pytest.approx(0, abs=1e-6)  # never known
+
+
+def test_motion_that_shows_an_error_raises_the_doubt_and_silence_changes_nothing(model):
+    weights = [*model.calibration.weights[:3], 2.0, model.calibration.weights[4]]
+    calibration = msgspec.structs.replace(
+        model.calibration, centre=[*model.calibration.centre[:3], -1.0], spread=[1.0] * 4, weights=weights
+    )
+    trust = MonoTrust(model.space, calibration)
+    frame = next(frames(1, 9, strange=False))
+    low, none, high = (
+        trust.judge(*frame[:2], motion).bad_probability for motion in (0.05, math.nan, 0.8)
+    )
+    assert low < none < high
+    assert none == trust.judge(*frame[:2], math.exp(-1.0) - 0.03).bad_probability
+
+
+def test_a_package_carries_what_its_training_frames_looked_like(model):
+    carried = json.loads(json.dumps(for_manifest(model.space)))
+    package = SimpleNamespace(path="x.onnx", manifest=SimpleNamespace(extra={TRUST: carried}))
+    frame = next(frames(1, 9, strange=True))
+    there = trust_of(package).judge(*frame[:2])
+    here = MonoTrust(model.space).judge(*frame[:2])
+    assert there.mahalanobis == pytest.approx(here.mahalanobis, rel=0.01)
+    package.manifest.extra = {}
+    assert trust_of(package) is None
+
+
+@pytest.mark.parametrize(
+    "damage", [{"mean": [1.0]}, {"kept": [[1.0], [1.0, 2.0]]}, {"usual": "often"}, {"more": 1}]
+)
+def test_a_package_whose_trust_is_malformed_is_refused(model, damage):
+    carried = for_manifest(model.space) | damage
+    package = SimpleNamespace(path="x.onnx", manifest=SimpleNamespace(extra={TRUST: carried}))
+    with pytest.raises(TrustError, match=r"x\.onnx: its trust is malformed"):
+        trust_of(package)

@@ -8,7 +8,7 @@ from perception.organisation import Organisation
 from robot.clock import VirtualClock
 from robot.config import load_robot
 from robot.edges import Arrival
-from robot.messages import MonoStatus, ProximityReading
+from robot.messages import MonoStatus, ProximityReading, StereoHealth
 from robot.node import Inputs, NodeContext
 from robot.nodes.handover import HandoverNode, HandoverNodeConfig
 from robot.wire import encode
@@ -148,8 +148,31 @@ def test_one_doubtful_frame_is_flown_on_the_teacher_and_costs_no_trust(flight):
 
 def test_doubt_that_lasts_gives_the_controls_back(flight):
     outs = [flight.fly(2.0, 4.0, trusted=False) for _ in range(5)]
-    assert outs[-1]["state"].stage == "revert"
+    assert outs[-1]["state"].stage == "shadow"
     assert [out["state"].actor for out in outs] == ["teacher"] * 5
+
+
+def objection(frame, reason="frozen"):
+    return StereoHealth(
+        captured_ns=frame * 100 * MS, ok=reason == "ok", reason=reason, value=0.4, limit=0.35,
+        decalibration_deg=0.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("earned", [True, False])
+def test_a_teacher_that_its_monitor_objects_to_is_not_alive_though_its_reading_is_valid(earned):
+    flight = Flight(node_of()).earn() if earned else Flight(node_of())
+    flight.frame += 1
+    cues = {"teacher": reading(flight.frame, 0.9), "student": reading(flight.frame, 4.0)}
+    state = step(flight.node, **cues, health=objection(flight.frame))["state"]
+    assert (state.teacher_alive, state.teacher_fault) == (False, "frozen")
+    assert state.actor == ("student" if earned else "nobody")
+    assert not state.labels
+    assert flight.fly(3.0, 3.0)["state"].teacher_fault == "frozen"  # until it says otherwise
+    flight.frame += 1
+    cues = {"teacher": reading(flight.frame), "student": reading(flight.frame)}
+    state = step(flight.node, **cues, health=objection(flight.frame, "ok"))["state"]
+    assert (state.teacher_alive, state.teacher_fault, state.labels) == (True, "", True)
 
 
 def test_the_teacher_overrides_where_the_student_misses_something_imminent(flight):

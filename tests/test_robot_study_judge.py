@@ -123,10 +123,20 @@ def test_errors_are_of_the_pixels_that_the_teacher_trusts():
     assert tally.student_to_teacher.abs_rel == 0.5
 
 
-def test_depth_counts_as_ten_metres_at_most():
+def test_found_depth_counts_as_ten_metres_at_most_and_a_third_of_one_at_least():
     errors = Errors()
     errors.add(np.array([0.2], np.float32), np.array([0.0], np.float32))  # 5 m, said to be endless
     assert errors.abs_rel == pytest.approx(1.0)
+    errors.add(np.array([1.0], np.float32), np.array([50.0], np.float32))  # 1 m, said to touch
+    assert errors.abs_rel == pytest.approx((1.0 + 0.7) / 2)
+
+
+def test_what_is_truly_nearer_than_stereo_searches_is_not_judged():
+    near, known = np.array([[5.0, 1.0]], np.float32), np.array([[0.1, 1.0]], np.float32)
+    judged = judge(frame(0, true_per_m=near, teacher_per_m=known, student_per_m=known))
+    tally = judged.tally("flight", MONO)
+    assert (tally.teacher_error.pixels, tally.teacher_error.abs_rel) == (1, 0.0)
+    assert tally.student_error.pixels == 1
 
 
 def test_trust_is_sorted_by_whether_the_median_error_is_bad():

@@ -206,7 +206,7 @@ class JudgeNode(Node[JudgeNodeConfig]):
             student_obstacle=state.student_obstacle if speaks and state is not None else None,
             teacher_obstacle=teacher_obstacle,
             true_obstacle=true_obstacle,
-            trust=None if seen.status is None else seen.status.trusted,
+            trust=None if seen.status is None else 1 - seen.status.doubt,
             stage="" if state is None else state.stage,
             reason="" if state is None else state.reason,
             version=0 if state is None else state.student_version,

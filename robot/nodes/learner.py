@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from perception.calibration import StereoRig, calibration_hash
-from perception.mono import MonoSpec
+from perception.mono import MonoDepth, MonoSpec
 from perception.mono_labels import LEAST_FRAMES, LabelledFrame, Labeller, stacked
+from perception.mono_trust import LEAST_FRAMES as LEAST_TRUST_FRAMES
+from perception.mono_trust import TRUST, for_manifest, learned_space
 from perception.quantities import InputError, StereoDepth, StereoImages
 from robot.clock import SECOND_NS
 from robot.config import RobotConfig
@@ -33,6 +35,8 @@ from robot.nodes.stereo import rig_of
 
 FOLDER = "weights"  # in the run folder
 PARITY_FRAMES = 2  # newest frames on which an export is compared
+TRUST_FRAMES = 200  # of all that are remembered, which the package describes
+TRUST_KEPT = 100  # of them it keeps, about 20 kB
 WAITING_FRAMES = 8  # without their depth, before the oldest is let go
 
 
@@ -196,6 +200,7 @@ class LearnerNode(Node[LearnerConfig]):
                 stacked(list(learner.ring)[-PARITY_FRAMES:]),
                 calibration_hash=self._calibration,
                 parent=self._parent or None,
+                extra=self._looks(),
             )
         except (OSError, InputError, RuntimeError) as error:  # the last: it differs from torch
             self._lost += 1
@@ -214,6 +219,20 @@ class LearnerNode(Node[LearnerConfig]):
         self._written.append(path)
         self._forget_old()
         return [("weights", weights)]
+
+    def _looks(self) -> dict[str, Any]:
+        """What the remembered frames look like, for the trust of who flies on this network."""
+        ring = self._learner.ring
+        rows = np.linspace(0, len(ring) - 1, min(len(ring), TRUST_FRAMES)).astype(int)
+        images = np.stack([ring[row].image for row in rows])  # (n, 1, H, W)
+        said = self._learner.infer(images)
+        seen = [
+            (image[0], MonoDepth(*both))
+            for image, *both in zip(images, said.inverse_depth_per_m, said.scale_per_m, strict=True)
+        ]
+        if len(seen) < LEAST_TRUST_FRAMES:
+            return {}
+        return {TRUST: for_manifest(learned_space(seen, TRUST_KEPT))}
 
     def _folder(self) -> Path:
         if self.context.run_dir is None:

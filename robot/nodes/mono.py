@@ -13,12 +13,15 @@ import numpy as np
 
 from perception.calibration import StereoRig
 from perception.mono import MonoConfig, MonoDepth, MonoEye, MonoModelError, open_mono
+from perception.mono_trust import trust_of
+from perception.mono_watch import MonoWatch, WatchConfig
 from perception.proximity import ProximityConfig
 from perception.quantities import InputError, Proximity
 from robot.config import RobotConfig
 from robot.messages import (
     Alert,
     DepthMap,
+    FlightState,
     MonoStatus,
     ProximityReading,
     RigCalibration,
@@ -39,6 +42,7 @@ class MonoNodeConfig:
     package: str = ""  # a model package to begin with; empty: blind until weights come
     least_trusted: float = 0.5  # 0..1 of the pixels, for a valid reading
     caution: float = 0.5  # nearness that is flown on: what is seen plus so many expected errors
+    watch: WatchConfig = field(default_factory=WatchConfig)  # of what each frame looks like
     mono: MonoConfig = field(default_factory=MonoConfig)
     proximity: ProximityConfig = field(default_factory=ProximityConfig)
 
@@ -56,6 +60,7 @@ class MonoNode(Node[MonoNodeConfig]):
         "calibration": Input(RigCalibration, wakes=False),
         "frame": Input(StereoFrame),
         "weights": Input(Weights, required=False),
+        "state": Input(FlightState, required=False, wakes=False),
     }
     outputs = {
         "status": Output(MonoStatus),
@@ -73,6 +78,7 @@ class MonoNode(Node[MonoNodeConfig]):
     def __init__(self, config: MonoNodeConfig, context: NodeContext) -> None:
         super().__init__(config, context)
         self._rig: StereoRig | None = None
+        self._watch = MonoWatch(config.watch)
         self._opener = WeightsOpener(self._open, background=not context.lockstep)
         self._eye: MonoEye | None = None
         self._weights: Weights | None = None
@@ -84,6 +90,8 @@ class MonoNode(Node[MonoNodeConfig]):
         calibration = inputs.newest("calibration")
         if calibration is not None:
             self._meet(rig_of(calibration))
+        for state in inputs.all("state"):
+            self._watch.ego.sense(state.captured_ns, state.gyro_rad_s, state.velocity_b_m_s)
         frames = inputs.all("frame")
         emissions = self._swap(now_ns) if frames else []
         for frame in frames:
@@ -118,6 +126,7 @@ class MonoNode(Node[MonoNodeConfig]):
         eye = open_mono(path, self._rig, self.config.mono)
         if eye.package.sha256 != weights.sha256:
             raise MonoModelError(f"{path.name} is not the package that was announced")
+        trust_of(eye.package)  # refused here if it is malformed, not in flight
         camera = self._rig.left
         if not _is_sound(eye.infer(np.full((camera.height, camera.width), GREY, np.uint8))):
             raise MonoModelError(f"{path.name} sees numbers that are not finite")
@@ -145,7 +154,9 @@ class MonoNode(Node[MonoNodeConfig]):
         depth = self._eye.depth(mono)
         trusted = self._trusted(depth.depth_m)
         near = self._near(self._eye, mono)
-        valid = frame.valid and trusted >= self.config.least_trusted
+        doubt = self._watch.doubt(self._eye, frame.left, mono, frame.captured_ns)
+        believed = trusted >= self.config.least_trusted and self._watch.believes(doubt)
+        valid = frame.valid and believed
         stamp = {"captured_ns": frame.captured_ns, "valid": valid}
         depth_map = DepthMap(
             **stamp,
@@ -154,7 +165,7 @@ class MonoNode(Node[MonoNodeConfig]):
             confidence=depth.confidence,
         )
         reading = ProximityReading(**stamp, **near._asdict())
-        status = self._status(frame, trusted)
+        status = self._status(frame, trusted, doubt)
         return [("status", status), ("proximity", reading), ("depth", depth_map)]
 
     def _near(self, eye: MonoEye, mono: MonoDepth) -> Proximity:
@@ -168,7 +179,7 @@ class MonoNode(Node[MonoNodeConfig]):
         return eye.proximity(nearer, self.config.proximity)
 
     def _trusted(self, depth_m: np.ndarray) -> float:
-        """The frame's trust: the network's own doubt. A monitor of the image belongs here too."""
+        """The share of the frame that the network itself does not doubt."""
         return float(np.mean(~np.isnan(depth_m)))
 
     def _roll_back(self, frame: StereoFrame) -> list[Emission]:
@@ -180,13 +191,14 @@ class MonoNode(Node[MonoNodeConfig]):
         text = f"{name} sees numbers that are not finite; back to the weights before"
         return [_alert(frame.captured_ns, text), *self._see(frame)]
 
-    def _status(self, frame: StereoFrame, trusted: float) -> MonoStatus:
+    def _status(self, frame: StereoFrame, trusted: float, doubt: float = 1.0) -> MonoStatus:
         eye, weights = self._eye, self._weights
         origin = {} if eye is None else eye.package.manifest.extra
         return MonoStatus(
             captured_ns=frame.captured_ns,
             valid=eye is not None,
             trusted=trusted,
+            doubt=doubt,
             version=0 if eye is None else max(1, _count(origin, "updates")),
             frames=_count(origin, "frames"),
             package="" if eye is None else eye.package.sha256,

@@ -92,7 +92,10 @@ CORRUPTIONS = {
     "occluded_left": Disturbance("covered", Side.LEFT),
     "swapped": Disturbance("swapped", Side.BOTH),
 }
-MONITORS = {"with": True, "without": False}
+MONITORS = {
+    "with": ("stereo.monitor=true",),
+    "without": ("stereo.monitor=false", "mono.watch.most_doubt=1.0", "mono.least_trusted=0.0"),
+}
 
 
 @dataclass(frozen=True)
@@ -250,7 +253,7 @@ def _corruption(cell: Cell, protocol: Protocol, package: str) -> Flight:
         *student.overrides,
         UNGATED,
         "handover.lesson.lesson_frames=0",
-        f"stereo.monitor={str(MONITORS[cell.monitor]).lower()}",
+        *MONITORS[cell.monitor],
         f"mono.package={json.dumps(package)}",
         f"camera_faults.schedule=[{fault}]",
         f"judge.phases={{{FLIGHT}=0.0, {FAULTY}={FAULT_AT_S}}}",

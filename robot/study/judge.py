@@ -12,7 +12,7 @@ import numpy as np
 
 from perception.approach_events import ApproachRuns
 from perception.quantities import FloatArray
-from robot.study.tally import Tally
+from robot.study.tally import Tally, is_judged
 
 MONO, STEREO, NOBODY = "mono", "stereo", "nobody"
 BLAME_S = 1.0  # a collision so soon after mono flew is mono's
@@ -234,7 +234,7 @@ def _count_errors(frame: SeenFrame, tally: Tally) -> None:
         return
     known = ~np.isnan(teacher)
     if true is not None:
-        known &= true > 0
+        known &= is_judged(true)
         tally.teacher_error.add(true[known], teacher[known])
     if student is None or not known.any():
         return

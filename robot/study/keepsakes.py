@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from perception.mono import MonoEye, upsampled
 from perception.quantities import FloatArray
-from robot.study.tally import Errors
+from robot.study.tally import Errors, is_judged
 
 
 class Kept(NamedTuple):
@@ -63,7 +63,7 @@ def errors_of(eye: MonoEye, kept: Kept) -> Errors:
     errors = Errors()
     for left, teacher, true in zip(*kept, strict=True):
         student = upsampled(eye.infer(left)).inverse_depth_per_m[::2, ::2]
-        known = ~np.isnan(teacher) & (true > 0)
+        known = ~np.isnan(teacher) & is_judged(true)
         errors.add(true[known], student[known])
     return errors
 
@@ -71,6 +71,6 @@ def errors_of(eye: MonoEye, kept: Kept) -> Errors:
 def teacher_errors(kept: Kept) -> Errors:
     """Of the teacher itself, on the same pixels."""
     errors = Errors()
-    known = ~np.isnan(kept.teacher_per_m) & (kept.true_per_m > 0)
+    known = ~np.isnan(kept.teacher_per_m) & is_judged(kept.true_per_m)
     errors.add(kept.true_per_m[known], kept.teacher_per_m[known])
     return errors

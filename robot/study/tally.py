@@ -11,13 +11,14 @@ import msgspec
 import numpy as np
 
 from perception.approach_events import Approach
-from perception.obstacle_rates import Counts
+from perception.obstacle_rates import BoolArray, Counts
 from perception.quantities import FloatArray
 
 FACTOR = 1.25  # of delta_125; Eigen et al., arXiv 1406.2283
 BAD_ABS_REL = 0.25  # median error above which a frame is bad
 TRUST_BINS = 20  # of trust from 0 to 1
-FARTHEST_M = 10.0  # m; a room's diagonal is shorter, what is said to be farther counts as this far
+NEAREST_M = 0.3  # m, as near as the teacher searches; what is truly nearer is not judged
+FARTHEST_M = 10.0  # m; a room's diagonal is shorter
 
 
 class Said(msgspec.Struct):
@@ -51,10 +52,8 @@ class Errors(msgspec.Struct):
     within: int = 0  # max(z / z*, z* / z) < 1.25
 
     def add(self, true_per_m: FloatArray, found_per_m: FloatArray) -> FloatArray:
-        """Pixels (n,) of inverse depth; returns z / z* of each."""
-        least = np.float32(1 / FARTHEST_M)
-        relative = np.maximum(true_per_m, least) / np.maximum(found_per_m, least)
-        relative = np.asarray(relative, np.float32)
+        """Pixels (n,) of inverse depth, cut to what can be judged; returns z / z* of each."""
+        relative = np.asarray(_cut(true_per_m) / _cut(found_per_m), np.float32)
         self.pixels += relative.size
         self.abs_rel_sum += float(np.abs(relative - 1).sum(dtype=np.float64))
         self.within += int(((relative < FACTOR) & (relative > 1 / FACTOR)).sum())
@@ -112,6 +111,11 @@ class Tally(msgspec.Struct):
         return self.seconds / 60
 
 
+def is_judged(true_per_m: FloatArray) -> BoolArray:
+    """Which pixels have a true depth that stereo could find."""
+    return (true_per_m > 0) & (true_per_m <= 1 / NEAREST_M)
+
+
 def total(tallies: Iterable[Tally]) -> Tally:
     """The sum of several."""
     summed = Tally()
@@ -128,6 +132,10 @@ def auroc_of_bins(good: Sequence[float], bad: Sequence[float]) -> float:
     below = np.cumsum(bad) - np.asarray(bad)  # (bins,) bad frames that are trusted less
     won = (np.asarray(good) * (below + np.asarray(bad) / 2)).sum()
     return float(won / pairs)
+
+
+def _cut(per_m: FloatArray) -> FloatArray:
+    return np.clip(per_m, np.float32(1 / FARTHEST_M), np.float32(1 / NEAREST_M))
 
 
 def _added(one: Tally, other: Tally) -> Tally:
