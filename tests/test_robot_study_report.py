@@ -100,8 +100,8 @@ def corrupted(seed, monitor, collisions):
     judged = Judged(tallies={FAULTY: {MONO: tally}}, phases={FAULTY: PhaseNotes(5.0)})
     return {
         **ORIGIN,
-        **{"cell": f"c-{seed}", "kind": "corruption", "student": "network", "seed": seed},
-        **{"corruption": "fog", "monitor": monitor, "judged": msgspec.to_builtins(judged)},
+        "cell": f"c-{seed}", "kind": "corruption", "student": "network", "seed": seed,
+        "corruption": "fog", "monitor": monitor, "judged": msgspec.to_builtins(judged),
     }
 
 

@@ -1,12 +1,7 @@
 """A study goes on where it stopped, mixes nothing, and leaves no half row."""
 
-import json
-import os
-import signal
 import sys
 import textwrap
-import threading
-import time
 
 import pytest
 
@@ -14,8 +9,8 @@ from robot.cli import main
 from robot.commands.study import duration, estimate_s, seeds_of
 from robot.study.cells import ALONE, LEARN, NEW_ROOM, Cell, Protocol, config_hash, flight_of, grid
 from robot.study.conduct import Plan, Watcher, conduct
-from robot.study.measure import StudyError, is_frozen, measure, Hooks
 from robot.study.judge import Judged, PhaseNotes
+from robot.study.measure import Hooks, StudyError, is_frozen, measure
 from robot.study.rows import RowError, is_finished, read_rows, row_path, write_row
 
 CELL = Cell("stereo", 1001, "network")

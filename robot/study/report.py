@@ -48,9 +48,9 @@ A stereo pilot flies {stereo:g} s of the same room for comparison, with the same
 every second pixel of every frame, the true path and contacts. "Obstacle" is a corridor shorter than
 1 m, in frames; where stereo is cut off, the judge asks the same teacher about the clean pair. A
 frame belongs to the mono pilot also while stereo overrides it. Errors are on the pixels that the
-teacher trusts, from 0.3 to 10 m. A collision ends no flight: contacts within a second are one collision, a
-vehicle that hangs for two seconds is put back to where it was two seconds before its trouble, and
-the flight goes on. A collision within a second of mono's control is mono's.
+teacher trusts, from 0.3 to 10 m. A collision ends no flight: contacts within a second are one
+collision, a vehicle that hangs for two seconds is put back to where it was two seconds before its
+trouble, and the flight goes on. A collision within a second of mono's control is mono's.
 
 **Intervals** are of 95 %, over seeds (bootstrap of pooled sums); where events are counted the exact
 one (Garwood, Clopper-Pearson) is taken if it is wider. With one seed there is none.
