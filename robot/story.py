@@ -199,7 +199,9 @@ class _Page:
         """What a stretch is called, above the plots."""
         self._text(span.name, (self._x(span.from_s), NEARNESS.top - 8), CRASH)
 
-    def frame(self, rows: Rows, title: str, ticks: Sequence[float], most: float, unit: str) -> None:
+    def frame(
+        self, rows: Rows, title: str, ticks: Sequence[float], most: float, unit: str
+    ) -> None:
         """A plot's rim with its numbers."""
         corners = (LEFT_PX, rows.top), (WIDTH_PX - RIGHT_PX, rows.bottom)
         cv2.rectangle(self.image, *corners, GREY, 1)
