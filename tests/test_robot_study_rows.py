@@ -5,6 +5,7 @@ import textwrap
 
 import pytest
 
+from perception.quantities import InputError
 from robot.cli import main
 from robot.commands.study import duration, estimate_s, seeds_of
 from robot.study.cells import ALONE, LEARN, NEW_ROOM, Cell, Protocol, config_hash, flight_of, grid
@@ -93,6 +94,18 @@ def test_a_configuration_is_what_its_graph_and_protocol_resolve_to():
         config_hash(Cell("life", 4, "network", "dagger"), Protocol()),  # into another room
     }
     assert len(others | {same}) == 4
+
+
+def test_what_does_not_concern_a_cell_does_not_change_its_configuration():
+    stereo = Cell("stereo", 3, "network")
+    assert config_hash(stereo, Protocol(learn_s=1.0)) == config_hash(stereo, Protocol())
+    curve = Cell("curve", 3)
+    assert config_hash(curve, Protocol(curve_updates=7)) != config_hash(curve, Protocol())
+
+
+def test_a_student_of_the_authors_asks_for_their_dictionaries():
+    with pytest.raises(InputError, match=r"--protocol\.dictionaries"):
+        flight_of(Cell("life", 3, "textons_cubicle", "dagger"), Protocol())
 
 
 def test_a_life_is_unplugged_carried_and_judged_at_the_seconds_of_the_protocol():

@@ -43,8 +43,9 @@ class Study:
 
     subject: tyro.conf.Positional[Literal["pssl"]]
     """What to study: pssl, persistent self-supervised learning."""
-    students: tuple[str, ...] = tuple(STUDENTS)
-    """Who learns: network, textons."""
+    students: tuple[str, ...] = ("network", "textons")
+    """Who learns: network, textons (a dictionary of its own), textons_cubicle, textons_flightarena
+    (those of the authors)."""
     organisations: tuple[str, ...] = tuple(ORGANISATIONS)
     """How: cold_turkey, dagger, training_wheels (all without the gate), product (with it)."""
     kinds: tuple[str, ...] = tuple(KINDS)

@@ -14,7 +14,7 @@ that lives leave behind.
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from perception.corruption import Side
@@ -39,11 +39,16 @@ class Protocol:
     curve_s: float = 300.0
     curve_updates: int = 2400
     curve_sizes: tuple[tuple[int, int], ...] = ((64, 48), (96, 64), (128, 96))  # px of the input
+    dictionaries: str = ""  # folder of the authors' textons, for the students that see by them
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if isinstance(value, int | float) and not value > 0:
                 raise InputError(f"{name} = {value} must be above 0")
+
+
+DICTIONARIES = "{dictionaries}"  # in an override: the protocol's folder
+TEXTON_HALVES = ("intensity", "gradient")
 
 
 class Student(NamedTuple):
@@ -63,6 +68,14 @@ STUDENTS = {
         "weights/mono-*.onnx",
     ),
     "textons": Student("stereo_textons", "textons"),
+    **{
+        f"textons_{room}": Student(
+            "stereo_textons",
+            "textons",
+            tuple(f"textons.{half}={DICTIONARIES}/{half}_{room}.dat" for half in TEXTON_HALVES),
+        )
+        for room in ("cubicle", "flightarena")  # where the authors learned them
+    },
 }
 UNGATED = "handover.lesson.gated=false"
 ORGANISATIONS = {
@@ -146,9 +159,13 @@ def flight_of(cell: Cell, protocol: Protocol, package: str = "") -> Flight:
 
 
 def config_hash(cell: Cell, protocol: Protocol) -> str:
-    """Of everything that a cell's graph resolves to, and of the protocol."""
+    """Of everything that a cell's graph resolves to, of its length and, of a curve, its points."""
     flight = flight_of(cell, protocol)
-    text = json.dumps([flight.graph.resolved_json(), flight.seconds, asdict(protocol), cell.kind])
+    graph = flight.graph.resolved_json()
+    if protocol.dictionaries:
+        graph = graph.replace(protocol.dictionaries, DICTIONARIES)  # wherever they lie
+    curve = (protocol.curve_updates, protocol.curve_sizes) if cell.kind == "curve" else ()
+    text = json.dumps([graph, flight.seconds, curve, cell.kind])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -187,7 +204,7 @@ def _life(cell: Cell, protocol: Protocol, package: str) -> Flight:
     fault = f'{{corruption="unplugged", from_s={unplugged_s}, to_s={carried_s}}}'
     carry = f"{{at_s={carried_s}, to_seed={NEW_ROOM_SEED + cell.seed}}}"
     overrides = (
-        *student.overrides,
+        *_overrides(student, protocol),
         *ORGANISATIONS[cell.organisation],
         *_lesson(cell, protocol),
         f"camera_faults.schedule=[{fault}]",
@@ -221,7 +238,11 @@ def _stereo(cell: Cell, protocol: Protocol, package: str) -> Flight:
     """The student's own graph and pilot, in which the lesson never ends."""
     del package
     student = STUDENTS[cell.student]
-    overrides = (UNGATED, f"handover.lesson.lesson_frames={ENDLESS}")
+    overrides = (
+        *_overrides(student, protocol),
+        UNGATED,
+        f"handover.lesson.lesson_frames={ENDLESS}",
+    )
     judging = (f"judge.phases={{{FLIGHT}=0.0}}", f"judge.student={student.node}")
     graph = _judged_graph(student.graph, (*overrides, *judging), "learner")
     return Flight(graph, protocol.stereo_s)
@@ -250,7 +271,7 @@ def _corruption(cell: Cell, protocol: Protocol, package: str) -> Flight:
     )
     student = STUDENTS[cell.student]
     overrides = (
-        *student.overrides,
+        *_overrides(student, protocol),
         UNGATED,
         "handover.lesson.lesson_frames=0",
         *MONITORS[cell.monitor],
@@ -260,6 +281,20 @@ def _corruption(cell: Cell, protocol: Protocol, package: str) -> Flight:
         f"judge.student={student.node}",
     )
     return Flight(_judged_graph(student.graph, overrides, "learner"), protocol.corrupted_s)
+
+
+def _overrides(student: Student, protocol: Protocol) -> tuple[str, ...]:
+    """With the folder of dictionaries filled in.
+
+    Raises:
+        InputError: it needs one, and none is given.
+    """
+    if any(DICTIONARIES in text for text in student.overrides) and not protocol.dictionaries:
+        raise InputError(
+            "this student sees by the authors' textons: give their folder with "
+            "--protocol.dictionaries PATH"
+        )
+    return tuple(text.replace(DICTIONARIES, protocol.dictionaries) for text in student.overrides)
 
 
 def _judged_graph(name: str, overrides: tuple[str, ...], *dropped: str) -> Graph:

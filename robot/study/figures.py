@@ -303,6 +303,15 @@ def trust_auroc(groups: Sequence[tuple[float, Sequence[Tally]]]) -> float:
     return auroc_of_bins(good.tolist(), bad.tolist())
 
 
+def curves_by_size(results: Results) -> dict[tuple[int, int], list[Row]]:
+    """The curves of all seeds, by width and height of the input."""
+    sizes: dict[tuple[int, int], list[Row]] = {}
+    for row in results.curves:
+        for size in row["sizes"]:
+            sizes.setdefault((size["width"], size["height"]), []).append(size)
+    return sizes
+
+
 def median(values: Sequence[float]) -> float:
     """NaN for none; infinities count."""
     return float(np.median(values)) if values else math.nan

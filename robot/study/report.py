@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from robot.study import charts
 from robot.study.bars import ORGANISATION, STUDENT, bars_of, shown, verdict
 from robot.study.cells import ALONE, CORRUPTIONS, FAULTY, FLIGHT, GATED, LEARN, NEW_ROOM
 from robot.study.figures import (
@@ -14,13 +13,13 @@ from robot.study.figures import (
     abs_rel,
     availability,
     collisions_per_100_m,
+    curves_by_size,
     delta_125,
     fpr,
     in_new_room,
     median,
     metres_between_turns,
     metres_per_minute,
-    overrides_by_minute,
     overrides_per_minute,
     paired_difference,
     part_flown,
@@ -28,6 +27,7 @@ from robot.study.figures import (
     tpr,
 )
 from robot.study.judge import MONO, NOBODY, STEREO
+from robot.study.plots import name_of, plots_of
 from robot.study.rows import Row
 from robot.study.statistics import Interval
 
@@ -62,7 +62,7 @@ def write_report(folder: Path, rows: Sequence[Row]) -> Path:
     """Writes page and plots; returns the page, which lies beside the folder of the rows."""
     results = results_of(rows)
     page = folder.with_suffix(".md")
-    plots = _plots(results)
+    plots = plots_of(results)
     folder.mkdir(parents=True, exist_ok=True)
     for name, svg in plots.items():
         (folder / f"{name}.svg").write_text(svg)
@@ -141,7 +141,7 @@ def _bars(results: Results) -> str:
     seeds = len(results.lives.get((STUDENT, ORGANISATION), []))
     lines = [f"| {bar.asked} | {bar.measured} | {verdict(bar)} |\n" for bar in bars]
     return (
-        f"## What was asked\n\nStudent {STUDENT}, {_name(ORGANISATION)}, {seeds} seeds; new room "
+        f"## What was asked\n\nStudent {STUDENT}, {name_of(ORGANISATION)}, {seeds} seeds; new room "
         f"and monitor: the product. {met} of {len(bars)} bars are met, {missed} are not, "
         f"{unmeasured} are not measured.\n\n"
         "| asked | measured | met |\n|---|---|---|\n" + "".join(lines) + "\n"
@@ -154,7 +154,7 @@ def _students(results: Results) -> str:
     for (student, organisation), lives in results.lives.items():
         alone = [abs_rel(lives, ALONE, MONO), delta_125(lives, ALONE, MONO)]
         cells = [
-            f"{student}, {_name(organisation)}",
+            f"{student}, {name_of(organisation)}",
             str(len(lives)),
             shown(part_flown(lives, ALONE, MONO), 2),
             shown(tpr(lives, ALONE, MONO), 2),
@@ -219,7 +219,7 @@ def _used(results: Results) -> str:
                         gauges.setdefault(name, []).append(counted[name])
         used = ", ".join(f"{median(found):.0f} {name}" for name, found in gauges.items())
         walls = [life.row["wall_seconds"] for life in lives]
-        cells = (f"{student}, {_name(organisation)}", used or "–", f"{median(walls):.0f}")
+        cells = (f"{student}, {name_of(organisation)}", used or "–", f"{median(walls):.0f}")
         lines.append(_line(cells))
     return _table("who", "used (median)", "s by the wall for a life") + "".join(lines) + "\n"
 
@@ -234,7 +234,7 @@ def _bias(results: Results) -> str:
             (ALONE, MONO, "mono pilot, alone"),
         ):
             cells = (
-                f"{student}, {_name(organisation)}",
+                f"{student}, {name_of(organisation)}",
                 where,
                 shown(tpr(lives, phase, pilot), 2),
                 shown(fpr(lives, phase, pilot), 2),
@@ -372,7 +372,7 @@ def _sizes(results: Results) -> str:
     if not results.curves:
         return ""
     lines = []
-    for size, curves in _by_size(results).items():
+    for size, curves in curves_by_size(results).items():
         last = [curve["points"][-1] for curve in curves]
         cells = (
             f"{size[0]} x {size[1]}",
@@ -408,14 +408,6 @@ def _median_of(points: Sequence[dict[str, Any]], key: str) -> str:
     return f"{median(known):.2f}" if known else "–"
 
 
-def _by_size(results: Results) -> dict[tuple[int, int], list[dict[str, Any]]]:
-    sizes: dict[tuple[int, int], list[dict[str, Any]]] = {}
-    for row in results.curves:
-        for size in row["sizes"]:
-            sizes.setdefault((size["width"], size["height"]), []).append(size)
-    return sizes
-
-
 def _origin(rows: Sequence[Row]) -> str:
     commits = sorted({str(row["commit"]) for row in rows})
     machines = sorted({_machine(row["hardware"]) for row in rows})
@@ -439,77 +431,6 @@ def _configurations(rows: Sequence[Row]) -> dict[str, set[str]]:
 
 def _machine(hardware: dict[str, Any]) -> str:
     return f"{hardware['processor']}, {hardware['cores']} cores, Python {hardware['python']}"
-
-
-def _plots(results: Results) -> dict[str, str]:
-    """SVG by name; only of what was measured."""
-    plots = {}
-    lives = {f"{s}, {_name(o)}": found for (s, o), found in results.lives.items()}
-    if lives:
-        plots["overrides"] = charts.lines(
-            charts.Axes("Overrides per minute of mono control", "minute of the life", ""),
-            {name: overrides_by_minute(found) for name, found in lives.items()},
-            {},
-        )
-        rates = [(f"TPR {name}", tpr(found, ALONE, MONO)) for name, found in lives.items()]
-        rates += [(f"FPR {name}", fpr(found, ALONE, MONO)) for name, found in lives.items()]
-        plots["rates"] = charts.dots("Obstacles against the teacher, without stereo", rates)
-        collisions = [(name, collisions_per_100_m(found, ALONE)) for name, found in lives.items()]
-        collisions += [
-            (f"stereo, pilot of {student}", collisions_per_100_m(found, FLIGHT))
-            for student, found in results.stereo.items()
-        ]
-        plots["collisions"] = charts.dots("Collisions per 100 m, without stereo", collisions)
-    if any("curve" in life.row for found in lives.values() for life in found):
-        plots["learning"] = _learning(results)
-    if results.curves:
-        plots["sizes"] = _size_plot(results)
-    return plots
-
-
-def _learning(results: Results) -> str:
-    """Error on frames nobody learned from, over updates; median over seeds."""
-    series = {}
-    teachers = []
-    for (student, organisation), lives in results.lives.items():
-        by_updates: dict[int, list[float]] = {}
-        for life in lives:
-            for point in life.row.get("curve", ()):
-                if point["abs_rel"] is not None:
-                    by_updates.setdefault(point["updates"], []).append(point["abs_rel"])
-            if "teacher_on_kept" in life.row:
-                teachers.append(life.row["teacher_on_kept"]["abs_rel"])
-        if by_updates:
-            way = [(float(updates), median(found)) for updates, found in sorted(by_updates.items())]
-            series[f"{student}, {_name(organisation)}"] = way
-    own = median([each for each in teachers if each is not None])
-    return charts.lines(
-        charts.Axes("abs_rel against truth, frames of the flight alone", "updates", ""),
-        series,
-        {"stereo's own": own, "twice that": 2 * own},
-    )
-
-
-def _size_plot(results: Results) -> str:
-    """Error against seconds of learning, one line per size."""
-    series = {}
-    for size, curves in _by_size(results).items():
-        columns = zip(*(curve["points"] for curve in curves), strict=True)
-        way = [
-            (median([p["cpu_s"] for p in column]), median([p["abs_rel"] for p in column]))
-            for column in columns
-        ]
-        ms = median([curve["network_ms"] for curve in curves])
-        series[f"{size[0]} x {size[1]}: {ms:.2f} ms"] = way
-    sgbm = median([curve["sgbm_ms"] for found in _by_size(results).values() for curve in found])
-    title = f"abs_rel to the teacher over seconds of learning (SGBM: {sgbm:.2f} ms a frame)"
-    return charts.lines(charts.Axes(title, "s of one core", ""), series, {})
-
-
-def _name(organisation: str) -> str:
-    return {"product": "training wheels with the gate"}.get(
-        organisation, organisation.replace("_", " ")
-    )
 
 
 def _seconds(value: float) -> str:
