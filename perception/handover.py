@@ -13,7 +13,8 @@ not know; what it has shown elsewhere counts no more, and it is judged anew, her
     MONO     the student flies, the teacher overrides (`perception/training_wheels.py`)
     REVERT   the teacher flies until the way is free, then TRAIN
 
-If the teacher is gone, a student in MONO flies on; in every other stage the robot stops.
+If the teacher is gone, a student in MONO flies on while it trusts itself; in every other stage, and
+while it does not, the robot stops.
 """
 
 from collections import deque
@@ -181,7 +182,7 @@ class HandoverMachine:
 
     def _judge_flight(self, frame: Frame) -> None:
         overrides = sum(self._overridden)
-        if not frame.student_trusted:
+        if not frame.student_trusted and frame.teacher_alive:
             self._forget_approaches()
             self._enter(Stage.SHADOW, "the student does not trust itself")
         elif overrides > self._config.most_overrides:
@@ -206,7 +207,7 @@ class HandoverMachine:
         )
 
     def _actor(self, frame: Frame) -> Actor:
-        if self._stage is Stage.MONO:
+        if self._stage is Stage.MONO and frame.student_trusted:
             return Actor.STUDENT
         return Actor.TEACHER if frame.teacher_alive else Actor.NOBODY
 

@@ -145,8 +145,8 @@ def draw_story(story: Story) -> Picture:
     page = _Page(story.length_s)
     for span in story.spans("teacher_fault"):
         page.shade(span, FAULT)
-    page.frame(NEARNESS, "nearest thing ahead", (0.0, 1.0, 2.0), MOST_PER_M, "1/m")
-    page.frame(DOUBT, "mono: doubt", (0.0, 0.5, 1.0), 1.0, "")
+    page.frame(NEARNESS, "nearest thing ahead, 1/m", (0.0, 1.0, 2.0), MOST_PER_M)
+    page.frame(DOUBT, "doubt in one camera, 0 to 1", (0.0, 0.5, 1.0), 1.0)
     page.level(NEARNESS, OBSTACLE_PER_M, MOST_PER_M)
     page.level(DOUBT, 0.5, 1.0)
     page.line(NEARNESS, story.teacher, MOST_PER_M, TEACHER)
@@ -176,7 +176,7 @@ class Rows(NamedTuple):
     bottom: int
 
 
-NEARNESS, DOUBT, STAGE, ACTOR = Rows(50, 330), Rows(360, 450), Rows(475, 505), Rows(512, 536)
+NEARNESS, DOUBT, STAGE, ACTOR = Rows(50, 330), Rows(365, 450), Rows(475, 505), Rows(512, 536)
 TIME_PX, LEGEND_PX, HEIGHT_PX = 560, 605, 630
 
 
@@ -197,17 +197,15 @@ class _Page:
 
     def name(self, span: Span) -> None:
         """What a stretch is called, above the plots."""
-        self._text(span.name, (self._x(span.from_s), NEARNESS.top - 8), CRASH)
+        self._text(span.name, (self._x(span.from_s) + 4, NEARNESS.top + 18), CRASH)
 
-    def frame(
-        self, rows: Rows, title: str, ticks: Sequence[float], most: float, unit: str
-    ) -> None:
+    def frame(self, rows: Rows, title: str, ticks: Sequence[float], most: float) -> None:
         """A plot's rim with its numbers."""
         corners = (LEFT_PX, rows.top), (WIDTH_PX - RIGHT_PX, rows.bottom)
         cv2.rectangle(self.image, *corners, GREY, 1)
         for tick in ticks:
-            self._text(f"{tick:g} {unit}", (LEFT_PX - 62, _y(rows, tick, most) + 5))
-        self._text(title, (LEFT_PX + 8, rows.top + 20), GREY)
+            self._text(f"{tick:g}", (LEFT_PX - 40, _y(rows, tick, most) + 5))
+        self._text(title, (LEFT_PX, rows.top - 8))
 
     def level(self, rows: Rows, value: float, most: float) -> None:
         """A threshold."""
@@ -242,7 +240,7 @@ class _Page:
 
     def cross(self, at_s: float) -> None:
         """A collision."""
-        centre = (self._x(at_s), NEARNESS.top + 12)
+        centre = (self._x(at_s), NEARNESS.bottom - 12)
         cv2.drawMarker(self.image, centre, CRASH, cv2.MARKER_TILTED_CROSS, 16, 3, cv2.LINE_AA)
 
     def seconds(self) -> None:

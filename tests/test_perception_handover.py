@@ -170,6 +170,7 @@ def test_without_the_teacher_a_student_that_has_earned_it_flies_on_and_no_other(
     flying = mono()
     assert {state.actor for state in run(flying, [gone] * 50)} == {Actor.STUDENT}
     assert flying.step(gone._replace(student_trusted=False)).actor is Actor.NOBODY
+    assert flying.step(gone).actor is Actor.STUDENT  # it stood while it was in doubt
     assert {state.actor for state in run(shadow(), [gone] * 50)} == {Actor.NOBODY}
 
 

@@ -152,6 +152,18 @@ def test_doubt_that_lasts_gives_the_controls_back(flight):
     assert [out["state"].actor for out in outs] == ["teacher"] * 5
 
 
+def test_doubt_that_flickers_ends_the_trust_when_it_prevails_and_as_long_without_brings_it_back(
+    flight,
+):
+    trusted = [True, False] * 10 + [False, False, True] * 9 + [True] * 4
+    states = [flight.fly(3.0, 3.0, trusted=each)["state"] for each in trusted]
+    assert all(state.student_trusted for state in states[:20])
+    lost = next(k for k, state in enumerate(states) if not state.student_trusted)
+    assert 20 < lost < 35
+    assert states[lost].stage == "shadow"
+    assert [state.student_trusted for state in states[-2:]] == [False, True]
+
+
 def objection(frame, reason="frozen"):
     return StereoHealth(
         captured_ns=frame * 100 * MS, ok=reason == "ok", reason=reason, value=0.4, limit=0.35,

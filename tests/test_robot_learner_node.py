@@ -6,7 +6,9 @@ import os
 import numpy as np
 import pytest
 
-from perception.mono import open_mono
+from perception.model_package import read_package
+from perception.mono import MonoDepth, open_mono
+from perception.mono_trust import trust_of
 from robot.clock import VirtualClock
 from robot.config import load_robot
 from robot.edges import Arrival
@@ -131,6 +133,27 @@ def test_it_obeys_the_handover(node):
 def test_what_nobody_trusts_is_not_learned(node, good_frame, good_depth):
     step(node, 1, frame=frame(1, valid=good_frame), depth=depth(1, valid=good_depth))
     assert node.gauges()["images"] == 0
+
+
+def test_labels_from_just_before_an_objection_are_not_learned(tmp_path):
+    node = node_of(tmp_path, quarantine_frames=4)
+    for number in range(20):
+        well = number != 10
+        step(node, number, frame=frame(number), depth=depth(number, valid=well))
+    # 0 to 5 have waited when 10 is objected to, 6 to 9 have not; then 11 to 15 have.
+    assert node.gauges()["images"] == 6 + 5
+    assert node.gauges()["labels_dropped"] == 4
+
+
+def test_a_package_describes_the_frames_that_it_was_learned_from(tmp_path):
+    node = node_of(tmp_path, updates_per_package=35)
+    packages = [message for port, message in fly(node, range(40)) if port == "weights"]
+    trust = trust_of(read_package(tmp_path / packages[0].path))
+    assert trust is not None
+    first = node._learner.ring[0]
+    said = node._learner.infer(first.image[np.newaxis])
+    seen = trust.judge(first.image[0], MonoDepth(*(values[0] for values in said)))
+    assert seen.neighbours < 3  # one of them
 
 
 def test_frames_without_their_depth_are_let_go_and_their_number_is_bounded(node):

@@ -10,15 +10,16 @@ from onnx import numpy_helper
 
 from perception.calibration import calibration_hash
 from perception.model_package import read_package, write_package
-from perception.mono import MonoSpec
+from perception.mono import MonoEye, MonoSpec
 from perception.mono_labels import LabelledFrame, Labeller, on_grid
 from perception.mono_net import NetConfig
 from perception.mono_training import Config, MonoLearner
+from perception.mono_trust import TRUST, for_manifest, learned_space
 from perception.quantities import InputError
 from robot.clock import VirtualClock
 from robot.config import load_robot
 from robot.edges import Arrival
-from robot.messages import Alert, StereoFrame, Weights
+from robot.messages import Alert, FlightState, StereoFrame, Weights
 from robot.node import Inputs, NodeContext
 from robot.nodes.mono import MonoNode, MonoNodeConfig
 from robot.nodes.stereo import calibration_of
@@ -45,10 +46,21 @@ def packages(tmp_path_factory):
     again = {**first.manifest.extra, "updates": 20}
     manifest = msgspec.structs.replace(first.manifest, extra=again, parent=first.sha256)
     write_package(run_dir / "b.onnx", content, manifest)
+    trusting = msgspec.structs.replace(manifest, extra={**again, TRUST: _looks(first)})
+    write_package(run_dir / "watched.onnx", content, trusting)
+    malformed = msgspec.structs.replace(manifest, extra={**again, TRUST: {"mean": "grey"}})
+    write_package(run_dir / "malformed.onnx", content, malformed)
     write_package(run_dir / "mad.onnx", _mad(content), manifest)
     (run_dir / "torn.onnx").write_bytes(content[: len(content) // 2])
     (run_dir / "torn.onnx.sha256").write_bytes((run_dir / "a.onnx.sha256").read_bytes())
     return run_dir
+
+
+def _looks(package):
+    """The trust of a network that learned from frames of fine noise."""
+    eye = MonoEye(package, ROBOT.rig)
+    lefts = [frame(number).left for number in range(40)]
+    return for_manifest(learned_space([(eye.fitted(left), eye.infer(left)) for left in lefts]))
 
 
 def _mad(content):
@@ -74,7 +86,7 @@ def step(node, **messages):
 
 
 def frame(captured_ns=0, valid=True):
-    image = np.random.default_rng(0).integers(0, 255, (96, 128)).astype(np.uint8)
+    image = np.random.default_rng(captured_ns).integers(0, 255, (96, 128)).astype(np.uint8)
     return StereoFrame(captured_ns=captured_ns, valid=valid, left=image, right=image)
 
 
@@ -86,6 +98,48 @@ def announced(run_dir, name, updates=1):
     return Weights(
         captured_ns=0, path=f"{name}.onnx", sha256=sha256, parent="", frames=9, updates=updates
     )
+
+
+def test_what_looks_like_nothing_that_was_learned_is_doubted_and_not_flown_on(packages):
+    node = node_of(packages, package=str(packages / "watched.onnx"), least_trusted=0.0)
+    usual = dict(step(node, frame=frame(3)))
+    strange = frame(4)
+    flat = np.full_like(strange.left, 250)
+    there = dict(step(node, frame=msgspec.structs.replace(strange, left=flat)))
+    assert usual["status"].doubt < 0.5 < there["status"].doubt
+    assert (usual["proximity"].valid, there["proximity"].valid) == (True, False)
+    assert not there["depth"].valid
+
+
+def test_the_state_of_the_vehicle_is_listened_to(packages):
+    node = node_of(packages, package=str(packages / "watched.onnx"))
+    doubts = []
+    for moved in (False, True):
+        for number in range(1, 12):
+            said = {"frame": frame(number * 100_000_000)}
+            if moved:
+                said["state"] = FlightState(
+                    captured_ns=number * 100_000_000, gyro_rad_s=(0, 0, 0), accel_m_s2=(0, 0, 9.8),
+                    altitude_m=1.4, velocity_b_m_s=(1.0, 0, 0), on_watchdog=False,
+                )  # fmt: skip
+            doubts.append(dict(step(node, **said))["status"].doubt)
+        node = node_of(packages, package=str(packages / "watched.onnx"))
+    still, flying = doubts[:11], doubts[11:]
+    assert still[0] == flying[0]  # one frame shows no parallax
+    assert still[5:] != flying[5:]  # noise that does not move as it should
+
+
+def test_without_a_trust_in_the_package_nothing_is_doubted(packages):
+    node = node_of(packages, package=str(packages / "a.onnx"))
+    assert dict(step(node, frame=frame(3)))["status"].doubt == 0
+
+
+def test_a_left_eye_that_is_missing_leaves_it_blind(packages):
+    node = node_of(packages, package=str(packages / "a.onnx"))
+    gone = msgspec.structs.replace(frame(3), left=np.zeros((0, 0), np.uint8))
+    sent = dict(step(node, frame=gone))
+    assert (sent["proximity"].valid, sent["status"].trusted) == (False, 0.0)
+    assert "depth" not in sent
 
 
 def test_without_weights_it_is_blind_and_says_so(packages):
@@ -125,6 +179,7 @@ def test_a_reading_is_valid_where_enough_pixels_are_trusted_and_the_frame_is(pac
         ("torn", "was changed after it was written"),
         ("stranger", "was trained behind calibration"),
         ("mad", "not finite"),
+        ("malformed", "its trust is malformed"),
         ("missing", "cannot read"),
     ],
 )

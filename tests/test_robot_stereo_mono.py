@@ -16,6 +16,7 @@ QUICK = (
     "learner.height=48",
     "learner.updates_per_s=10",
     "learner.updates_per_package=2",
+    "learner.quarantine_frames=0",
     "handover.machine.collect_frames=5",
 )
 

@@ -29,7 +29,7 @@ class HandoverNodeConfig:
 
     organisation: Organisation = Organisation.TRAINING_WHEELS  # who flies while the student learns
     obstacle_m: float = 1.0  # m, a corridor shorter than this, for both cues; 8 px in the paper
-    doubt_frames: int = 5  # in a row that a student distrusts, before it counts as distrust
+    doubt_frames: int = 5  # that a student distrusts, more than it trusts, until it is distrust
     machine: HandoverConfig = field(default_factory=HandoverConfig)
     wheels: OverrideConfig = field(default_factory=OverrideConfig)
     lesson: LessonConfig = field(default_factory=LessonConfig)
@@ -67,7 +67,8 @@ class HandoverNode(Node[HandoverNodeConfig]):
         self._missing = dict.fromkeys(CUES, 0)
         self._version = 0
         self._health: StereoHealth | None = None
-        self._doubts = 0
+        self._doubts = 0  # 0 to doubt_frames
+        self._trusts = True
         self._student_flew = False
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
@@ -119,7 +120,7 @@ class HandoverNode(Node[HandoverNodeConfig]):
         fault = self._fault(pair.teacher)
         teacher = None if fault else pair.teacher
         student = pair.student if pair.student is not None and pair.student.valid else None
-        self._doubts = 0 if student is not None else self._doubts + 1
+        self._weigh(doubtful=student is None)
         teacher_obstacle, student_obstacle = self._obstacle(teacher), self._obstacle(student)
         before = self._wheels.overrides
         overriding = self._override(teacher, student_obstacle=student_obstacle)
@@ -127,7 +128,7 @@ class HandoverNode(Node[HandoverNodeConfig]):
             teacher_obstacle,
             student_obstacle,
             teacher_alive=teacher is not None,
-            student_trusted=self._doubts < self.config.doubt_frames,
+            student_trusted=self._trusts,
             student_version=self._version,
             overridden=self._wheels.overrides > before,
         )
@@ -139,6 +140,13 @@ class HandoverNode(Node[HandoverNodeConfig]):
             chosen = blind_reading(pair.captured_ns, ProximityConfig.sectors)
         state = self._state(pair.captured_ns, frame, handover, orders, actor, overriding, fault)
         return [("proximity", chosen), ("state", state)]
+
+    def _weigh(self, *, doubtful: bool) -> None:
+        """Doubt that prevails for a while ends the trust, and as long without ends the doubt."""
+        step = 1 if doubtful else -1
+        self._doubts = min(max(self._doubts + step, 0), self.config.doubt_frames)
+        if self._doubts in (0, self.config.doubt_frames):
+            self._trusts = self._doubts == 0
 
     def _fault(self, teacher: ProximityReading | None) -> str:
         """Why the teacher is not to be believed in this frame; empty: it is."""

@@ -20,6 +20,7 @@ from perception.mono_labels import LEAST_FRAMES, LabelledFrame, Labeller, stacke
 from perception.mono_trust import LEAST_FRAMES as LEAST_TRUST_FRAMES
 from perception.mono_trust import TRUST, for_manifest, learned_space
 from perception.quantities import InputError, StereoDepth, StereoImages
+from perception.quarantine import Quarantine
 from robot.clock import SECOND_NS
 from robot.config import RobotConfig
 from robot.messages import (
@@ -52,12 +53,15 @@ class LearnerConfig:
     batch_size: int = 4  # images of a step
     ring_frames: int = 4000  # newest labelled images kept, 31 kB each
     keep_packages: int = 5  # newest files kept in the run folder
+    quarantine_frames: int = 0  # that a label waits for an objection of stereo's monitor
     both_eyes: bool = True  # every second label is the right eye's: see perception.mono_labels
 
     def __post_init__(self) -> None:
         for key in ("updates_per_s", "updates_per_package", "learning_rate", "keep_packages"):
             if not getattr(self, key) > 0:
                 raise InputError(f"{key} = {getattr(self, key)} must be above 0")
+        if self.quarantine_frames < 0:
+            raise InputError(f"quarantine_frames = {self.quarantine_frames} must be 0 or more")
         for key in ("batch_size", "ring_frames"):
             if getattr(self, key) < LEAST_FRAMES:
                 raise InputError(f"{key} = {getattr(self, key)} must be {LEAST_FRAMES} or more")
@@ -89,7 +93,10 @@ class LearnerNode(Node[LearnerConfig]):
         self._labeller: Labeller | None = None
         self._learner: Any = None  # perception.mono_training.MonoLearner, which is torch's
         self._calibration = ""
-        self._waiting: deque[StereoFrame] = deque(maxlen=WAITING_FRAMES)
+        self._waiting: deque[StereoFrame] = deque(
+            maxlen=WAITING_FRAMES + config.quarantine_frames
+        )
+        self._quarantine: Quarantine[DepthMap] = Quarantine(config.quarantine_frames)
         self._orders: HandoverState | None = None
         self._labels = 0
         self._since_ns: int | None = None
@@ -110,7 +117,7 @@ class LearnerNode(Node[LearnerConfig]):
             self._meet(rig_of(calibration))
         self._orders = inputs.newest("orders") or self._orders
         self._waiting.extend(inputs.all("frame"))
-        for depth in inputs.all("depth"):
+        for depth in self._quarantine.passed(inputs.all("depth")):
             self._remember(depth)
         self._learn(now_ns)
         return self._announce(now_ns) if self._is_asked_for() else []
@@ -124,6 +131,7 @@ class LearnerNode(Node[LearnerConfig]):
             "updates": float(updates),
             "updates_skipped": float(self._skipped),
             "packages_lost": float(self._lost),
+            "labels_dropped": float(self._quarantine.dropped),
             **losses,
         }
 
