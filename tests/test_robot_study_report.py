@@ -11,6 +11,7 @@ from robot.study import charts
 from robot.study.bars import bars_of
 from robot.study.cells import ALONE, FAULTY, FLIGHT, LEARN, NEW_ROOM, Protocol
 from robot.study.figures import (
+    approaches_found,
     collisions_above_stereo,
     collisions_per_100_m,
     forgetting,
@@ -100,8 +101,13 @@ def corrupted(seed, monitor, collisions):
     judged = Judged(tallies={FAULTY: {MONO: tally}}, phases={FAULTY: PhaseNotes(5.0)})
     return {
         **ORIGIN,
-        "cell": f"c-{seed}", "kind": "corruption", "student": "network", "seed": seed,
-        "corruption": "fog", "monitor": monitor, "judged": msgspec.to_builtins(judged),
+        "cell": f"c-{seed}",
+        "kind": "corruption",
+        "student": "network",
+        "seed": seed,
+        "corruption": "fog",
+        "monitor": monitor,
+        "judged": msgspec.to_builtins(judged),
     }
 
 
@@ -282,6 +288,20 @@ def test_the_page_says_loudly_if_a_student_learned_while_it_was_judged():
     assert "**which did not hold in life-0**" in report(results_of(rows), rows, [])
 
 
+def test_a_student_that_never_flew_in_the_new_room_caused_no_collision_and_proves_nothing():
+    assert met([life(0, "product")], "no collision is caused by mono") is None
+    flew = life(0, "product")
+    flew["judged"]["tallies"][NEW_ROOM] = {MONO: msgspec.to_builtins(Tally(frames=1))}
+    assert met([flew], "no collision is caused by mono") is True
+    flew["judged"]["tallies"][NEW_ROOM][MONO]["collisions"] = 1
+    assert met([flew], "no collision is caused by mono") is False
+
+
+def test_one_approach_of_one_found_is_no_certainty():
+    (flown,) = lives_of(life(0, tally=Tally(found=1)))
+    assert approaches_found([flown], ALONE, MONO) == pytest.approx((1.0, 0.025, 1.0))
+
+
 def test_equal_rows_make_equal_pages():
     rows = [life(0), life(1), stereo(0), stereo(1)]
     assert report(results_of(rows), rows, []) == report(results_of(rows), rows, [])
@@ -297,6 +317,12 @@ def test_a_chart_breaks_its_line_where_nothing_is_known():
     svg = charts.lines(axes, {"a": [(1, 1), (2, math.nan), (3, 1), (4, 2)]}, {"asked": 1.5})
     assert svg.count("<polyline") == 2
     assert svg.count("stroke-dasharray") == 1
+
+
+def test_a_chart_of_nothing_has_round_axes():
+    svg = charts.lines(charts.Axes("t", "x", "y"), {"a": [(1.0, math.nan)]}, {})
+    assert ">0.4<" in svg
+    assert "e-" not in svg
 
 
 def test_a_chart_says_what_was_not_measured():

@@ -84,6 +84,12 @@ def test_a_row_is_written_whole_or_not_at_all(tmp_path):
     assert read_rows(tmp_path) == [{"config_hash": "abc"}]
 
 
+def test_a_row_without_a_place_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RowError, match="cannot be written"):
+        write_row(tmp_path / "file", CELL, {"config_hash": "abc"})
+
+
 def test_a_configuration_is_what_its_graph_and_protocol_resolve_to():
     life = Cell("life", 3, "network", "dagger")
     same = config_hash(life, Protocol())

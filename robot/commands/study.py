@@ -28,8 +28,8 @@ from robot.study.report import brief, write_report
 from robot.study.rows import Row, is_finished, read_rows
 
 MOST_SEED, MOST_JOBS = 99_999, 64
-PACE = {"life": 1.0, "stereo": 0.35, "corruption": 0.5, "curve": 1.2}
-"""Seconds on one core per simulated second, where no row tells better; docs/results says how."""
+PACE = {"life": 0.5, "stereo": 0.25, "corruption": 0.3, "curve": 0.9}
+"""Seconds of an idle core per simulated second, start included, where no row tells better."""
 
 
 @dataclass(frozen=True)

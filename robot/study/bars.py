@@ -149,6 +149,7 @@ def _new_room(product: Sequence[Flown]) -> list[Bar]:
     of = f"of {len(trusted)} that were trusted before"
     fell = sum(room.fell_s <= 1.0 for room in trusted)
     shadow = sum(room.passed_shadow for room in trusted)
+    flew = [life.tally(NEW_ROOM, MONO).frames > 0 for life in product]
     collisions = sum(room.mono_collisions for room in rooms)
     earned_s = median([room.earned_s for room in rooms])
     earned = "never in the median" if math.isinf(earned_s) else f"{earned_s:.0f} s in the median"
@@ -165,8 +166,8 @@ def _new_room(product: Sequence[Flown]) -> list[Bar]:
         ),
         Bar(
             "new room: no collision is caused by mono",
-            f"{collisions} in {len(rooms)} lives",
-            collisions == 0 if rooms else None,
+            f"{collisions} in {sum(flew)} lives in which mono flew there",
+            collisions == 0 if any(flew) else None,
         ),
         Bar(
             "new room: trust is earned again within 180 s (median)",

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from robot.study.statistics import Interval
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 340, 64, 170, 36, 48
-ROW_HEIGHT, LABEL_WIDTH = 26, 270
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 840, 340, 64, 270, 36, 48
+ROW_HEIGHT, LABEL_WIDTH = 26, 340
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
 Point = tuple[float, float]
 
@@ -31,7 +31,7 @@ def lines(axes: Axes, series: Mapping[str, Sequence[Point]], levels: Mapping[str
     """
     points = [p for way in series.values() for p in way if math.isfinite(p[0] + p[1])]
     heights = [y for _, y in points] + [y for y in levels.values() if math.isfinite(y)]
-    plane = _Plane(max([x for x, _ in points] + [1e-9]), max([*heights, 1e-9]) * 1.05)
+    plane = _Plane(max([x for x, _ in points] + [0.0]) or 1.0, 1.05 * max([*heights, 0.0]) or 1.0)
     parts = [*_frame(axes, plane)]
     for number, (name, way) in enumerate(series.items()):
         colour = COLOURS[number % len(COLOURS)]
@@ -49,7 +49,7 @@ def lines(axes: Axes, series: Mapping[str, Sequence[Point]], levels: Mapping[str
 def dots(title: str, rows: Sequence[tuple[str, Interval]], asked: float | None = None) -> str:
     """A row per name: its value as a dot, its 95 % interval as a line; what is asked, dashed."""
     ends = [v for _, found in rows for v in found if math.isfinite(v)]
-    most = max([*ends, asked or 0.0, 1e-9]) * 1.05
+    most = 1.05 * max([*ends, asked or 0.0]) or 1.0
     least = min([*ends, 0.0]) * 1.05
     height = TOP + ROW_HEIGHT * len(rows) + BOTTOM
     right = WIDTH - 30

@@ -23,6 +23,7 @@ from robot.study.statistics import (
     per_unit,
     pooled,
     ratio_of_rates,
+    share,
     worse_above,
 )
 from robot.study.tally import Said, Tally, auroc_of_bins, total
@@ -90,6 +91,17 @@ def fpr(lives: Sequence[Flown], phase: str, pilot: str, judge: str = "teacher") 
     """Part of the free frames that the student takes for obstacles."""
     said = _said(lives, phase, pilot, judge)
     return pooled([(s.false_positive, s.false_positive + s.true_negative) for s in said])
+
+
+def approaches_found(lives: Sequence[Flown], phase: str, pilot: str) -> Interval:
+    """Part of the approaches, runs of frames, that the student found; the wider of both intervals.
+
+    An approach is one trial, as a frame is not.
+    """
+    tallies = [life.tally(phase, pilot) for life in lives]
+    sums = [(t.found, t.found + t.missed) for t in tallies]
+    exact = share(sum(found for found, _ in sums), sum(trials for _, trials in sums))
+    return worse_above(exact, pooled(sums))
 
 
 def abs_rel(lives: Sequence[Flown], phase: str, pilot: str, who: str = "student_error") -> Interval:

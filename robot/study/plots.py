@@ -19,11 +19,7 @@ def plots_of(results: Results) -> dict[str, str]:
     plots = {}
     lives = {f"{s}, {name_of(o)}": found for (s, o), found in results.lives.items()}
     if lives:
-        plots["overrides"] = charts.lines(
-            charts.Axes("Overrides per minute of mono control", "minute of the life", ""),
-            {name: overrides_by_minute(found) for name, found in lives.items()},
-            {},
-        )
+        plots.update(_overrides(results))
         rates = [(f"TPR {name}", tpr(found, ALONE, MONO)) for name, found in lives.items()]
         rates += [(f"FPR {name}", fpr(found, ALONE, MONO)) for name, found in lives.items()]
         plots["rates"] = charts.dots("Obstacles against the teacher, without stereo", rates)
@@ -38,6 +34,22 @@ def plots_of(results: Results) -> dict[str, str]:
     if results.curves:
         plots["sizes"] = _size_plot(results)
     return plots
+
+
+def _overrides(results: Results) -> dict[str, str]:
+    """One chart per student."""
+    return {
+        f"overrides_{student}": charts.lines(
+            charts.Axes(f"{student}: overrides per minute of mono control", "minute", ""),
+            {
+                name_of(organisation): overrides_by_minute(lives)
+                for (who, organisation), lives in results.lives.items()
+                if who == student
+            },
+            {},
+        )
+        for student in dict.fromkeys(student for student, _ in results.lives)
+    }
 
 
 def _learning(results: Results) -> str:

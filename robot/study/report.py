@@ -125,8 +125,8 @@ def _bars(results: Results) -> str:
     seeds = len(results.lives.get((STUDENT, ORGANISATION), []))
     lines = [f"| {bar.asked} | {bar.measured} | {verdict(bar)} |\n" for bar in bars]
     return (
-        f"## What was asked\n\nStudent {STUDENT}, {name_of(ORGANISATION)}, {seeds} seeds; new room "
-        f"and monitor: the product. {met} of {len(bars)} bars are met, {missed} are not, "
+        f"## What was asked\n\nStudent {STUDENT}, {name_of(ORGANISATION)}, seeds: {seeds}; new "
+        f"room and monitor: the product. {met} of {len(bars)} bars are met, {missed} are not, "
         f"{unmeasured} are not measured.\n\n"
         "| asked | measured | met |\n|---|---|---|\n" + "".join(lines) + "\n"
     )

@@ -21,12 +21,20 @@ def row_path(folder: Path, cell: Cell) -> Path:
 
 
 def write_row(folder: Path, cell: Cell, row: Row) -> None:
-    """Writes it at once; a reader sees all of it or nothing, whenever this is interrupted."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes it at once; a reader sees all of it or nothing, whenever this is interrupted.
+
+    Raises:
+        RowError: there is no place for it.
+    """
+    text = json.dumps(row, indent=1, allow_nan=False) + "\n"
     path = row_path(folder, cell)
     new = path.with_suffix(".new")
-    new.write_text(json.dumps(row, indent=1, allow_nan=False) + "\n")
-    new.replace(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        new.write_text(text)
+        new.replace(path)
+    except OSError as error:
+        raise RowError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def is_finished(folder: Path, cell: Cell, config_hash: str, *, again: bool = False) -> bool:

@@ -9,6 +9,7 @@ from robot.study.cells import ALONE, CORRUPTIONS, FAULTY, FLIGHT, GATED, LEARN, 
 from robot.study.figures import (
     Results,
     abs_rel,
+    approaches_found,
     availability,
     collisions_per_100_m,
     curves_by_size,
@@ -40,6 +41,7 @@ def students(results: Results) -> str:
             shown(tpr(lives, ALONE, MONO), 2),
             shown(fpr(lives, ALONE, MONO), 2),
             " / ".join(rate(of(lives, ALONE, MONO, "truth")) for of in (tpr, fpr)),
+            shown(approaches_found(lives, ALONE, MONO), 2),
             shown(alone[0], 2),
             shown(alone[1], 2),
             shown(overrides_per_minute(lives, LEARN), 2),
@@ -52,7 +54,7 @@ def students(results: Results) -> str:
         teacher = abs_rel(flights, FLIGHT, STEREO, "teacher_error")
         cells = [
             f"stereo with the pilot of {student}",
-            *(str(len(flights)), "–", "–", "–", "–"),
+            *(str(len(flights)), "–", "–", "–", "–", "–"),
             f"{shown(teacher, 2)} (stereo's own)",
             shown(delta_125(flights, FLIGHT, STEREO, "teacher_error"), 2),
             "–",
@@ -74,6 +76,7 @@ def students(results: Results) -> str:
             "TPR",
             "FPR",
             "TPR / FPR against truth",
+            "approaches found",
             "abs_rel",
             "within 25 %",
             "overrides per min of mono",
