@@ -2,12 +2,13 @@
 
 import math
 import re
-from xml.etree import ElementTree
+import xml.etree.ElementTree as ET
 
 import msgspec
 import numpy as np
 import pytest
 
+from robot.nodes.learner import LearnerConfig
 from robot.study import charts
 from robot.study.bars import bars_of
 from robot.study.cells import ALONE, FAULTY, FLIGHT, LEARN, NEW_ROOM, Protocol
@@ -114,7 +115,8 @@ def corrupted(seed, monitor, collisions):
 
 def curve(seed, network_ms=0.9):
     point = {"updates": 100, "cpu_s": 3.0, "abs_rel": 0.2, "tpr": 0.9, "fpr": None}
-    size = {"width": 128, "height": 96, "network_ms": network_ms, "sgbm_ms": 1.9, "points": [point]}
+    flown = {"width": LearnerConfig.width, "height": LearnerConfig.height}
+    size = {**flown, "network_ms": network_ms, "sgbm_ms": 1.9, "points": [point]}
     return {**ORIGIN, "cell": f"curve-{seed}", "kind": "curve", "seed": seed, "sizes": [size]}
 
 
@@ -276,7 +278,7 @@ def test_the_page_names_the_bars_that_fail_and_keeps_the_rows_that_do(tmp_path):
     plots = re.findall(r"\((study/\w+\.svg)\)", page)
     assert len(plots) == 5
     for plot in plots:
-        assert ElementTree.parse(tmp_path / plot).getroot().tag.endswith("svg")
+        assert ET.parse(tmp_path / plot).getroot().tag.endswith("svg")
 
 
 def test_the_page_says_where_two_ways_are_as_good():

@@ -45,7 +45,7 @@ from sim.room_map import RoomMap
 from sim.true_depth import true_depth_m
 
 JUDGED, KEPT = "judged.json", "kept.npz"  # in the run folder
-STEP = 2  # every second pixel of every second row is judged: neighbours tell nothing new
+GRID_WIDTH = 64  # px, of larger images every n-th pixel is judged: neighbours tell nothing new
 WAITING_FRAMES = 8  # without a decision, before the oldest is let go
 POSES = 64  # newest; a frame's pose is among them
 
@@ -192,6 +192,7 @@ class JudgeNode(Node[JudgeNodeConfig]):
             self._fit_to(student_map.disparity_px.shape)
         teacher_obstacle, teacher_per_m = self._ask_teacher(seen)
         true_obstacle, true_per_m = self._truth(captured_ns)
+        assert self._fit is not None  # noqa: S101 - it came with the teacher
         reading = seen.readings.get(config.student)
         speaks = state is not None and reading is not None and reading.valid
         maps = {
@@ -236,12 +237,10 @@ class JudgeNode(Node[JudgeNodeConfig]):
     def _truth(self, captured_ns: int) -> tuple[bool | None, FloatArray | None]:
         """Corridor and inverse depth from the room's plan; nothing without the frame's own pose."""
         pose = self._poses.get(captured_ns)
-        if pose is None or self._room is None or self._fit is None:
+        if pose is None or self._room is None or self._fit is None or self._teacher is None:
             return None, None
-        view = _sampled(self._fit.view)
-        to_left_b_m = np.array([0.0, self._fit.view.baseline_m / 2, 0.0])
-        lens = self._camera_b_m + to_left_b_m
-        depth_m = true_depth_m(self._room, pose.position_w, pose.quaternion_wxyz, lens, view)
+        view = _sampled(self._teacher.view)
+        depth_m = self._true_depth_m(self._room, pose, view)
         choices = self.config.proximity
         distance_m, _ = corridor_distance_m(
             depth_m,
@@ -251,17 +250,26 @@ class JudgeNode(Node[JudgeNodeConfig]):
             fraction=choices.nearest_part,
             min_pixels=choices.min_pixels,
         )
+        students = _sampled(self._fit.view)
+        if students != view:
+            depth_m = self._true_depth_m(self._room, pose, students)
         return distance_m < self.config.obstacle_m, np.float32(1) / depth_m
+
+    def _true_depth_m(self, room: RoomMap, pose: TruePose, view: RectifiedView) -> FloatArray:
+        lens_b_m = self._camera_b_m + np.array([0.0, view.baseline_m / 2, 0.0])  # the left one
+        return true_depth_m(room, pose.position_w, pose.quaternion_wxyz, lens_b_m, view)
 
     def _student_per_m(self, depth: DepthMap) -> FloatArray:
         """Every pixel, also those where it doubts: silence must not pay."""
         assert self._fit is not None  # noqa: S101 - it came with the calibration
         view = self._fit.view
-        return depth.disparity_px[::STEP, ::STEP] / np.float32(view.focal_px * view.baseline_m)
+        step = grid_step(view.width)
+        return depth.disparity_px[::step, ::step] / np.float32(view.focal_px * view.baseline_m)
 
     def _grid(self, per_m: FloatArray) -> FloatArray:
         assert self._fit is not None  # noqa: S101 - it came with the calibration
-        return self._fit.values(per_m)[::STEP, ::STEP]
+        step = grid_step(self._fit.view.width)
+        return self._fit.values(per_m)[::step, ::step]
 
     def _fit_to(self, shape: tuple[int, ...]) -> None:
         """The grid is that of the student, which may see a part of the view at a smaller size."""
@@ -269,6 +277,11 @@ class JudgeNode(Node[JudgeNodeConfig]):
         height, width = shape
         if self._fit is None or self._fit.view[:2] != (width, height):
             self._fit = Fit(self._teacher.view, width, height)
+
+
+def grid_step(width: int) -> int:
+    """Every how many pixels of an image of this width are judged, in x and y."""
+    return max(1, width // GRID_WIDTH)
 
 
 def _pilot(state: HandoverState | None) -> str:
@@ -281,13 +294,14 @@ def _pilot(state: HandoverState | None) -> str:
 
 
 def _sampled(view: RectifiedView) -> RectifiedView:
-    """The view of every `STEP`-th pixel of every `STEP`-th row."""
+    """The view of the pixels that are judged."""
+    step = grid_step(view.width)
     return RectifiedView(
-        width=-(-view.width // STEP),
-        height=-(-view.height // STEP),
-        focal_px=view.focal_px / STEP,
-        cx_px=view.cx_px / STEP,
-        cy_px=view.cy_px / STEP,
+        width=-(-view.width // step),
+        height=-(-view.height // step),
+        focal_px=view.focal_px / step,
+        cx_px=view.cx_px / step,
+        cy_px=view.cy_px / step,
         baseline_m=view.baseline_m,
     )
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from robot.nodes.learner import LearnerConfig
 from robot.study.cells import ALONE, CORRUPTIONS, FAULTY, GATED, NEW_ROOM
 from robot.study.figures import (
     Flown,
@@ -15,6 +16,7 @@ from robot.study.figures import (
     abs_rel,
     availability,
     collisions_above_stereo,
+    curves_by_size,
     error_over_teachers,
     false_alarms_per_hour,
     fewer_collisions,
@@ -123,12 +125,12 @@ def _bounded(asked: str, found: Interval, most: float, most_bound: float) -> lis
 
 
 def _speed(results: Results) -> Bar:
-    """The largest size, which is the one that flies."""
-    largest = [max(row["sizes"], key=lambda s: s["width"]) for row in results.curves]
-    network = median([size["network_ms"] for size in largest])
-    sgbm = median([size["sgbm_ms"] for size in largest])
+    """Of the size that flies."""
+    flown = curves_by_size(results).get((LearnerConfig.width, LearnerConfig.height), [])
+    network = median([size["network_ms"] for size in flown])
+    sgbm = median([size["sgbm_ms"] for size in flown])
     asked = "the network's time per frame <= OpenCV SGBM's"
-    if not largest:
+    if not flown:
         return Bar(asked, "–", None)
     return Bar(asked, f"{network:.2f} ms, SGBM {sgbm:.2f} ms", network <= sgbm)
 

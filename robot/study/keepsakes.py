@@ -62,7 +62,9 @@ def errors_of(eye: MonoEye, kept: Kept) -> Errors:
     """Of a network against the truth, on the pixels that the teacher trusts."""
     errors = Errors()
     for left, teacher, true in zip(*kept, strict=True):
-        student = upsampled(eye.infer(left)).inverse_depth_per_m[::2, ::2]
+        student = upsampled(eye.infer(left)).inverse_depth_per_m
+        step = -(-student.shape[0] // teacher.shape[0])
+        student = student[::step, ::step]
         known = ~np.isnan(teacher) & is_judged(true)
         errors.add(true[known], student[known])
     return errors

@@ -33,7 +33,7 @@ In the second part nothing is remembered, nothing is learned and no threshold mo
 A stereo pilot flies {stereo:g} s of the same room for comparison, with the same pilot and monitor.
 
 **What is counted.** The judge sees the run without being heard: true depth from the room's plan at
-every second pixel of every frame, the true path and contacts. "Obstacle" is a corridor shorter than
+64 x 48 pixels of every frame, the true path and contacts. "Obstacle" is a corridor shorter than
 1 m, in frames; where stereo is cut off, the judge asks the same teacher about the clean pair. A
 frame belongs to the mono pilot also while stereo overrides it. Errors are on the pixels that the
 teacher trusts, from 0.3 to 10 m. A collision ends no flight: contacts within a second are one

@@ -20,6 +20,7 @@ from perception.mono_labels import LabelledFrame, rows_of, split
 from perception.mono_scores import constant_prediction, judged
 from perception.quantities import StereoImages
 from robot.commands.train import described, training_library
+from robot.nodes.learner import LearnerConfig
 from robot.stereo_pairs import Lesson, load_lesson, open_stereo_pairs
 from robot.study.cells import Protocol
 from robot.study.rows import Row
@@ -65,7 +66,13 @@ def _curve(
     learn, left_out = split(len(lesson.frames.image))
     held = rows_of(lesson.frames, left_out)
     training = training_library()
-    learner = training.MonoLearner(spec, lesson.view, training.Config(), seed)
+    flown = LearnerConfig()  # learns in small steps as the robot does
+    choices = training.Config(
+        online_learning_rate=flown.learning_rate,
+        batch_size=flown.batch_size,
+        ring_frames=flown.ring_frames,
+    )
+    learner = training.MonoLearner(spec, lesson.view, choices, seed)
     for number, row in enumerate(learn):  # both eyes teach, in turn, as in flight
         eye = lesson.right if number % 2 and lesson.right is not None else lesson.frames
         learner.observe(LabelledFrame._make(values[row] for values in eye))
