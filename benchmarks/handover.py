@@ -25,6 +25,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,7 +94,9 @@ def main() -> int:
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[], help="flights to make")
     parser.add_argument("--student", type=Path, help="a model package that flies from the start")
-    parser.add_argument("--quiet", type=float, default=0.0, help="seconds of a flight without faults")
+    parser.add_argument(
+        "--quiet", type=float, default=0.0, help="seconds of a flight without faults"
+    )
     parser.add_argument("--again", action="store_true", help="measure rows anew that exist")
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -103,7 +106,8 @@ def main() -> int:
         path = ROWS / f"{kind}_{seed}.json"
         if args.again or not path.is_file():
             row = measure(seed, [] if args.quiet else windows(), args.quiet, args.student)
-            path.write_text(json.dumps({"kind": kind, "seed": seed, "commit": commit(), **row}) + "\n")
+            head = {"kind": kind, "seed": seed, "commit": commit()}
+            path.write_text(json.dumps(head | row) + "\n")
         print(path, file=sys.stderr)
     TABLE.write_text(table([json.loads(path.read_text()) for path in sorted(ROWS.glob("*.json"))]))
     return 0
@@ -118,7 +122,9 @@ def windows(cases: Sequence[Case] = CASES) -> list[Window]:
     return found
 
 
-def measure(seed: int, faults: list[Window], seconds: float, student: Path | None) -> dict[str, Any]:
+def measure(
+    seed: int, faults: list[Window], seconds: float, student: Path | None
+) -> dict[str, Any]:
     """The row of one flight; it lasts until the last fault is recovered from, or `seconds`."""
     graph = flight_graph(faults, student)
     seconds = seconds or faults[-1].to_s + RECOVERY_S
@@ -165,7 +171,7 @@ def flight_graph(faults: list[Window], student: Path | None) -> Graph:
 
 
 def delay_s(moments: Sequence[Moment], window: Window) -> float | None:
-    """Seconds until nobody flies on the teacher for the rest of the fault; None if somebody does."""
+    """Seconds until nobody flies on the teacher for the rest of the fault; None: somebody does."""
     during = [m for m in moments if window.from_s <= m.time_s < window.to_s]
     flown = [number for number, moment in enumerate(during) if moment.on_teacher]
     safe = flown[-1] + 1 if flown else 0
@@ -177,7 +183,7 @@ def false_alarms(
 ) -> tuple[float, list[list[Any]]]:
     """Quiet seconds, and when and why stereo lost its standing in them."""
     quiet_s, alarms = 0.0, []
-    for before, moment in zip(moments, moments[1:], strict=False):
+    for before, moment in pairwise(moments):
         if any(w.from_s <= moment.time_s < w.to_s + SETTLED_S for w in faults):
             continue
         quiet_s += moment.time_s - before.time_s
@@ -224,16 +230,17 @@ def _head(rows: list[dict[str, Any]]) -> Iterator[str]:
     faulty = [row for row in rows if row["delays_s"]]
     yield "# Handover"
     yield ""
-    yield "How long the robot flies on stereo that has failed, and how often it drops stereo that has"
-    yield "not: flights of `stereo_mono` in lockstep, one row per flight in `handover/`. The delay counts"
-    yield "from the first frame with the fault to the first from which on nobody flies on stereo any more:"
-    yield "the student flies, or, where there is none (`alone`), the robot stops. One frame is 0.1 s."
+    yield "How long the robot flies on stereo that has failed, and how often it drops stereo that"
+    yield "has not: flights of `stereo_mono` in lockstep, one row per flight in `handover/`. The"
+    yield "delay counts from the first frame with the fault to the first from which on nobody flies"
+    yield "on stereo any more: the student flies or, where it is in doubt or there is none, the"
+    yield "robot stops. One frame is 0.1 s."
     yield ""
     if quiet_h:
         upper = poisson_upper(len(alarms)) / quiet_h
         yield f"False alarms: {len(alarms)} in {60 * quiet_h:.1f} minutes outside of faults,"
-        yield f"{len(alarms) / quiet_h:.1f} per flight hour (at most {upper:.1f} with 95 % confidence;"
-        yield f"the bar is 1). {_listed(alarms)}"
+        yield f"{len(alarms) / quiet_h:.1f} per flight hour (at most {upper:.1f} with 95 %"
+        yield f"confidence; the bar is 1). {_listed(alarms)}"
     collisions = sum(row["collisions"] for row in faulty)
     yield f"Collisions in {len(faulty)} flights with {len(CASES)} faults each: {collisions}."
     yield ""
@@ -268,8 +275,8 @@ def _delay_cells(case: Case, rows: list[dict[str, Any]]) -> str:
 
 
 def _tail(rows: list[dict[str, Any]]) -> Iterator[str]:
-    yield "A turn about the vertical axis (yaw) is not among the faults: one pair cannot show it (see"
-    yield "[stereo_faults.md](stereo_faults.md))."
+    yield "A turn about the vertical axis (yaw) is not among the faults: one pair cannot show it"
+    yield "(see [stereo_faults.md](stereo_faults.md))."
     yield ""
     yield f"Commits {', '.join(sorted({str(row['commit']) for row in rows}))}; seeds "
     yield f"{', '.join(str(seed) for seed in sorted({row['seed'] for row in rows}))}."

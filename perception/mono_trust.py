@@ -89,9 +89,9 @@ class TrustModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 USUAL = Calibration(
-    centre=[-1.198, 0.777, 0.689, -0.875],
-    spread=[0.322, 0.483, 0.466, 0.667],
-    weights=[0.566, 1.878, -1.574, 1.951, 0.908],
+    centre=[-1.194, 0.766, 0.743, -0.862],
+    spread=[0.32, 0.465, 0.454, 0.657],
+    weights=[0.508, 0.342, 0.0, 2.22, 0.959],
 )  # docs/results/mono_trust.json
 
 
@@ -124,7 +124,8 @@ class MonoTrust:
         raw = self._space.scores(statistics(image, mono), expected_error(mono), motion)  # (4,)
         standard = np.nan_to_num((raw - self._centre) / self._spread)
         logit = float(standard @ self._weights[:-1] + self._weights[-1])
-        return FrameTrust(_logistic(logit), *np.exp(raw[:3]).tolist(), motion)
+        expected, mahalanobis, neighbours = np.exp(raw[:3]).tolist()
+        return FrameTrust(_logistic(logit), expected, mahalanobis, neighbours, motion)
 
 
 class JudgedFrame(NamedTuple):
@@ -262,7 +263,7 @@ def statistics(image: GreyImage, mono: MonoDepth) -> Array:
 
     Of the image in a grid of cells: mean, log contrast, log change along rows and along columns,
     log of what a 3 x 3 median takes away (noise). Of the prediction: log nearness by column, its
-    spread, and the spread of the expected error.
+    spread, and the spread of the expected error; not its size, which a learner may recalibrate.
     """
     grey = image.astype(np.float32)
     smooth = cv2.GaussianBlur(grey, (0, 0), 1.0)
@@ -274,7 +275,7 @@ def statistics(image: GreyImage, mono: MonoDepth) -> Array:
     inverse, scale = np.log(mono.inverse_depth_per_m), np.log(mono.scale_per_m)
     relative = scale - inverse
     columns = np.array_split(inverse, COLUMNS, axis=1)
-    said = [*(part.mean() for part in columns), inverse.std(), relative.std(), scale.mean()]
+    said = [*(part.mean() for part in columns), inverse.std(), relative.std()]
     return np.concatenate([mean / 64, np.log(contrast + 0.5), *logs, said]).astype(np.float64)
 
 

@@ -1,8 +1,19 @@
 """How the benchmark of the handover counts, on moments written by hand."""
 
+from itertools import pairwise
+
 import pytest
 
-from benchmarks.handover import CASES, Moment, Window, delay_s, false_alarms, flight_graph, table, windows
+from benchmarks.handover import (
+    CASES,
+    Moment,
+    Window,
+    delay_s,
+    false_alarms,
+    flight_graph,
+    table,
+    windows,
+)
 from robot.validation import validate
 
 BLACK = next(case for case in CASES if case.name == "black")
@@ -12,7 +23,12 @@ FAULT = Window(BLACK, 1.0, 2.0)
 def flight(on_teacher, gone=()):
     """Ten frames per second for ten seconds; sets of frame numbers."""
     return [
-        Moment(k / 10, on_teacher=k in on_teacher, teacher_alive=k not in gone, reason="black" * (k in gone))
+        Moment(
+            k / 10,
+            on_teacher=k in on_teacher,
+            teacher_alive=k not in gone,
+            reason="black" * (k in gone),
+        )
         for k in range(100)
     ]
 
@@ -44,7 +60,7 @@ def test_faults_follow_each_other_with_time_to_recover():
     planned = windows()
     assert len({window.case.name for window in planned}) == len(planned)
     assert all(w.to_s - w.from_s == w.case.lasts_s > w.case.bar_s for w in planned)
-    assert all(b.from_s - a.to_s >= 6.0 for a, b in zip(planned, planned[1:], strict=False))
+    assert all(b.from_s - a.to_s >= 6.0 for a, b in pairwise(planned))
 
 
 def test_the_graph_that_flies_is_the_shipped_one_with_the_faults_and_no_learner():

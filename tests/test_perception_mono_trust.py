@@ -146,7 +146,10 @@ def test_no_score_counts_against_its_own_meaning():
 def test_motion_that_shows_an_error_raises_the_doubt_and_silence_changes_nothing(model):
     weights = [*model.calibration.weights[:3], 2.0, model.calibration.weights[4]]
     calibration = msgspec.structs.replace(
-        model.calibration, centre=[*model.calibration.centre[:3], -1.0], spread=[1.0] * 4, weights=weights
+        model.calibration,
+        centre=[*model.calibration.centre[:3], -1.0],
+        spread=[1.0] * 4,
+        weights=weights,
     )
     trust = MonoTrust(model.space, calibration)
     frame = next(frames(1, 9, strange=False))

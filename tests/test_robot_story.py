@@ -16,13 +16,26 @@ from robot.messages import (
 )
 from robot.pictures import draw_run
 from robot.record import LogWriter
-from robot.story import ACTOR, LEFT_PX, NEARNESS, NOBODY, RIGHT_PX, STUDENT, TEACHER, WIDTH_PX
-from robot.story import draw_story, read_story
+from robot.story import (
+    ACTOR,
+    LEFT_PX,
+    NEARNESS,
+    NOBODY,
+    RIGHT_PX,
+    STUDENT,
+    TEACHER,
+    WIDTH_PX,
+    draw_story,
+    read_story,
+)
 from robot.wire import encode
 
 MS = 1_000_000
 START_NS = 5_000 * MS
-EDGES = {"stereo.proximity -> handover.teacher": "latest", "eye.proximity -> handover.student": "latest"}
+EDGES = {
+    "stereo.proximity -> handover.teacher": "latest",
+    "eye.proximity -> handover.student": "latest",
+}
 
 
 def add(log, topic, kind, at_ms, **content):
@@ -64,7 +77,14 @@ def run_dir(tmp_path):
         stage = "collect" if at_ms < 3000 else "mono"
         reading(log, "stereo/proximity", at_ms, 1.0, valid=not fault)
         reading(log, "eye/proximity", at_ms, 0.5)
-        status = {"version": 3, "trusted": 1.0, "doubt": 0.25, "frames": 0, "package": "", "parent": ""}
+        status = {
+            "version": 3,
+            "trusted": 1.0,
+            "doubt": 0.25,
+            "frames": 0,
+            "package": "",
+            "parent": "",
+        }
         add(log, "eye/status", MonoStatus, at_ms, swaps=0, refused=0, rollbacks=0, **status)
         state(log, at_ms, stage=stage, actor=actor, teacher_fault=fault)
     add(log, "truth/simulator/collision", CollisionEvent, 9000, position_w=(0, 0, 1), other="wall")

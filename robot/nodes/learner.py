@@ -93,9 +93,7 @@ class LearnerNode(Node[LearnerConfig]):
         self._labeller: Labeller | None = None
         self._learner: Any = None  # perception.mono_training.MonoLearner, which is torch's
         self._calibration = ""
-        self._waiting: deque[StereoFrame] = deque(
-            maxlen=WAITING_FRAMES + config.quarantine_frames
-        )
+        self._waiting: deque[StereoFrame] = deque(maxlen=WAITING_FRAMES + config.quarantine_frames)
         self._quarantine: Quarantine[DepthMap] = Quarantine(config.quarantine_frames)
         self._orders: HandoverState | None = None
         self._labels = 0
