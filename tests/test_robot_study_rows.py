@@ -3,8 +3,11 @@
 import sys
 import textwrap
 
+import numpy as np
 import pytest
 
+from perception.handover import Frame, HandoverConfig, HandoverMachine
+from perception.organisation import LessonConfig, Organisation, Organiser
 from perception.quantities import InputError
 from robot.cli import main
 from robot.commands.study import duration, estimate_s, seeds_of
@@ -253,3 +256,17 @@ def test_the_estimate_goes_by_rows_of_the_same_kind_and_student():
 
 def test_durations_are_read_by_a_person():
     assert [duration(s) for s in (40, 720, 12_600)] == ["40 s", "12 min", "3.5 h"]
+
+
+@pytest.mark.parametrize("organisation", Organisation)
+@pytest.mark.parametrize("gated", [True, False])
+def test_no_organisation_labels_or_trains_while_the_teacher_is_gone(organisation, gated):
+    config = LessonConfig(gated=gated, lesson_frames=5)
+    organiser = Organiser(organisation, config, np.random.default_rng(0))
+    machine = HandoverMachine(HandoverConfig(collect_frames=5))
+    for number in range(60):
+        frame = Frame(False, False, teacher_alive=number < 30, student_version=number > 20)
+        orders = organiser.step(frame, machine.step(frame))
+        if number >= 30:
+            assert not orders.labels
+            assert not orders.trains
