@@ -60,6 +60,7 @@ def measure(cell: Cell, protocol: Protocol, packages: Path, hooks: Hooks) -> Row
     """
     cv2.setNumThreads(1)
     began_s, began_cpu_s = time.monotonic(), time.process_time()
+    code = commit()  # as it is now: somebody may work on it meanwhile
     with tempfile.TemporaryDirectory(prefix="rx") as folder:
         run_dir = Path(folder)
         flight = flight_of(cell, protocol, _package_for(cell, packages))
@@ -77,7 +78,7 @@ def measure(cell: Cell, protocol: Protocol, packages: Path, hooks: Hooks) -> Row
     return {
         "cell": cell.name,
         **{key: value for key, value in vars(cell).items() if value != ""},
-        "commit": commit(),
+        "commit": code,
         "config_hash": config_hash(cell, protocol),
         "hardware": hardware(),
         "protocol": msgspec.to_builtins(protocol),
