@@ -66,6 +66,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.replay_study
 	$(BIN)/python -m benchmarks.kill_study
 	$(BIN)/python -m benchmarks.flight_hour
+	$(BIN)/reflexarc study pssl --students network textons --seeds 0-9 --jobs 2
 	$(BIN)/python examples/clone_pilot.py --out runs/clone.onnx
 	$(BIN)/python -m benchmarks.room_flight --pilot clone constant --package runs/clone.onnx
 

@@ -47,7 +47,7 @@ class Orders(NamedTuple):
     student_flies: bool  # if its estimate is trusted
     wheels: bool  # the teacher overrides it
     labels: bool  # the frame is worth remembering, with the teacher's answer
-    trains: bool  # the student may learn
+    trains: bool  # the student may learn; never without a teacher, who alone can tell if it helped
     wants_student: bool  # what it has learned shall go to the robot
 
 
@@ -79,7 +79,7 @@ class Organiser:
                 wants = self._wants(frame, handover)
                 return Orders(
                     self._may_fly(frame, handover), frame.teacher_alive, frame.teacher_alive,
-                    trains=True, wants_student=wants,
+                    trains=frame.teacher_alive, wants_student=wants,
                 )  # fmt: skip
 
     def _cold_turkey(self, frame: Frame, handover: Handover) -> Orders:
@@ -100,7 +100,7 @@ class Organiser:
             self._may_fly(frame, handover) and turn,
             wheels=False,
             labels=frame.teacher_alive,
-            trains=True,
+            trains=frame.teacher_alive,
             wants_student=is_new_round and self._wants(frame, handover),
         )
 

@@ -9,7 +9,7 @@ import pkgutil
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -146,6 +146,12 @@ class Graph:
         """The node whose data carry time; without one there is no lockstep."""
         owners = [node for node in self.nodes.values() if node.node_class.owns_time]
         return owners[0] if owners else None
+
+    def without(self, *nodes: str) -> "Graph":
+        """The same graph with these nodes and their edges left out, as far as it has them."""
+        kept = {name: node for name, node in self.nodes.items() if name not in nodes}
+        edges = tuple(e for e in self.edges if e.writer in kept and e.reader in kept)
+        return replace(self, nodes=kept, edges=edges)
 
     def resolved_json(self) -> str:
         """All that was resolved, parameters with their defaults, for the run folder."""

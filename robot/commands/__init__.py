@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "train": "robot.commands.train:Train",
     "evaluate": "robot.commands.evaluate:Evaluate",
     "export": "robot.commands.export:Export",
+    "study": "robot.commands.study:Study",
     "depth": "robot.commands.depth:Depth",
     "doctor": "robot.commands.doctor:Doctor",
 }

@@ -5,6 +5,7 @@ NODES: dict[str, str] = {
     "camera": "robot.nodes.camera:CameraNode",
     "camera_faults": "robot.nodes.camera_faults:CameraFaultsNode",
     "handover": "robot.nodes.handover:HandoverNode",
+    "judge": "robot.nodes.judge:JudgeNode",
     "learner": "robot.nodes.learner:LearnerNode",
     "mono": "robot.nodes.mono:MonoNode",
     "policy": "robot.nodes.policy:PolicyNode",

@@ -64,7 +64,7 @@ class StereoNode(Node[StereoNodeConfig]):
         calibration = inputs.newest("calibration")
         if calibration is not None:
             rig = rig_of(calibration)
-            self._teacher = self._make_teacher(rig)
+            self._teacher = make_teacher(rig, self.config)
             self._monitor = StereoMonitor(rig, self.config.limits) if self.config.monitor else None
         if self._teacher is None:
             return []
@@ -99,18 +99,20 @@ class StereoNode(Node[StereoNodeConfig]):
         verdict = self._monitor.judge(images, depth, captured_ns)
         return [("health", StereoHealth(captured_ns=captured_ns, **verdict._asdict()))]
 
-    def _make_teacher(self, rig: StereoRig) -> StereoTeacher:
-        reach = {"num_disparities": disparity_range_px(Rectifier(rig).view, self.config.nearest_m)}
-        matcher = make_matcher(self.config.matcher, {**reach, **self.config.options})
-        return StereoTeacher(rig, matcher, StereoConfig(self.config.min_confidence))
-
     def _warm_up(self, rig: StereoRig) -> None:
         """Compiles and loads what the first frame would otherwise wait for."""
-        teacher = self._make_teacher(rig)
+        teacher = make_teacher(rig, self.config)
         grey = np.random.default_rng(0).integers(0, 255, (rig.left.height, rig.left.width))
         image = grey.astype(np.uint8)
         depth = teacher.infer(StereoImages(image, image))
         measure_proximity(depth, teacher.view, self.config.proximity)
+
+
+def make_teacher(rig: StereoRig, config: StereoNodeConfig) -> StereoTeacher:
+    """The teacher of a rig as a node would have it."""
+    reach = {"num_disparities": disparity_range_px(Rectifier(rig).view, config.nearest_m)}
+    matcher = make_matcher(config.matcher, {**reach, **config.options})
+    return StereoTeacher(rig, matcher, StereoConfig(config.min_confidence))
 
 
 def _nothing_seen(view: RectifiedView) -> StereoDepth:

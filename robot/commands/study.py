@@ -1,0 +1,202 @@
+"""``reflexarc study``: measures over seeds, resumable, and makes the report from the rows."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from perception.quantities import InputError
+from robot.commands.run import interruptible
+from robot.console import Console
+from robot.study.cells import (
+    KINDS,
+    ORGANISATIONS,
+    STUDENTS,
+    Cell,
+    Protocol,
+    config_hash,
+    grid,
+    seconds_of,
+)
+from robot.study.conduct import Plan, Watcher, conduct
+from robot.study.report import brief, write_report
+from robot.study.rows import Row, is_finished, read_rows
+
+MOST_SEED, MOST_JOBS = 99_999, 64
+PACE = {"life": 0.5, "stereo": 0.25, "corruption": 0.3, "curve": 0.9}
+"""Seconds of an idle core per simulated second, start included, where no row tells better."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Measure the story of stereo teaching mono over seeds; a run that was stopped goes on.
+
+    Each finished cell is one small JSON row, written at once; the report is made from the rows.
+
+    Example: reflexarc study pssl --students network --seeds 0-4 --jobs 2
+    """
+
+    subject: tyro.conf.Positional[Literal["pssl"]]
+    """What to study: pssl, persistent self-supervised learning."""
+    students: tuple[str, ...] = ("network", "textons")
+    """Who learns: network, textons (a dictionary of its own), textons_cubicle, textons_flightarena
+    (those of the authors)."""
+    organisations: tuple[str, ...] = tuple(ORGANISATIONS)
+    """How: cold_turkey, dagger, training_wheels (all without the gate), product (with it)."""
+    kinds: tuple[str, ...] = tuple(KINDS)
+    """What is measured: life, stereo, corruption, curve."""
+    seeds: str = "0-4"
+    """Rooms and chance, such as 0-4 or 0,3,7."""
+    jobs: int = 2
+    """Cells at the same time, one core each."""
+    rows: Path = Path("docs/results/stereo_to_mono")
+    """Folder of the rows and plots; the report is the .md file beside it."""
+    packages: Path = Path("runs/study_pssl")
+    """Folder of the packages that lives leave behind; corruptions fly on them."""
+    again: bool = False
+    """Measure also what has a row."""
+    report: bool = False
+    """Measure nothing, make the report anew from the rows."""
+    json: bool = False
+    """Print what was measured as JSON, and no progress."""
+    protocol: Protocol = field(default_factory=Protocol)
+    """How long the parts last; rows of another protocol are refused."""
+
+    def __call__(self) -> int:
+        """Measures what is missing, then writes the report."""
+        cells = self._cells()
+        console = Console(quiet=self.json)
+        complete = True
+        if not self.report:
+            complete = self._measure(cells, console)
+        rows = read_rows(self.rows)
+        if self.report and not rows:
+            raise InputError(f"no rows in {self.rows}: measure some without --report")
+        if rows:
+            console.say(f"report: {write_report(self.rows, rows)}")
+        if self.json:
+            sys.stdout.write(json.dumps([brief(row) for row in rows]) + "\n")
+        return 0 if complete else 1
+
+    def _cells(self) -> list[Cell]:
+        _require_known("students", self.students, STUDENTS)
+        _require_known("organisations", self.organisations, ORGANISATIONS)
+        _require_known("kinds", self.kinds, KINDS)
+        if not 1 <= self.jobs <= MOST_JOBS:
+            raise InputError(f"--jobs {self.jobs}: must be 1 to {MOST_JOBS}")
+        cells = grid(self.students, self.organisations, seeds_of(self.seeds))
+        return [cell for cell in cells if cell.kind in self.kinds]
+
+    def _measure(self, cells: list[Cell], console: Console) -> bool:
+        """What has no row yet; False if it was stopped or a cell failed."""
+        missing = [
+            cell
+            for cell in cells
+            if not is_finished(self.rows, cell, config_hash(cell, self.protocol), again=self.again)
+        ]
+        rows = read_rows(self.rows)
+        left_s = estimate_s(missing, self.protocol, rows) / self.jobs
+        console.say(
+            f"{len(cells)} cells, {len(cells) - len(missing)} of them have rows; "
+            f"the rest takes about {duration(left_s)} with {self.jobs} at a time"
+        )
+        if not missing:
+            return True
+        plan = Plan(missing, self.protocol, self.rows, self.packages, self.jobs)
+        total_s = sum(seconds_of(cell, self.protocol) for cell in missing)
+        bar = Console(quiet=self.json or not sys.stderr.isatty())  # in a file, lines are enough
+        with (
+            interruptible() as interrupted,
+            bar.progress("study", total_s) as progress,
+        ):
+            lines = _Lines(console, len(missing), progress)
+            watcher = Watcher(lines.began, lines.seconds, lines.finished, lines.failed)
+            complete = conduct(plan, watcher, interrupted)
+            if interrupted():
+                console.say("stopped; finished cells are kept, the same command goes on")
+        return complete
+
+
+@dataclass
+class _Lines:
+    """A line per cell that begins, ends or fails; the bar shows simulated seconds."""
+
+    console: Console
+    cells: int
+    progress: Callable[[float], None]
+    done: int = 0
+    seconds_of: dict[Cell, float] = field(default_factory=dict)
+
+    def began(self, cell: Cell) -> None:
+        """A process was started."""
+        self.console.say(f"begins  {cell.name}")
+
+    def seconds(self, cell: Cell, seconds: float) -> None:
+        """So far has a cell come."""
+        self.seconds_of[cell] = seconds
+        self.progress(sum(self.seconds_of.values()))
+
+    def finished(self, cell: Cell, row: Row) -> None:
+        """Its row is written."""
+        self.done += 1
+        self.seconds(cell, row["sim_seconds"])
+        self.console.say(
+            f"{self.done}/{self.cells} {cell.name}: {brief(row)['says']} "
+            f"({duration(row['wall_seconds'])})"
+        )
+
+    def failed(self, cell: Cell, reason: str) -> None:
+        """It has no row."""
+        self.done += 1
+        sys.stderr.write(f"reflexarc: study: {cell.name}: {reason}\n")
+
+
+def seeds_of(text: str) -> list[int]:
+    """The seeds that `0-4`, `7` or `0,3,8-9` stand for, each once, in that order.
+
+    Raises:
+        InputError: it stands for none.
+    """
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,5})(?:\s*-\s*(\d{1,5}))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last or last > MOST_SEED:
+            raise InputError(
+                f"--seeds {text!r}: write them as 0-4 or 0,3,7; from 0 to {MOST_SEED}, rising"
+            )
+        seeds.update(dict.fromkeys(range(first, last + 1)))
+    return list(seeds)
+
+
+def estimate_s(cells: Sequence[Cell], protocol: Protocol, rows: Sequence[Row]) -> float:
+    """Seconds that cells take one after the other, by the pace of those that have rows."""
+    return sum(seconds_of(cell, protocol) * _pace(cell, rows) for cell in cells)
+
+
+def duration(seconds: float) -> str:
+    """For a person: 40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _pace(cell: Cell, rows: Sequence[Row]) -> float:
+    """Wall seconds per simulated second, of rows of the same kind and student."""
+    alike = [
+        row["wall_seconds"] / row["sim_seconds"]
+        for row in rows
+        if row["kind"] == cell.kind and row.get("student", "") == cell.student
+    ]
+    return sum(alike) / len(alike) if alike else PACE[cell.kind]
+
+
+def _require_known(option: str, given: Sequence[str], valid: Mapping[str, object]) -> None:
+    for name in given:
+        if name not in valid:
+            raise InputError(f"--{option} {name}: unknown; choose from {', '.join(valid)}")

@@ -1,0 +1,68 @@
+"""One cell in a process of its own: `python -m robot.study.worker ORDER`, an order being JSON.
+
+It says on standard output how far it is and at last the row, one JSON object per line; standard
+error carries a fault as one line. It ends when it is interrupted, or when who started it is gone.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from robot.commands.run import interruptible
+from robot.config import USER_ERRORS
+from robot.study.cells import Cell, Protocol
+from robot.study.measure import Hooks, measure
+
+TELL_EVERY_S = 2.0
+DONE, FAILED, INTERRUPTED = 0, 1, 3
+
+
+class Order(msgspec.Struct):
+    """What to measure."""
+
+    cell: Cell
+    protocol: Protocol
+    packages: str
+
+
+def main(argv: list[str]) -> int:
+    """Measures what the order says."""
+    order = msgspec.json.decode(argv[0], type=Order)
+    parent = os.getppid()
+    with interruptible() as interrupted:
+        hooks = Hooks(_Teller(), lambda: interrupted() or os.getppid() != parent)
+        try:
+            row = measure(order.cell, order.protocol, Path(order.packages), hooks)
+        except USER_ERRORS as error:
+            sys.stderr.write(f"{' '.join(str(error).split())}\n")
+            return FAILED
+    if row is None:
+        return INTERRUPTED
+    _tell({"row": row})
+    return DONE
+
+
+class _Teller:
+    """Says every few seconds how far it is."""
+
+    def __init__(self) -> None:
+        self._next_s = time.monotonic()
+
+    def __call__(self, seconds: float) -> None:
+        if time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + TELL_EVERY_S
+            _tell({"seconds": round(seconds, 2)})
+
+
+def _tell(told: dict[str, Any]) -> None:
+    assert sys.__stdout__ is not None  # noqa: S101 - a pipe; what nodes print goes elsewhere
+    sys.__stdout__.write(msgspec.json.encode(told).decode() + "\n")
+    sys.__stdout__.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
