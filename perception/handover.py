@@ -4,8 +4,9 @@ A loss tells how a student does on frames that somebody else chose. Here the stu
 "obstacle" beside the acting teacher (SHADOW) in enough approaches that the lower bound of the part
 that it finds is high; one lucky approach counts as one, not as its fifty frames. It loses the
 controls when a bound says that it is worse or the training wheels had to act too often (REVERT: it
-was wrong, and has to learn), and when its own trust falls (SHADOW: it is in a place that it does
-not know; what it has shown elsewhere counts no more, and it is judged anew, here).
+was wrong, and has to learn). While its own trust is gone the teacher flies; if that lasts, it is in
+a place that it does not know (SHADOW: what it has shown elsewhere counts no more, and it is judged
+anew, here).
 
     COLLECT  the teacher flies, examples are gathered
     TRAIN    the teacher flies, the student learns; wants_training is set until a new one is there
@@ -53,6 +54,7 @@ class HandoverConfig:
     window_approaches: int = 60  # the last ones are judged, so that old skill expires
     most_overrides: int = 3  # within that window, of a student that flies
     join_frames: int = 3  # runs with fewer free frames between them are one
+    distrust_frames: int = 20  # 2 s more without trust than with it end a flight of the student
     late_frames: int = 5  # 0.5 s at 10 Hz: a student so much later has missed it
 
 
@@ -182,7 +184,9 @@ class HandoverMachine:
 
     def _judge_flight(self, frame: Frame) -> None:
         overrides = sum(self._overridden)
-        if not frame.student_trusted and frame.teacher_alive:
+        if frame.teacher_alive:
+            self._distrusted = max(self._distrusted + (-1 if frame.student_trusted else 1), 0)
+        if self._distrusted >= self._config.distrust_frames:
             self._forget_approaches()
             self._enter(Stage.SHADOW, "the student does not trust itself")
         elif overrides > self._config.most_overrides:
@@ -213,6 +217,7 @@ class HandoverMachine:
 
     def _enter(self, stage: Stage, reason: str) -> None:
         self._stage, self._reason, self._frames = stage, reason, 0
+        self._distrusted = 0  # frames without trust less those with it, of a student that flies
 
     def _forget_approaches(self) -> None:
         config = self._config

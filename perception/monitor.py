@@ -68,7 +68,7 @@ class MonitorConfig:
     covered_s: float = 0.5  # s
     frozen_s: float = 0.35  # s
     swapped_part: float = 0.6  # 0..1 of the sure coarse matches
-    swapped_s: float = 0.3  # s
+    swapped_s: float = 0.8  # s; eyes are swapped by hands, which leaves time to be sure
     least_matches: int = 6  # blocks; fewer say nothing about the order of the eyes
     decalibrated_s: float = 0.5  # s
     least_known: float = 0.05  # 0..1 of the pixels

@@ -20,7 +20,7 @@ from perception.quantities import InputError
 class WatchConfig:
     """When a prediction is not to be flown on."""
 
-    most_doubt: float = 0.5  # 0..1, probability that the frame is badly wrong; 1 believes all
+    most_doubt: float = 0.7  # 0..1, probability that the frame is badly wrong; 1 believes all
     motion: MotionConfig = field(default_factory=MotionConfig)
 
     def __post_init__(self) -> None:

@@ -148,7 +148,6 @@ def draw_story(story: Story) -> Picture:
     page.frame(NEARNESS, "nearest thing ahead, 1/m", (0.0, 1.0, 2.0), MOST_PER_M)
     page.frame(DOUBT, "doubt in one camera, 0 to 1", (0.0, 0.5, 1.0), 1.0)
     page.level(NEARNESS, OBSTACLE_PER_M, MOST_PER_M)
-    page.level(DOUBT, 0.5, 1.0)
     page.line(NEARNESS, story.teacher, MOST_PER_M, TEACHER)
     page.line(NEARNESS, story.student, MOST_PER_M, STUDENT)
     page.line(DOUBT, story.doubt, 1.0, STUDENT)

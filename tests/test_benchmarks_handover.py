@@ -80,6 +80,6 @@ def test_the_table_has_a_line_per_fault_and_says_what_was_not_noticed():
         "said": {case.name: "black" for case in CASES} | {"black": ""},
     }  # fmt: skip
     page = table([row])
-    assert "0.0 per flight hour (at most 6.0 with 95 % confidence" in page
+    assert "0.0 per flight hour (at most 6.0 with 95 %" in page
     assert "| black | nobody | 0.2 | 0 of 1 | 0.00 to 0.97 | inf (inf) | nothing 1 |" in page
     assert page.count("| nobody |") == len(CASES)

@@ -115,15 +115,35 @@ def test_approaches_that_a_student_does_not_trust_itself_in_count_for_nothing():
     assert state.approaches == ApproachEvents(1, 0, 0)
 
 
-def test_a_student_that_distrusts_itself_goes_back_to_the_shadow_at_once():
-    state = mono().step(FREE._replace(student_trusted=False))
+UNTRUSTED = FREE._replace(student_trusted=False)
+LASTING = [UNTRUSTED] * HandoverConfig.distrust_frames
+
+
+def test_while_a_student_distrusts_itself_the_teacher_flies_and_it_keeps_what_it_earned():
+    machine = mono()
+    states = run(machine, LASTING[1:])
+    assert {(state.stage, state.actor) for state in states} == {(Stage.MONO, Actor.TEACHER)}
+    assert machine.step(FREE).actor is Actor.STUDENT
+
+
+def test_distrust_that_lasts_brings_a_student_back_to_the_shadow():
+    state = run(mono(), LASTING)[-1]
     assert (state.stage, state.actor) == (Stage.SHADOW, Actor.TEACHER)
     assert state.reason == "the student does not trust itself"
+    flickering = [UNTRUSTED, UNTRUSTED, FREE] * len(LASTING)
+    assert run(mono(), flickering)[-1].stage is Stage.SHADOW
+
+
+def test_distrust_while_the_teacher_is_gone_costs_no_stage():
+    gone = [frame._replace(teacher_alive=False) for frame in LASTING * 3]
+    machine = mono()
+    assert {(s.stage, s.actor) for s in run(machine, gone)} == {(Stage.MONO, Actor.NOBODY)}
+    assert machine.step(FREE._replace(teacher_alive=False)).actor is Actor.STUDENT
 
 
 def test_what_a_student_has_shown_elsewhere_counts_no_more_where_it_lost_its_trust():
     machine = mono()
-    machine.step(FREE._replace(student_trusted=False))
+    run(machine, LASTING)
     state = run(machine, approach())[-1]
     assert (state.stage, state.approaches) == (Stage.SHADOW, ApproachEvents(1, 0, 0))
     states = [run(machine, approach())[-1].stage for _ in range(18)]

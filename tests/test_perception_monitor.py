@@ -81,7 +81,7 @@ def test_a_good_pair_is_well_all_the_time():
         ("frozen", Side.RIGHT, {"read_noise": 2.0}, Reason.FROZEN, 0.5),
         ("covered", Side.RIGHT, {}, Reason.COVERED, 1.0),
         ("covered", Side.LEFT, {"part": 0.5}, Reason.COVERED, 1.0),
-        ("swapped", Side.BOTH, {}, Reason.SWAPPED, 0.5),
+        ("swapped", Side.BOTH, {}, Reason.SWAPPED, 1.0),
         ("rotated", Side.RIGHT, {"degrees": 0.5}, Reason.DECALIBRATED, 5.0),
         ("rotated", Side.RIGHT, {"degrees": -0.5, "axis": "pitch"}, Reason.DECALIBRATED, 5.0),
         ("rotated", Side.LEFT, {"degrees": 1.0, "axis": "pitch"}, Reason.DECALIBRATED, 5.0),

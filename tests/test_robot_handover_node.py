@@ -14,13 +14,17 @@ from robot.nodes.handover import HandoverNode, HandoverNodeConfig
 from robot.wire import encode
 
 MS = 1_000_000
-QUICK = HandoverConfig(collect_frames=1, least_found=0.2, most_false_alarms=0.9)  # two approaches
+QUICK = HandoverConfig(  # two approaches
+    collect_frames=1, least_found=0.2, most_false_alarms=0.9, distrust_frames=1
+)
 
 
 def node_of(**choices):
     robot = load_robot("ardrone")
     context = NodeContext(name="handover", robot=robot, seed=0, clock=VirtualClock())
-    return HandoverNode(HandoverNodeConfig(**{"machine": QUICK, **choices}), context)
+    return HandoverNode(
+        HandoverNodeConfig(**{"machine": QUICK, "doubt_frames": 5, **choices}), context
+    )
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ class HandoverNodeConfig:
 
     organisation: Organisation = Organisation.TRAINING_WHEELS  # who flies while the student learns
     obstacle_m: float = 1.0  # m, a corridor shorter than this, for both cues; 8 px in the paper
-    doubt_frames: int = 5  # that a student distrusts, more than it trusts, until it is distrust
+    doubt_frames: int = 8  # that a student distrusts, more than it trusts, until it is distrust
     machine: HandoverConfig = field(default_factory=HandoverConfig)
     wheels: OverrideConfig = field(default_factory=OverrideConfig)
     lesson: LessonConfig = field(default_factory=LessonConfig)
