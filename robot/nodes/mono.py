@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from perception.calibration import StereoRig
-from perception.mono import MonoConfig, MonoDepth, MonoEye, MonoModelError, open_mono
+from perception.mono import (
+    MonoConfig,
+    MonoDepth,
+    MonoEye,
+    MonoModelError,
+    caution_of,
+    nearer,
+    open_mono,
+)
 from perception.proximity import ProximityConfig
 from perception.quantities import InputError, Proximity
 from robot.config import RobotConfig
@@ -38,14 +46,14 @@ class MonoNodeConfig:
 
     package: str = ""  # a model package to begin with; empty: blind until weights come
     least_trusted: float = 0.5  # 0..1 of the pixels, for a valid reading
-    caution: float = 0.5  # nearness that is flown on: what is seen plus so many expected errors
+    caution: float | None = None  # expected errors that all is taken nearer; None: as the package
     mono: MonoConfig = field(default_factory=MonoConfig)
     proximity: ProximityConfig = field(default_factory=ProximityConfig)
 
     def __post_init__(self) -> None:
         if not 0 <= self.least_trusted <= 1:
             raise InputError(f"least_trusted = {self.least_trusted} must be 0 to 1")
-        if not 0 <= self.caution < float("inf"):
+        if self.caution is not None and not 0 <= self.caution < float("inf"):
             raise InputError(f"caution = {self.caution} must be 0 or more")
 
 
@@ -158,14 +166,11 @@ class MonoNode(Node[MonoNodeConfig]):
         return [("status", status), ("proximity", reading), ("depth", depth_map)]
 
     def _near(self, eye: MonoEye, mono: MonoDepth) -> Proximity:
-        """The proximity of what is nearer than is seen by a part of the error that is expected.
-
-        A network that is in doubt says the mean of what may be there, so it finds near things too
-        far; a pilot must rather brake for nothing.
-        """
-        inverse = mono.inverse_depth_per_m + np.float32(self.config.caution) * mono.scale_per_m
-        nearer = MonoDepth(inverse.astype(np.float32), mono.scale_per_m)
-        return eye.proximity(nearer, self.config.proximity)
+        """The proximity of what may be nearer than it is seen: see `perception.mono.nearer`."""
+        caution = self.config.caution
+        if caution is None:
+            caution = caution_of(eye.package)
+        return eye.proximity(nearer(mono, caution), self.config.proximity)
 
     def _trusted(self, depth_m: np.ndarray) -> float:
         """The frame's trust: the network's own doubt. A monitor of the image belongs here too."""
