@@ -10,7 +10,7 @@ from onnx import numpy_helper
 
 from perception.calibration import calibration_hash
 from perception.model_package import read_package, write_package
-from perception.mono import MonoSpec
+from perception.mono import USUAL_CAUTION, MonoSpec, caution_of
 from perception.mono_labels import LabelledFrame, Labeller, on_grid
 from perception.mono_net import NetConfig
 from perception.mono_training import Config, MonoLearner
@@ -186,6 +186,32 @@ def test_what_is_flown_on_is_nearer_by_the_caution_and_what_is_shown_is_not(pack
     )
     assert (cautious["proximity"].sectors_per_m > bold["proximity"].sectors_per_m).all()
     np.testing.assert_array_equal(cautious["depth"].depth_m, bold["depth"].depth_m)
+
+
+def test_the_caution_is_that_of_the_package_unless_one_is_set(packages):
+    package = read_package(packages / "a.onnx")
+    manifest = msgspec.structs.replace(
+        package.manifest, extra={**package.manifest.extra, "caution": 2.0}
+    )
+    write_package(packages / "careful.onnx", package.path.read_bytes(), manifest)
+    corridors = [
+        dict(
+            step(
+                node_of(packages, package=str(packages / f"{name}.onnx"), **choices), frame=frame()
+            )
+        )
+        for name, choices in (("careful", {}), ("a", {"caution": 2.0}), ("a", {}))
+    ]
+    careful, set_so, usual = (sent["proximity"].sectors_per_m for sent in corridors)
+    np.testing.assert_array_equal(careful, set_so)
+    assert (careful > usual).all()
+
+
+@pytest.mark.parametrize("said", [None, "much", -1.0, float("nan"), float("inf")])
+def test_a_package_that_says_no_sound_caution_is_flown_with_the_usual_one(packages, said):
+    package = read_package(packages / "a.onnx")
+    manifest = msgspec.structs.replace(package.manifest, extra={"caution": said})
+    assert caution_of(package._replace(manifest=manifest)) == USUAL_CAUTION
 
 
 @pytest.mark.parametrize("choices", [{"caution": -1.0}, {"least_trusted": 1.5}])

@@ -16,6 +16,7 @@ QUICK = (
     "learner.height=48",
     "learner.updates_per_s=10",
     "learner.updates_per_package=2",
+    "learner.patience_updates=2",
     "handover.machine.collect_frames=5",
 )
 
