@@ -76,7 +76,7 @@ class Config:
         default_factory=lambda: LossWeights(photometric=0.0, smooth=0.0)
     )
     online_learning_rate: float = 5e-4  # of single updates, which have no end to fall towards
-    online_memory: float = 0.99  # of the mean over the weights of single updates: the newest 100
+    online_memory: float = 0.995  # of the mean over the weights of single updates: the newest 200
     weight_decay: float = 1e-4
     max_gradient: float = 5.0  # norm; one odd batch does not throw the network over
     batch_size: int = 4  # frames; more updates teach faster than larger ones

@@ -39,7 +39,7 @@ class ExamConfig:
     newest_frames: int = 400  # kept back and not too old to count
     least_obstacles: int = 40  # frames with one; fewer choose no caution
     least_tpr: float = 0.95  # of the obstacles; the paper's
-    most_fpr: float = 0.25  # of the free frames; worse is not fit to fly. The paper accepts 0.4
+    most_fpr: float = 0.4  # of the free frames; worse is not fit to be shown. The paper's
     usual_caution: float = USUAL_CAUTION  # while too few obstacles were seen to choose
     most_caution: float = 3.0  # expected errors
     caution_steps: int = 30  # between 0 and the most

@@ -14,7 +14,8 @@ from perception.mono import USUAL_CAUTION, MonoSpec, caution_of
 from perception.mono_labels import LabelledFrame, Labeller, on_grid
 from perception.mono_net import NetConfig
 from perception.mono_training import Config, MonoLearner
-from perception.quantities import InputError
+from perception.proximity import ProximityConfig, measure_proximity
+from perception.quantities import InputError, StereoDepth
 from robot.clock import VirtualClock
 from robot.config import load_robot
 from robot.edges import Arrival
@@ -57,6 +58,14 @@ def _mad(content):
     (head,) = (t for t in model.graph.initializer if t.name == "head.bias")
     head.CopyFrom(numpy_helper.from_array(np.full(2, np.nan, np.float32), head.name))
     return model.SerializeToString()
+
+
+VIEW = Labeller(ROBOT.rig, SPEC).view
+
+
+def nothing_seen():
+    nothing = np.full((SPEC.height, SPEC.width), np.nan, np.float32)
+    return StereoDepth(nothing, nothing, nothing)
 
 
 def node_of(run_dir, lockstep=True, **choices):
@@ -214,7 +223,25 @@ def test_a_package_that_says_no_sound_caution_is_flown_with_the_usual_one(packag
     assert caution_of(package._replace(manifest=manifest)) == USUAL_CAUTION
 
 
-@pytest.mark.parametrize("choices", [{"caution": -1.0}, {"least_trusted": 1.5}])
+def test_one_frame_alone_neither_stops_nor_frees_the_robot(packages):
+    node = node_of(packages)
+    near = measure_proximity(nothing_seen(), VIEW, ProximityConfig())
+    seen_m = (2.0, 0.5, 2.0, 0.5, 0.5, 2.0)
+    steady_m = [node._steady(near._replace(corridor_m=m), valid=True).corridor_m for m in seen_m]
+    assert steady_m == [2.0, 0.5, 2.0, 0.5, 0.5, 0.5]  # of two, the nearer
+
+
+def test_what_was_seen_before_a_frame_that_is_not_valid_no_longer_counts(packages):
+    node = node_of(packages)
+    near = measure_proximity(nothing_seen(), VIEW, ProximityConfig())
+    for corridor_m, valid in ((0.5, True), (0.5, True), (9.0, False)):
+        node._steady(near._replace(corridor_m=corridor_m), valid=valid)
+    assert node._steady(near._replace(corridor_m=2.0), valid=True).corridor_m == 2.0
+
+
+@pytest.mark.parametrize(
+    "choices", [{"caution": -1.0}, {"least_trusted": 1.5}, {"steady_frames": 0}]
+)
 def test_a_setting_that_makes_no_sense_is_refused(choices):
     with pytest.raises(InputError, match=next(iter(choices))):
         MonoNodeConfig(**choices)

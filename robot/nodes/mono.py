@@ -5,6 +5,7 @@ frames (`robot/weights.py`) and swapped in between two frames. What is unsound i
 and said, and the weights before fly on; they are also kept for the case that the new ones fail.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +48,7 @@ class MonoNodeConfig:
     package: str = ""  # a model package to begin with; empty: blind until weights come
     least_trusted: float = 0.5  # 0..1 of the pixels, for a valid reading
     caution: float | None = None  # expected errors that all is taken nearer; None: as the package
+    steady_frames: int = 3  # the corridor is the median of so many: one frame alone stops nobody
     mono: MonoConfig = field(default_factory=MonoConfig)
     proximity: ProximityConfig = field(default_factory=ProximityConfig)
 
@@ -55,6 +57,8 @@ class MonoNodeConfig:
             raise InputError(f"least_trusted = {self.least_trusted} must be 0 to 1")
         if self.caution is not None and not 0 <= self.caution < float("inf"):
             raise InputError(f"caution = {self.caution} must be 0 or more")
+        if self.steady_frames < 1:
+            raise InputError(f"steady_frames = {self.steady_frames} must be 1 or more")
 
 
 class MonoNode(Node[MonoNodeConfig]):
@@ -86,6 +90,7 @@ class MonoNode(Node[MonoNodeConfig]):
         self._weights: Weights | None = None
         self._before: tuple[MonoEye | None, Weights | None] = (None, None)
         self._swaps = self._refused = self._rollbacks = 0
+        self._corridors_m: deque[float] = deque(maxlen=config.steady_frames)
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
         """Every new frame; then what was announced is opened, for the frames to come."""
@@ -152,8 +157,8 @@ class MonoNode(Node[MonoNodeConfig]):
             return self._roll_back(frame)
         depth = self._eye.depth(mono)
         trusted = self._trusted(depth.depth_m)
-        near = self._near(self._eye, mono)
         valid = frame.valid and trusted >= self.config.least_trusted
+        near = self._steady(self._near(self._eye, mono), valid=valid)
         stamp = {"captured_ns": frame.captured_ns, "valid": valid}
         depth_map = DepthMap(
             **stamp,
@@ -171,6 +176,18 @@ class MonoNode(Node[MonoNodeConfig]):
         if caution is None:
             caution = caution_of(eye.package)
         return eye.proximity(nearer(mono, caution), self.config.proximity)
+
+    def _steady(self, near: Proximity, *, valid: bool) -> Proximity:
+        """With the median of the newest corridors: single frames are where it errs most.
+
+        It costs one frame of delay; of an even number the nearer one counts.
+        """
+        if not valid:
+            self._corridors_m.clear()
+            return near
+        self._corridors_m.append(near.corridor_m)
+        ordered = sorted(self._corridors_m)
+        return near._replace(corridor_m=ordered[(len(ordered) - 1) // 2])
 
     def _trusted(self, depth_m: np.ndarray) -> float:
         """The frame's trust: the network's own doubt. A monitor of the image belongs here too."""
