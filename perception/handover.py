@@ -2,9 +2,11 @@
 
 A loss tells how a student does on frames that somebody else chose. Here the student must first say
 "obstacle" beside the acting teacher (SHADOW) in enough approaches that the lower bound of the part
-that it finds is high; one lucky approach counts as one, not as its fifty frames. It loses the
-controls when a bound says that it is worse, when its own trust falls, or when the training wheels
-had to act too often.
+that it finds is high; one lucky approach counts as one, not as its fifty frames. One that says
+"obstacle" nearly always finds them all, in a few endless runs, so the part of the free frames that
+it blocks counts as well; a plain rate, as frames of one run are no trials. It loses the controls
+when a bound says that it is worse, when its own trust falls, or when the training wheels had to act
+too often.
 
     COLLECT  the teacher flies, examples are gathered
     TRAIN    the teacher flies, the student learns; wants_training is set until a new one is there
@@ -48,7 +50,9 @@ class HandoverConfig:
     collect_frames: int = 500  # frames that the teacher measured, before the first training
     least_found: float = 0.85  # of the approaches; 19 in a row are the fewest that show it
     most_false_alarms: float = 0.6  # of the runs in which the student says obstacle
+    most_blocked: float = 0.4  # of the free frames, called obstacle before it flies; the paper's
     window_approaches: int = 60  # the last ones are judged, so that old skill expires
+    window_frames: int = 2000  # for the part that is blocked
     most_overrides: int = 3  # within that window, of a student that flies
     join_frames: int = 3  # runs with fewer free frames between them are one
     late_frames: int = 5  # 0.5 s at 10 Hz: a student so much later has missed it
@@ -120,6 +124,8 @@ class HandoverMachine:
         self._has_overridden |= frame.overridden
         if self._stage not in (Stage.SHADOW, Stage.MONO):
             return
+        self._free.append(not frame.teacher_obstacle)
+        self._blocked.append(not frame.teacher_obstacle and frame.student_obstacle)
         end = self._runs.step(frame.teacher_obstacle, frame.student_obstacle)
         if end is not None:
             self._approaches.append(end)
@@ -164,7 +170,8 @@ class HandoverMachine:
         config = self._config
         least_found, _ = self._found
         _, most_feared = self._feared
-        if least_found >= config.least_found and most_feared <= config.most_false_alarms:
+        finds = least_found >= config.least_found and most_feared <= config.most_false_alarms
+        if finds and sum(self._blocked) <= config.most_blocked * sum(self._free):
             events = tally(self._approaches)
             self._overridden.clear()
             self._enter(
@@ -214,4 +221,6 @@ class HandoverMachine:
         self._approaches: deque[Approach] = deque(maxlen=config.window_approaches)
         self._overridden: deque[bool] = deque(maxlen=config.window_approaches)
         self._has_overridden = False
+        self._free: deque[bool] = deque(maxlen=config.window_frames)
+        self._blocked: deque[bool] = deque(maxlen=config.window_frames)
         self._found = self._feared = (0.0, 1.0)
