@@ -53,6 +53,7 @@ class HandoverConfig:
     most_blocked: float = 0.4  # of the free frames, called obstacle before it flies; the paper's
     window_approaches: int = 60  # the last ones are judged, so that old skill expires
     window_frames: int = 2000  # for the part that is blocked
+    least_free_frames: int = 300  # before a student is given up because it blocks too many
     most_overrides: int = 3  # within that window, of a student that flies
     join_frames: int = 3  # runs with fewer free frames between them are one
     late_frames: int = 5  # 0.5 s at 10 Hz: a student so much later has missed it
@@ -170,8 +171,10 @@ class HandoverMachine:
         config = self._config
         least_found, _ = self._found
         _, most_feared = self._feared
+        free, blocked = sum(self._free), sum(self._blocked)
+        blocks = blocked > config.most_blocked * free
         finds = least_found >= config.least_found and most_feared <= config.most_false_alarms
-        if finds and sum(self._blocked) <= config.most_blocked * sum(self._free):
+        if finds and not blocks:
             events = tally(self._approaches)
             self._overridden.clear()
             self._enter(
@@ -181,6 +184,8 @@ class HandoverMachine:
             )
         elif self._is_hopeless():
             self._enter(Stage.TRAIN, self._what_is_wrong())
+        elif blocks and free >= config.least_free_frames:
+            self._enter(Stage.TRAIN, f"it blocks {blocked} of {free} free frames")
 
     def _judge_flight(self, frame: Frame) -> None:
         overrides = sum(self._overridden)

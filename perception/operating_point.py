@@ -35,7 +35,7 @@ class ExamConfig:
     """Which frames are kept back, and what a student must show on them."""
 
     run_frames: int = 20  # kept back in a row, 2 s at 10 Hz: the neighbour of a frame is the same
-    every_runs: int = 5  # one run of so many is kept back
+    every_runs: int = 8  # one run of so many is kept back
     newest_frames: int = 400  # kept back and not too old to count
     least_obstacles: int = 40  # frames with one; fewer choose no caution
     least_tpr: float = 0.95  # of the obstacles; the paper's
