@@ -207,8 +207,9 @@ def nearer(mono: MonoDepth, caution: float) -> MonoDepth:
 def caution_of(package: ModelPackage) -> float:
     """How cautious its learner found that this network must be flown, in expected errors."""
     value = package.manifest.extra.get(CAUTION)
-    is_sound = isinstance(value, int | float) and 0 <= value < float("inf")
-    return float(value) if is_sound else USUAL_CAUTION
+    if isinstance(value, int | float) and 0 <= value < float("inf"):
+        return float(value)
+    return USUAL_CAUTION
 
 
 def upsampled(mono: MonoDepth) -> MonoDepth:

@@ -168,7 +168,9 @@ class MonoLearner:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.module = MonoModule(spec, view, config)
-        self.module.net.to(memory_format=torch.channels_last)  # a third faster on a CPU
+        for weight in self.module.net.parameters():
+            if weight.ndim == 4:  # of a convolution; a third faster on a CPU in this order
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         self._optimiser = self.module.optimiser(config.online_learning_rate)
         self._mean_net: MonoNet | None = None  # of single updates, which have no end to settle at
 
@@ -248,7 +250,7 @@ class MonoLearner:
                 [value for value in net.state_dict().values() if value.is_floating_point()]
                 for net in (self._mean_net, self.module.net)
             )
-            torch._foreach_lerp_(means, newest, 1 - memory)
+            torch._foreach_lerp_(means, newest, 1 - memory)  # pyright: ignore[reportPrivateImportUsage]
 
     def fit(
         self, frames: LabelledFrame, updates: int, on_progress: Progress | None = None

@@ -240,7 +240,9 @@ class LearnerNode(Node[LearnerConfig]):
         """What frames kept back say of the weights that would go out."""
         learner = self._learner
         if self._exam is None or self._examined != learner.updates:
-            self._exam, self._examined = self._examiner.judge(learner.infer), learner.updates
+            exam: Exam = self._examiner.judge(learner.infer)
+            self._exam, self._examined = exam, learner.updates
+            return exam
         return self._exam
 
     def _announce(self, now_ns: int) -> list[Emission]:
