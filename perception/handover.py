@@ -2,10 +2,12 @@
 
 A loss tells how a student does on frames that somebody else chose. Here the student must first say
 "obstacle" beside the acting teacher (SHADOW) in enough approaches that the lower bound of the part
-that it finds is high; one lucky approach counts as one, not as its fifty frames. It loses the
-controls when a bound says that it is worse or the training wheels had to act too often (REVERT: it
-was wrong, and has to learn). While its own trust is gone the teacher flies; if that lasts, it is in
-a place that it does not know (SHADOW: what it has shown elsewhere counts no more, and it is judged
+that it finds is high; one lucky approach counts as one, not as its fifty frames. One that says
+"obstacle" nearly always finds them all, in a few endless runs, so the part of the free frames that
+it blocks counts as well; a plain rate, as frames of one run are no trials. It loses the controls
+when a bound says that it is worse or the training wheels had to act too often (REVERT: it was
+wrong, and has to learn). While its own trust is gone the teacher flies; if that lasts, it is in a
+place that it does not know (SHADOW: what it has shown elsewhere counts no more, and it is judged
 anew, here).
 
     COLLECT  the teacher flies, examples are gathered
@@ -51,7 +53,10 @@ class HandoverConfig:
     collect_frames: int = 500  # frames that the teacher measured, before the first training
     least_found: float = 0.85  # of the approaches; 19 in a row are the fewest that show it
     most_false_alarms: float = 0.6  # of the runs in which the student says obstacle
+    most_blocked: float = 0.4  # of the free frames, called obstacle before it flies; the paper's
     window_approaches: int = 60  # the last ones are judged, so that old skill expires
+    window_frames: int = 2000  # for the part that is blocked
+    least_free_frames: int = 300  # before a student is given up because it blocks too many
     most_overrides: int = 3  # within that window, of a student that flies
     join_frames: int = 3  # runs with fewer free frames between them are one
     distrust_frames: int = 20  # 2 s more without trust than with it end a flight of the student
@@ -127,6 +132,8 @@ class HandoverMachine:
         if not frame.student_trusted:
             self._runs.finish()  # what it does not claim is neither found nor missed
             return
+        self._free.append(not frame.teacher_obstacle)
+        self._blocked.append(not frame.teacher_obstacle and frame.student_obstacle)
         end = self._runs.step(frame.teacher_obstacle, frame.student_obstacle)
         if end is not None:
             self._approaches.append(end)
@@ -171,7 +178,10 @@ class HandoverMachine:
         config = self._config
         least_found, _ = self._found
         _, most_feared = self._feared
-        if least_found >= config.least_found and most_feared <= config.most_false_alarms:
+        free, blocked = sum(self._free), sum(self._blocked)
+        blocks = blocked > config.most_blocked * free
+        finds = least_found >= config.least_found and most_feared <= config.most_false_alarms
+        if finds and not blocks:
             events = tally(self._approaches)
             self._overridden.clear()
             self._enter(
@@ -181,6 +191,8 @@ class HandoverMachine:
             )
         elif self._is_hopeless():
             self._enter(Stage.TRAIN, self._what_is_wrong())
+        elif blocks and free >= config.least_free_frames:
+            self._enter(Stage.TRAIN, f"it blocks {blocked} of {free} free frames")
 
     def _judge_flight(self, frame: Frame) -> None:
         overrides = sum(self._overridden)
@@ -225,4 +237,6 @@ class HandoverMachine:
         self._approaches: deque[Approach] = deque(maxlen=config.window_approaches)
         self._overridden: deque[bool] = deque(maxlen=config.window_approaches)
         self._has_overridden = False
+        self._free: deque[bool] = deque(maxlen=config.window_frames)
+        self._blocked: deque[bool] = deque(maxlen=config.window_frames)
         self._found = self._feared = (0.0, 1.0)

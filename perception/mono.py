@@ -22,6 +22,8 @@ from perception.quantities import FloatArray, InputError, Proximity, StereoDepth
 
 KIND = "mono_depth"
 IMAGE, INVERSE_DEPTH, SCALE = "image", "inverse_depth_per_m", "scale_per_m"
+CAUTION = "caution"  # in the manifest's extra
+USUAL_CAUTION = 0.5  # expected errors, of a package that does not say its own
 OUTPUT_STRIDE = 4  # px of the input per cell of the output, in x and y
 SIZE_STEP = 16  # px, the network halves the size four times
 COLOURS = {1: "grey", 3: "colour"}
@@ -198,6 +200,24 @@ def depth_of(mono: MonoDepth, view: RectifiedView, config: MonoConfig) -> Stereo
     depth_m = depth_from_disparity(disparity_px, view)
     trusted = confidence >= 0.5
     return StereoDepth(disparity_px, np.where(trusted, depth_m, np.float32(np.nan)), confidence)
+
+
+def nearer(mono: MonoDepth, caution: float) -> MonoDepth:
+    """The prediction moved nearer by so many expected errors.
+
+    A network that is in doubt says the mean of what may be there, so it finds near things too far;
+    a pilot must rather brake for nothing. How much: `perception/operating_point.py`.
+    """
+    inverse = mono.inverse_depth_per_m + np.float32(caution) * mono.scale_per_m
+    return MonoDepth(inverse.astype(np.float32), mono.scale_per_m)
+
+
+def caution_of(package: ModelPackage) -> float:
+    """How cautious its learner found that this network must be flown, in expected errors."""
+    value = package.manifest.extra.get(CAUTION)
+    if isinstance(value, int | float) and 0 <= value < float("inf"):
+        return float(value)
+    return USUAL_CAUTION
 
 
 def upsampled(mono: MonoDepth) -> MonoDepth:

@@ -6,7 +6,8 @@ convolutions: on one core at 128 x 96, depthwise-separable ones with as many par
 in onnxruntime and twice as slow to train. Batch normalisation (arXiv 1502.03167) is folded into the
 convolutions at run time and costs the robot nothing; without it the same 1100 updates ended at an
 abs_rel of 0.27 in place of 0.19. The input is bytes and the normaliser is inside, so
-that a robot cannot feed it differently from the training.
+that a robot cannot feed it differently from the training. One factor on the scale, `doubt`, is not
+learned but measured on frames kept back (`perception/operating_point.py`).
 """
 
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class MonoNet(nn.Module):
         self.across_quarter = nn.Conv2d(quarter, quarter, 1)
         self.merge = _convolution(quarter, quarter)
         self.head = nn.Conv2d(quarter, 2, 1)
+        self.doubt = nn.Parameter(torch.ones(()), requires_grad=False)
         usual = torch.tensor([USUAL_PER_M - LEAST_PER_M, USUAL_SCALE_PER_M - LEAST_SCALE_PER_M])
         self.head.bias = nn.Parameter(usual.expm1().log())  # the inverse of softplus
         with torch.no_grad():
@@ -62,7 +64,8 @@ class MonoNet(nn.Module):
         wide = _twice(self.up_to_eighth(sixteenth)) + self.across_eighth(eighth)
         wide = _twice(self.up_to_quarter(wide)) + self.across_quarter(quarter)
         inverse, scale = self.head(self.merge(wide)).unbind(1)  # (B, H/4, W/4) each
-        return softplus(inverse) + LEAST_PER_M, softplus(scale) + LEAST_SCALE_PER_M
+        doubt = self.doubt * (softplus(scale) + LEAST_SCALE_PER_M)
+        return softplus(inverse) + LEAST_PER_M, doubt
 
 
 def upsampled(values: Tensor) -> Tensor:

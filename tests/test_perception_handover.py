@@ -88,6 +88,25 @@ def test_a_student_that_always_says_obstacle_never_flies():
     assert any(state.stage is Stage.TRAIN and "are false" in state.reason for state in states)
 
 
+def clinging():
+    """An approach that the student finds and then takes eight free frames for; then three more."""
+    return approach()[:4] + [Frame(False, True, student_version=1)] * 8 + [FREE] * 3
+
+
+def test_a_student_that_blocks_most_of_the_free_frames_does_not_fly_though_it_finds_all():
+    machine = shadow()
+    state = run(machine, clinging() * 20)[-1]
+    assert (state.approaches.found, state.approaches.false_alarms) == (20, 0)
+    assert state.least_found > CONFIG.least_found
+    assert state.stage is Stage.SHADOW  # 8 of 11 free frames are blocked
+
+
+def test_a_student_that_blocks_too_much_for_half_a_minute_is_given_up():
+    state = run(shadow(), clinging() * 28)[-1]
+    assert state.stage is Stage.TRAIN
+    assert state.reason == "it blocks 224 of 306 free frames"
+
+
 def test_a_new_student_in_the_shadow_starts_from_nothing():
     machine = shadow()
     for _ in range(18):

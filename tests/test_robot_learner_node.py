@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from perception.model_package import read_package
-from perception.mono import MonoDepth, open_mono
+from perception.mono import MonoDepth, caution_of, open_mono
 from perception.mono_trust import trust_of
+from perception.operating_point import ExamConfig
 from robot.clock import VirtualClock
 from robot.config import load_robot
 from robot.edges import Arrival
@@ -19,7 +20,11 @@ from robot.wire import encode
 
 MS = 1_000_000
 ROBOT = load_robot("ardrone")
-TINY = {"width": 48, "height": 32, "updates_per_s": 10.0, "updates_per_package": 4}
+TINY = {
+    "width": 48, "height": 32, "updates_per_s": 10.0,
+    "updates_per_package": 4, "patience_updates": 4,
+}  # fmt: skip
+EASY = ExamConfig(run_frames=1, every_runs=2, least_obstacles=1, most_fpr=1.0)
 
 
 def node_of(run_dir, lockstep=True, **choices):
@@ -40,13 +45,13 @@ def frame(number, valid=True):
     return StereoFrame(captured_ns=number * 100 * MS, valid=valid, left=image, right=image)
 
 
-def depth(number, valid=True):
+def depth(number, valid=True, disparity_px=3.5):
     full = np.full((96, 128), 1.0, np.float32)
     return DepthMap(
         captured_ns=number * 100 * MS,
         valid=valid,
-        depth_m=2 * full,
-        disparity_px=3.5 * full,
+        depth_m=7 / disparity_px * full,
+        disparity_px=disparity_px * full,
         confidence=full,
     )
 
@@ -77,6 +82,59 @@ def test_it_learns_a_fixed_number_of_updates_per_second_of_the_run(node):
     assert node.gauges()["updates"] == 10  # from the second image on: 1.0 s at 10 Hz
 
 
+def test_frames_are_kept_back_from_learning(tmp_path):
+    node = node_of(tmp_path, exam=EASY)
+    fly(node, range(10), orders=orders(wants=False))
+    assert node.gauges()["images"] == 10
+    assert node._learner.frames_seen == len(node._examiner) == 5
+
+
+def test_a_student_that_is_not_fit_stays_until_patience_ends(tmp_path):
+    """Nothing is near in these frames, so nothing shows that it would find what is."""
+    node = node_of(tmp_path, patience_updates=12)
+    assert fly(node, range(12)) == []  # 10 updates, of which the first 4 made a package
+    assert [message.updates for _, message in fly(node, range(12, 14))] == [12]
+    assert node.gauges()["is_fit"] == 0
+
+
+def test_a_fit_student_goes_at_once_with_the_caution_that_it_needs(tmp_path):
+    """It has not learned much, so all that finds the walls is the greatest caution."""
+    node = node_of(tmp_path, patience_updates=400, updates_per_exam=1, exam=EASY)
+    sent = []
+    for number in range(12):
+        near = depth(number, disparity_px=10.0 if number // 2 % 2 else 2.0)
+        sent += step(node, number, frame=frame(number), depth=near)
+    (_, weights), *_ = sent
+    package = open_mono(tmp_path / weights.path, ROBOT.rig).package
+    assert weights.updates < 12
+    assert caution_of(package) == package.manifest.extra["exam"]["caution"]
+    assert package.manifest.extra["exam"]["is_fit"] == 1
+    assert package.manifest.extra["exam"]["tpr"] >= EASY.least_tpr
+
+
+def test_a_learner_that_begins_anew_goes_on_from_what_it_had_written(node, tmp_path):
+    sent = fly(node, range(8))
+    newest = sent[-1][1]
+    again = node_of(tmp_path)
+    assert again.gauges()["updates"] == newest.updates
+    told = fly(again, range(8, 16))
+    assert told[0][1].parent == newest.sha256
+    assert told[0][1].updates >= newest.updates + TINY["updates_per_package"]
+
+
+def test_a_package_that_was_torn_by_the_end_is_passed_over(node, tmp_path):
+    first, second = (message for _, message in fly(node, range(12)))
+    (tmp_path / second.path).write_bytes(b"half")
+    assert node_of(tmp_path).gauges()["updates"] == first.updates
+
+
+def test_a_life_goes_on_in_another_run(node, tmp_path):
+    newest = fly(node, range(8))[-1][1]
+    (tmp_path / "later").mkdir()
+    again = node_of(tmp_path / "later", package=str(tmp_path / newest.path))
+    assert again.gauges()["updates"] == newest.updates
+
+
 def test_what_it_announces_is_a_package_of_this_camera_that_names_its_origin(node, tmp_path):
     sent = fly(node, range(12))
     first, second = (message for port, message in sent if port == "weights")
@@ -99,7 +157,7 @@ def test_equal_frames_and_seeds_give_the_same_packages(tmp_path):
 
 
 def test_only_the_newest_packages_stay_on_disk(tmp_path):
-    node = node_of(tmp_path, keep_packages=1, updates_per_package=2)
+    node = node_of(tmp_path, keep_packages=1, updates_per_package=2, patience_updates=2)
     sent = fly(node, range(8))
     assert len(sent) == 3
     (left,) = (tmp_path / "weights").glob("*.onnx")

@@ -10,12 +10,13 @@ from onnx import numpy_helper
 
 from perception.calibration import calibration_hash
 from perception.model_package import read_package, write_package
-from perception.mono import MonoEye, MonoSpec
+from perception.mono import USUAL_CAUTION, MonoEye, MonoSpec, caution_of
 from perception.mono_labels import LabelledFrame, Labeller, on_grid
 from perception.mono_net import NetConfig
 from perception.mono_training import Config, MonoLearner
 from perception.mono_trust import TRUST, for_manifest, learned_space
-from perception.quantities import InputError
+from perception.proximity import ProximityConfig, measure_proximity
+from perception.quantities import InputError, StereoDepth
 from robot.clock import VirtualClock
 from robot.config import load_robot
 from robot.edges import Arrival
@@ -69,6 +70,14 @@ def _mad(content):
     (head,) = (t for t in model.graph.initializer if t.name == "head.bias")
     head.CopyFrom(numpy_helper.from_array(np.full(2, np.nan, np.float32), head.name))
     return model.SerializeToString()
+
+
+VIEW = Labeller(ROBOT.rig, SPEC).view
+
+
+def nothing_seen():
+    nothing = np.full((SPEC.height, SPEC.width), np.nan, np.float32)
+    return StereoDepth(nothing, nothing, nothing)
 
 
 def node_of(run_dir, lockstep=True, **choices):
@@ -243,7 +252,51 @@ def test_what_is_flown_on_is_nearer_by_the_caution_and_what_is_shown_is_not(pack
     np.testing.assert_array_equal(cautious["depth"].depth_m, bold["depth"].depth_m)
 
 
-@pytest.mark.parametrize("choices", [{"caution": -1.0}, {"least_trusted": 1.5}])
+def test_the_caution_is_that_of_the_package_unless_one_is_set(packages):
+    package = read_package(packages / "a.onnx")
+    manifest = msgspec.structs.replace(
+        package.manifest, extra={**package.manifest.extra, "caution": 2.0}
+    )
+    write_package(packages / "careful.onnx", package.path.read_bytes(), manifest)
+    corridors = [
+        dict(
+            step(
+                node_of(packages, package=str(packages / f"{name}.onnx"), **choices), frame=frame()
+            )
+        )
+        for name, choices in (("careful", {}), ("a", {"caution": 2.0}), ("a", {}))
+    ]
+    careful, set_so, usual = (sent["proximity"].sectors_per_m for sent in corridors)
+    np.testing.assert_array_equal(careful, set_so)
+    assert (careful > usual).all()
+
+
+@pytest.mark.parametrize("said", [None, "much", -1.0, float("nan"), float("inf")])
+def test_a_package_that_says_no_sound_caution_is_flown_with_the_usual_one(packages, said):
+    package = read_package(packages / "a.onnx")
+    manifest = msgspec.structs.replace(package.manifest, extra={"caution": said})
+    assert caution_of(package._replace(manifest=manifest)) == USUAL_CAUTION
+
+
+def test_one_frame_alone_neither_stops_nor_frees_the_robot(packages):
+    node = node_of(packages)
+    near = measure_proximity(nothing_seen(), VIEW, ProximityConfig())
+    seen_m = (2.0, 0.5, 2.0, 0.5, 0.5, 2.0)
+    steady_m = [node._steady(near._replace(corridor_m=m), valid=True).corridor_m for m in seen_m]
+    assert steady_m == [2.0, 0.5, 2.0, 0.5, 0.5, 0.5]  # of two, the nearer
+
+
+def test_what_was_seen_before_a_frame_that_is_not_valid_no_longer_counts(packages):
+    node = node_of(packages)
+    near = measure_proximity(nothing_seen(), VIEW, ProximityConfig())
+    for corridor_m, valid in ((0.5, True), (0.5, True), (9.0, False)):
+        node._steady(near._replace(corridor_m=corridor_m), valid=valid)
+    assert node._steady(near._replace(corridor_m=2.0), valid=True).corridor_m == 2.0
+
+
+@pytest.mark.parametrize(
+    "choices", [{"caution": -1.0}, {"least_trusted": 1.5}, {"steady_frames": 0}]
+)
 def test_a_setting_that_makes_no_sense_is_refused(choices):
     with pytest.raises(InputError, match=next(iter(choices))):
         MonoNodeConfig(**choices)

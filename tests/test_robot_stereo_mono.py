@@ -17,6 +17,7 @@ QUICK = (
     "learner.updates_per_s=10",
     "learner.updates_per_package=2",
     "learner.quarantine_frames=0",
+    "learner.patience_updates=2",
     "handover.machine.collect_frames=5",
 )
 

@@ -8,17 +8,19 @@ that it has.
 
 import importlib
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from perception.calibration import StereoRig, calibration_hash
-from perception.mono import MonoDepth, MonoSpec
+from perception.model_package import ModelPackage, read_package
+from perception.mono import CAUTION, MonoDepth, MonoSpec
 from perception.mono_labels import LEAST_FRAMES, LabelledFrame, Labeller, stacked
 from perception.mono_trust import LEAST_FRAMES as LEAST_TRUST_FRAMES
 from perception.mono_trust import TRUST, for_manifest, learned_space
+from perception.operating_point import Exam, ExamConfig, Examiner
 from perception.quantities import InputError, StereoDepth, StereoImages
 from perception.quarantine import Quarantine
 from robot.clock import SECOND_NS
@@ -45,19 +47,24 @@ WAITING_FRAMES = 8  # without their depth, before the oldest is let go
 class LearnerConfig:
     """Parameters of a learner."""
 
-    width: int = MonoSpec.width  # px of the network's input
-    height: int = MonoSpec.height  # px
-    updates_per_s: float = 8.0  # small steps per second of the run; each takes 30 to 100 ms
+    width: int = 64  # px of the network's input; half the camera's learns twice as fast
+    height: int = 48  # px
+    updates_per_s: float = 10.0  # small steps per second of the run; each takes 20 to 60 ms
     updates_per_package: int = 400  # at least so many between two packages
+    updates_per_exam: int = 200  # a student that is not fit is judged again after so many
+    patience_updates: int = 1500  # without a fit student, after which one goes out all the same
+    package: str = ""  # a model package to go on from; empty: from nothing
     learning_rate: float = 2e-3  # AdamW's
-    batch_size: int = 4  # images of a step
+    batch_size: int = 8  # images of a step
     ring_frames: int = 4000  # newest labelled images kept, 31 kB each
     keep_packages: int = 5  # newest files kept in the run folder
     quarantine_frames: int = 0  # that a label waits for an objection of stereo's monitor
     both_eyes: bool = True  # every second label is the right eye's: see perception.mono_labels
+    exam: ExamConfig = field(default_factory=ExamConfig)  # frames kept back, and what they decide
 
     def __post_init__(self) -> None:
-        for key in ("updates_per_s", "updates_per_package", "learning_rate", "keep_packages"):
+        positive = ("updates_per_s", "updates_per_package", "updates_per_exam")
+        for key in (*positive, "patience_updates", "learning_rate", "keep_packages"):
             if not getattr(self, key) > 0:
                 raise InputError(f"{key} = {getattr(self, key)} must be above 0")
         if self.quarantine_frames < 0:
@@ -101,6 +108,9 @@ class LearnerNode(Node[LearnerConfig]):
         self._asked = 0  # updates that the time so far asked for
         self._skipped = 0
         self._announced = 0  # updates behind the last package
+        self._examiner: Any = None  # perception.operating_point.Examiner, once there is a camera
+        self._exam: Exam | None = None  # the newest
+        self._examined = 0  # updates behind it
         self._parent = ""
         self._written: deque[Path] = deque()
         self._lost = 0
@@ -130,6 +140,7 @@ class LearnerNode(Node[LearnerConfig]):
             "updates_skipped": float(self._skipped),
             "packages_lost": float(self._lost),
             "labels_dropped": float(self._quarantine.dropped),
+            **({} if self._exam is None else self._exam.described()),
             **losses,
         }
 
@@ -144,12 +155,16 @@ class LearnerNode(Node[LearnerConfig]):
             batch_size=config.batch_size,
             ring_frames=config.ring_frames,
         )
-        self._calibration = calibration
+        is_first, self._calibration = not self._calibration, calibration
         self._labeller = Labeller(rig, self._spec)
         self._learner = training.MonoLearner(
             self._spec, self._labeller.view, choices, self.context.seed
         )
         self._learner.prepare_export()
+        self._examiner = Examiner(self._labeller.view, config.exam)
+        self._announced = self._examined = 0
+        if is_first:
+            self._go_on_from(self._origin())
 
     def _remember(self, depth: DepthMap) -> None:
         """Labels the frame that a depth map belongs to; frames before it were skipped by stereo."""
@@ -159,16 +174,45 @@ class LearnerNode(Node[LearnerConfig]):
             return
         frame = self._waiting.popleft()
         wanted = self._orders is None or self._orders.labels
-        if self._labeller is None or not (wanted and frame.valid and depth.valid):
-            return
+        if self._labeller is not None and wanted and frame.valid and depth.valid:
+            self._label(self._labeller, frame, depth)
+
+    def _label(self, labeller: Labeller, frame: StereoFrame, depth: DepthMap) -> None:
+        """One eye's view with its answer, to be learned or, of the left eye, to be kept back."""
+        kept_back = self._examiner.wants(self._labels)
         pair = StereoImages(frame.left, frame.right)
-        if self.config.both_eyes and self._labels % 2:
-            labelled = self._labeller.label_right(pair)
+        if self.config.both_eyes and self._labels % 2 and not kept_back:
+            labelled = labeller.label_right(pair)
         else:
             answer = StereoDepth(depth.disparity_px, depth.depth_m, depth.confidence)
-            labelled = self._labeller.label_as(pair, answer)
+            labelled = labeller.label_as(pair, answer)
         self._labels += 1
-        self._learner.observe(_without_teacher(labelled))
+        if kept_back:
+            self._examiner.keep(labelled)
+        else:
+            self._learner.observe(_without_teacher(labelled))
+
+    def _origin(self) -> ModelPackage | None:
+        """What to go on from: what this run has already written, if the process began anew."""
+        for path in sorted(self._written_before(), reverse=True):
+            try:
+                package = read_package(path)
+            except InputError:
+                continue  # it died while it wrote; the one before is whole
+            if package.manifest.calibration_hash == self._calibration:
+                return package
+        return read_package(self.config.package) if self.config.package else None
+
+    def _written_before(self) -> list[Path]:
+        run_dir = self.context.run_dir
+        return [] if run_dir is None else list((run_dir / FOLDER).glob("mono-*.onnx"))
+
+    def _go_on_from(self, package: ModelPackage | None) -> None:
+        if package is None:
+            return
+        self._learner.resume(package, self._calibration)
+        self._announced = self._examined = self._learner.updates
+        self._parent = package.sha256
 
     def _learn(self, now_ns: int) -> None:
         """The updates that the time since the last step asks for; what is late is skipped."""
@@ -192,11 +236,28 @@ class LearnerNode(Node[LearnerConfig]):
             return False
         is_wanted = self._orders is None or self._orders.wants_student
         new = self._learner.updates - self._announced
-        return is_wanted and new >= self.config.updates_per_package
+        if not is_wanted or new < self.config.updates_per_package:
+            return False
+        return self._is_fit() or new >= self.config.patience_updates
+
+    def _is_fit(self) -> bool:
+        """Whether the weights would be flown on; looked at now and then, as it takes a second."""
+        since = self._learner.updates - self._examined
+        is_due = self._exam is None or since >= self.config.updates_per_exam
+        return is_due and self._examined_now().is_fit
+
+    def _examined_now(self) -> Exam:
+        """What frames kept back say of the weights that would go out."""
+        learner = self._learner
+        if self._exam is None or self._examined != learner.updates:
+            exam: Exam = self._examiner.judge(learner.infer)
+            self._exam, self._examined = exam, learner.updates
+            return exam
+        return self._exam
 
     def _announce(self, now_ns: int) -> list[Emission]:
         """Writes a package and tells of it; a full disk costs this package, not the flight."""
-        learner = self._learner
+        learner, exam = self._learner, self._examined_now()
         self._announced = learner.updates
         name = f"mono-{learner.updates:07d}.onnx"
         try:
@@ -206,7 +267,8 @@ class LearnerNode(Node[LearnerConfig]):
                 stacked(list(learner.ring)[-PARITY_FRAMES:]),
                 calibration_hash=self._calibration,
                 parent=self._parent or None,
-                extra=self._looks(),
+                doubt=exam.doubt,
+                extra={CAUTION: exam.caution, "exam": exam.described(), **self._looks()},
             )
         except (OSError, InputError, RuntimeError) as error:  # the last: it differs from torch
             self._lost += 1

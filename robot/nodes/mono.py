@@ -5,6 +5,7 @@ frames (`robot/weights.py`) and swapped in between two frames. What is unsound i
 and said, and the weights before fly on; they are also kept for the case that the new ones fail.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,15 @@ from typing import Any
 import numpy as np
 
 from perception.calibration import StereoRig
-from perception.mono import MonoConfig, MonoDepth, MonoEye, MonoModelError, open_mono
+from perception.mono import (
+    MonoConfig,
+    MonoDepth,
+    MonoEye,
+    MonoModelError,
+    caution_of,
+    nearer,
+    open_mono,
+)
 from perception.mono_trust import trust_of
 from perception.mono_watch import MonoWatch, WatchConfig
 from perception.proximity import ProximityConfig
@@ -41,7 +50,8 @@ class MonoNodeConfig:
 
     package: str = ""  # a model package to begin with; empty: blind until weights come
     least_trusted: float = 0.5  # 0..1 of the pixels, for a valid reading
-    caution: float = 0.5  # nearness that is flown on: what is seen plus so many expected errors
+    caution: float | None = None  # expected errors that all is taken nearer; None: as the package
+    steady_frames: int = 3  # the corridor is the median of so many: one frame alone stops nobody
     watch: WatchConfig = field(default_factory=WatchConfig)  # of what each frame looks like
     mono: MonoConfig = field(default_factory=MonoConfig)
     proximity: ProximityConfig = field(default_factory=ProximityConfig)
@@ -49,8 +59,10 @@ class MonoNodeConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.least_trusted <= 1:
             raise InputError(f"least_trusted = {self.least_trusted} must be 0 to 1")
-        if not 0 <= self.caution < float("inf"):
+        if self.caution is not None and not 0 <= self.caution < float("inf"):
             raise InputError(f"caution = {self.caution} must be 0 or more")
+        if self.steady_frames < 1:
+            raise InputError(f"steady_frames = {self.steady_frames} must be 1 or more")
 
 
 class MonoNode(Node[MonoNodeConfig]):
@@ -84,6 +96,7 @@ class MonoNode(Node[MonoNodeConfig]):
         self._weights: Weights | None = None
         self._before: tuple[MonoEye | None, Weights | None] = (None, None)
         self._swaps = self._refused = self._rollbacks = 0
+        self._corridors_m: deque[float] = deque(maxlen=config.steady_frames)
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
         """Every new frame; then what was announced is opened, for the frames to come."""
@@ -153,10 +166,10 @@ class MonoNode(Node[MonoNodeConfig]):
             return self._roll_back(frame)
         depth = self._eye.depth(mono)
         trusted = self._trusted(depth.depth_m)
-        near = self._near(self._eye, mono)
         doubt = self._watch.doubt(self._eye, frame.left, mono, frame.captured_ns)
         believed = trusted >= self.config.least_trusted and self._watch.believes(doubt)
         valid = frame.valid and believed
+        near = self._steady(self._near(self._eye, mono), valid=valid)
         stamp = {"captured_ns": frame.captured_ns, "valid": valid}
         depth_map = DepthMap(
             **stamp,
@@ -169,14 +182,23 @@ class MonoNode(Node[MonoNodeConfig]):
         return [("status", status), ("proximity", reading), ("depth", depth_map)]
 
     def _near(self, eye: MonoEye, mono: MonoDepth) -> Proximity:
-        """The proximity of what is nearer than is seen by a part of the error that is expected.
+        """The proximity of what may be nearer than it is seen: see `perception.mono.nearer`."""
+        caution = self.config.caution
+        if caution is None:
+            caution = caution_of(eye.package)
+        return eye.proximity(nearer(mono, caution), self.config.proximity)
 
-        A network that is in doubt says the mean of what may be there, so it finds near things too
-        far; a pilot must rather brake for nothing.
+    def _steady(self, near: Proximity, *, valid: bool) -> Proximity:
+        """With the median of the newest corridors: single frames are where it errs most.
+
+        It costs one frame of delay; of an even number the nearer one counts.
         """
-        inverse = mono.inverse_depth_per_m + np.float32(self.config.caution) * mono.scale_per_m
-        nearer = MonoDepth(inverse.astype(np.float32), mono.scale_per_m)
-        return eye.proximity(nearer, self.config.proximity)
+        if not valid:
+            self._corridors_m.clear()
+            return near
+        self._corridors_m.append(near.corridor_m)
+        ordered = sorted(self._corridors_m)
+        return near._replace(corridor_m=ordered[(len(ordered) - 1) // 2])
 
     def _trusted(self, depth_m: np.ndarray) -> float:
         """The share of the frame that the network itself does not doubt."""
