@@ -31,6 +31,7 @@ Colour = tuple[int, int, int]
 WIDTH_PX, LEFT_PX, RIGHT_PX = 1600, 110, 30
 MOST_PER_M = 2.5  # 1/m, upper rim of the nearness
 OBSTACLE_PER_M = 1.0  # 1/m
+MINUTE_S = 60.0
 INK, GREY, PALE = (40, 40, 40), (150, 150, 150), (228, 228, 228)
 TEACHER, STUDENT, NOBODY = (190, 110, 30), (30, 120, 240), (40, 40, 220)
 FAULT, CRASH = (215, 215, 250), (40, 40, 220)
@@ -43,6 +44,14 @@ STAGES = {
     "revert": (205, 205, 245),
 }
 LEAST_LABEL_PX = 8  # per letter; a narrower span has no name
+
+
+class Rate(NamedTuple):
+    """How often the teacher overrode, in one minute of the flight."""
+
+    from_s: float
+    to_s: float
+    per_min: float  # of the time in which the student had the controls
 
 
 class Span(NamedTuple):
@@ -85,6 +94,25 @@ class Story:
             if not found or found[-1].name != name:
                 found.append(Span(at_s, at_s, name))
         return [span for span in found if span.name]
+
+    def override_rates(self) -> list[Rate]:
+        """Minute by minute, where the student had the controls for some of it."""
+        rates: list[Rate] = []
+        before = self.states[0].overrides
+        for minute in range(math.ceil(self.length_s / MINUTE_S)):
+            states = [state for state in self.states if self._minute(state) == minute]
+            if not states:
+                continue
+            flown = sum(state.actor == "student" or state.overriding for state in states)
+            overrides, before = states[-1].overrides - before, states[-1].overrides
+            to_s = min((minute + 1) * MINUTE_S, self.length_s)
+            if flown:
+                flown_min = flown / len(states) * (to_s - minute * MINUTE_S) / MINUTE_S
+                rates.append(Rate(minute * MINUTE_S, to_s, overrides / flown_min))
+        return rates
+
+    def _minute(self, state: HandoverState) -> int:
+        return int((state.captured_ns - self.start_ns) / SECOND_NS // MINUTE_S)
 
 
 def read_story(log: Path) -> Story | None:
@@ -141,7 +169,7 @@ def _nearness(reading: ProximityReading) -> float:
 
 
 def draw_story(story: Story) -> Picture:
-    """Nearness of both cues, doubt, stages and who flew, over time."""
+    """Nearness of both cues, doubt, overrides, stages and who flew, over time."""
     page = _Page(story.length_s)
     for span in story.spans("teacher_fault"):
         page.shade(span, FAULT)
@@ -151,6 +179,11 @@ def draw_story(story: Story) -> Picture:
     page.line(NEARNESS, story.teacher, MOST_PER_M, TEACHER)
     page.line(NEARNESS, story.student, MOST_PER_M, STUDENT)
     page.line(DOUBT, story.doubt, 1.0, STUDENT)
+    rates = story.override_rates()
+    most = max([1.0, *(rate.per_min for rate in rates)])
+    page.frame(OVERRIDES, "overrides per minute of one camera's flight", (0.0, round(most)), most)
+    for rate in rates:
+        page.bar(OVERRIDES, rate, most)
     for span in story.spans("stage"):
         page.band(STAGE, span, STAGES.get(span.name, PALE), span.name)
     for span in story.spans("actor"):
@@ -175,8 +208,9 @@ class Rows(NamedTuple):
     bottom: int
 
 
-NEARNESS, DOUBT, STAGE, ACTOR = Rows(50, 330), Rows(365, 450), Rows(475, 505), Rows(512, 536)
-TIME_PX, LEGEND_PX, HEIGHT_PX = 560, 605, 630
+NEARNESS, DOUBT, OVERRIDES = Rows(50, 330), Rows(365, 450), Rows(485, 545)
+STAGE, ACTOR = Rows(570, 600), Rows(607, 631)
+TIME_PX, LEGEND_PX, HEIGHT_PX = 655, 700, 725
 
 
 class _Page:
@@ -218,6 +252,12 @@ class _Page:
         for piece in _pieces(points):
             places = [[self._x(at_s), _y(rows, value, most)] for at_s, value in piece]
             cv2.polylines(self.image, [np.array(places, np.int32)], False, colour, 1, cv2.LINE_AA)
+
+    def bar(self, rows: Rows, rate: Rate, most: float) -> None:
+        """A number that holds for a stretch of time; nothing to see is a line at the bottom."""
+        top = min(_y(rows, rate.per_min, most), rows.bottom - 2)
+        corners = (self._x(rate.from_s) + 2, top), (self._x(rate.to_s) - 2, rows.bottom)
+        cv2.rectangle(self.image, *corners, STUDENT, -1)
 
     def band(self, rows: Rows, span: Span, colour: Colour, name: str = "") -> None:
         """A stretch of a strip, with its name where there is room."""

@@ -61,7 +61,7 @@ def state(log, at_ms, **content):
          "overriding", "labels", "trains", "wants_student"), False,
     )  # fmt: skip
     words = {"organisation": "training_wheels", "reason": ""}
-    add(log, "handover/state", HandoverState, at_ms, **numbers, **flags, **words, **content)
+    add(log, "handover/state", HandoverState, at_ms, **(numbers | flags | words | content))
 
 
 @pytest.fixture
@@ -107,6 +107,27 @@ def test_the_story_is_read_from_the_log_by_the_edges_of_its_graph(run_dir):
     assert {round(v, 3) for _, v in story.student} == {2.0}
     assert sum(np.isnan(v) for _, v in story.teacher) == 30
     assert {v for _, v in story.doubt} == {0.25}
+
+
+def test_overrides_count_per_minute_of_the_time_in_which_the_student_had_the_controls(tmp_path):
+    log = LogWriter((tmp_path / "log.mcap").open("wb"), {"graph": json.dumps({"edges": EDGES})})
+    for at_ms in range(0, 180_000, 500):
+        flies = 90_000 <= at_ms < 150_000  # the second half of one minute, the first of the next
+        overriding = 100_000 <= at_ms < 110_000
+        state(
+            log,
+            at_ms,
+            stage="mono" if flies else "shadow",
+            actor="student" if flies and not overriding else "teacher",
+            overriding=overriding,
+            overrides=0 if at_ms < 100_000 else 2,
+        )
+    log.close()
+    rates = read_story(tmp_path / "log.mcap").override_rates()
+    assert [(rate.from_s, rate.per_min) for rate in rates] == [
+        (60.0, pytest.approx(4.0)),
+        (120.0, 0.0),
+    ]
 
 
 def test_the_picture_shows_who_flew_and_a_gap_where_a_cue_was_not_valid(run_dir):

@@ -58,6 +58,7 @@ class Student(NamedTuple):
     node: str  # that gives the student's readings
     overrides: tuple[str, ...] = ()
     packages: str = ""  # of a run, as a glob in its folder; empty: none that `MonoEye` opens
+    credulous: tuple[str, ...] = ()  # overrides by which it believes all that it sees
 
 
 STUDENTS = {
@@ -66,6 +67,7 @@ STUDENTS = {
         "mono",
         ("learner.keep_packages=10000",),  # the curve of errors is made of all of them
         "weights/mono-*.onnx",
+        ("mono.watch.most_doubt=1.0", "mono.least_trusted=0.0"),
     ),
     "textons": Student("stereo_textons", "textons"),
     **{
@@ -105,10 +107,7 @@ CORRUPTIONS = {
     "occluded_left": Disturbance("covered", Side.LEFT),
     "swapped": Disturbance("swapped", Side.BOTH),
 }
-MONITORS = {
-    "with": ("stereo.monitor=true",),
-    "without": ("stereo.monitor=false", "mono.watch.most_doubt=1.0", "mono.least_trusted=0.0"),
-}
+MONITORS = {"with": "stereo.monitor=true", "without": "stereo.monitor=false"}
 
 
 @dataclass(frozen=True)
@@ -206,6 +205,7 @@ def _life(cell: Cell, protocol: Protocol, package: str) -> Flight:
     overrides = (
         *_overrides(student, protocol),
         *ORGANISATIONS[cell.organisation],
+        *(student.credulous if cell.organisation != GATED else ()),
         *_lesson(cell, protocol),
         f"camera_faults.schedule=[{fault}]",
         f"simulator.carries=[{carry}]",
@@ -274,7 +274,8 @@ def _corruption(cell: Cell, protocol: Protocol, package: str) -> Flight:
         *_overrides(student, protocol),
         UNGATED,
         "handover.lesson.lesson_frames=0",
-        *MONITORS[cell.monitor],
+        MONITORS[cell.monitor],
+        *(student.credulous if cell.monitor == "without" else ()),
         f"mono.package={json.dumps(package)}",
         f"camera_faults.schedule=[{fault}]",
         f"judge.phases={{{FLIGHT}=0.0, {FAULTY}={FAULT_AT_S}}}",
