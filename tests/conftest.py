@@ -1,6 +1,7 @@
 """Fixtures of the running machine's tests, and how Hypothesis searches: the same way every time."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from robot.nodes import NODES
 
 settings.register_profile("laws", derandomize=True, deadline=None)
 settings.load_profile("laws")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job, and all it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
 

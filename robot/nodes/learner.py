@@ -47,9 +47,9 @@ WAITING_FRAMES = 8  # without their depth, before the oldest is let go
 class LearnerConfig:
     """Parameters of a learner."""
 
-    width: int = 64  # px of the network's input; half the camera's learns twice as fast
-    height: int = 48  # px
-    updates_per_s: float = 10.0  # small steps per second of the run; each takes 20 to 60 ms
+    width: int = MonoSpec.width  # px of the network's input; at half of it, false alarms double
+    height: int = MonoSpec.height  # px
+    updates_per_s: float = 10.0  # small steps per second of the run; each takes 50 to 70 ms
     updates_per_package: int = 400  # at least so many between two packages
     updates_per_exam: int = 200  # a student that is not fit is judged again after so many
     patience_updates: int = 1500  # without a fit student, after which one goes out all the same
