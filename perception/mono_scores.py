@@ -20,7 +20,7 @@ import numpy.typing as npt
 from perception.geometry import RectifiedView, depth_from_disparity
 from perception.mono import MonoConfig, MonoDepth, depth_of, upsampled
 from perception.mono_labels import LabelledFrame, rows_of
-from perception.proximity import ProximityConfig, corridor_distance_m
+from perception.proximity import ProximityConfig, corridor_ahead
 from perception.quantities import FloatArray
 
 FACTOR = 1.25
@@ -90,16 +90,9 @@ class Judge:
         )
 
     def _is_obstacle(self, depth_m: FloatArray) -> bool:
-        config = self._config.proximity
-        distance_m, _ = corridor_distance_m(
-            depth_m,
-            self._view,
-            config.corridor_half_width_m,
-            config.corridor_half_height_m,
-            fraction=config.nearest_part,
-            min_pixels=config.min_pixels,
-        )
-        return distance_m < self._config.obstacle_m
+        config = self._config
+        distance_m, _ = corridor_ahead(depth_m, self._view, config.proximity)
+        return distance_m < config.obstacle_m
 
 
 def judged(

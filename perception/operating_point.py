@@ -23,7 +23,7 @@ import numpy as np
 from perception.geometry import RectifiedView, depth_from_disparity
 from perception.mono import USUAL_CAUTION, MonoConfig, MonoDepth, depth_of, nearer, upsampled
 from perception.mono_labels import LabelledFrame
-from perception.proximity import ProximityConfig, corridor_distance_m
+from perception.proximity import ProximityConfig, corridor_ahead
 from perception.quantities import FloatArray, InputError
 
 See = Callable[[np.ndarray], MonoDepth]
@@ -156,14 +156,6 @@ class Examiner:
         return float(np.clip(real / expected, self.config.least_doubt, self.config.most_doubt))
 
     def _is_obstacle(self, depth_m: FloatArray) -> bool:
-        config = self.config.proximity
-        distance_m, _ = corridor_distance_m(
-            depth_m,
-            self._view,
-            config.corridor_half_width_m,
-            config.corridor_half_height_m,
-            fraction=config.nearest_part,
-            min_pixels=config.min_pixels,
-            footprint_at_m=config.footprint_at_m,
-        )
-        return distance_m < self.config.obstacle_m
+        config = self.config
+        distance_m, _ = corridor_ahead(depth_m, self._view, config.proximity)
+        return distance_m < config.obstacle_m

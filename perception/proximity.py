@@ -38,16 +38,23 @@ def measure_proximity(
     part, least = config.nearest_part, config.min_pixels
     trusted_px = np.where(np.isnan(depth.depth_m), np.float32(np.nan), depth.disparity_px)
     sectors = sector_proximity(depth.depth_m, config.sectors, part, least)
-    corridor = corridor_distance_m(
-        depth.depth_m,
+    corridor = corridor_ahead(depth.depth_m, view, config)
+    return Proximity(proximity_px(trusted_px, config.largest_bin_px), *sectors, *corridor)
+
+
+def corridor_ahead(
+    depth_m: FloatArray, view: RectifiedView, config: ProximityConfig
+) -> tuple[float, float]:
+    """Length in m and seen part of the corridor of a configuration: see `corridor_distance_m`."""
+    return corridor_distance_m(
+        depth_m,
         view,
         config.corridor_half_width_m,
         config.corridor_half_height_m,
-        fraction=part,
-        min_pixels=least,
+        fraction=config.nearest_part,
+        min_pixels=config.min_pixels,
         footprint_at_m=config.footprint_at_m,
     )
-    return Proximity(proximity_px(trusted_px, config.largest_bin_px), *sectors, *corridor)
 
 
 def proximity_px(disparity_px: FloatArray, largest_bin_px: int = 14) -> float:

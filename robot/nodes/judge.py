@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from perception.fitting import Fit
 from perception.geometry import RectifiedView
-from perception.proximity import ProximityConfig, corridor_distance_m, measure_proximity
+from perception.proximity import ProximityConfig, corridor_ahead, measure_proximity
 from perception.quantities import FloatArray, InputError, StereoImages
 from perception.stereo import StereoTeacher
 from perception.tables import load_item
@@ -241,15 +241,7 @@ class JudgeNode(Node[JudgeNodeConfig]):
             return None, None
         view = _sampled(self._teacher.view)
         depth_m = self._true_depth_m(self._room, pose, view)
-        choices = self.config.proximity
-        distance_m, _ = corridor_distance_m(
-            depth_m,
-            view,
-            choices.corridor_half_width_m,
-            choices.corridor_half_height_m,
-            fraction=choices.nearest_part,
-            min_pixels=choices.min_pixels,
-        )
+        distance_m, _ = corridor_ahead(depth_m, view, self.config.proximity)
         students = _sampled(self._fit.view)
         if students != view:
             depth_m = self._true_depth_m(self._room, pose, students)
