@@ -24,6 +24,7 @@ KIND = "mono_depth"
 IMAGE, INVERSE_DEPTH, SCALE = "image", "inverse_depth_per_m", "scale_per_m"
 CAUTION = "caution"  # in the manifest's extra
 USUAL_CAUTION = 0.5  # expected errors, of a package that does not say its own
+STEADY_FRAMES = 2  # whose corridors are averaged; more see too late (docs/results/mono.md)
 OUTPUT_STRIDE = 4  # px of the input per cell of the output, in x and y
 SIZE_STEP = 16  # px, the network halves the size four times
 COLOURS = {1: "grey", 3: "colour"}

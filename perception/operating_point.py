@@ -1,10 +1,12 @@
-"""How cautious a student must be, and how much its doubt means: measured on frames kept back.
+"""How cautious a student must be, and how much its doubt means: measured on frames new to it.
 
 A network that learns in flight changes by the minute, and with it the threshold at which it finds
-enough obstacles. So the threshold is data, not a constant: a part of the frames is never learned
-from, and before a student goes to the robot they say, by the rule of van Hecke et al. (arXiv
-1603.08047, section on the ROC; true rates, not those of the flight code), how cautious it must be:
-of all cautions that find 95 % of the obstacles, the one with the fewest false alarms.
+enough obstacles. So the threshold is data, not a constant. Every frame is an exam before it is a
+lesson (Dawid 1984, doi 10.2307/2981683: the prequential view): what the student of that moment
+says of it is kept beside the teacher's answer, and the newest of these pairs say, by the rule of
+van Hecke et al. (arXiv 1603.08047, section on the ROC; true rates, not those of the flight code),
+how cautious it must be: of all cautions that find 95 % of the obstacles, the one with the fewest
+false alarms. A student that does not learn yet is asked later, on frames that are kept from it.
 
 Caution is what is added to the inverse depth that the network sees, in units of the error that it
 expects there. The rates rise with it, so the least caution that finds enough is the answer.
@@ -19,11 +21,20 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from perception.geometry import RectifiedView, depth_from_disparity
-from perception.mono import USUAL_CAUTION, MonoConfig, MonoDepth, depth_of, nearer, upsampled
+from perception.mono import (
+    STEADY_FRAMES,
+    USUAL_CAUTION,
+    MonoConfig,
+    MonoDepth,
+    depth_of,
+    nearer,
+    upsampled,
+)
 from perception.mono_labels import LabelledFrame
-from perception.proximity import ProximityConfig, corridor_ahead
+from perception.proximity import ProximityConfig, SteadyCorridor, corridor_ahead
 from perception.quantities import FloatArray, InputError
 
 See = Callable[[np.ndarray], MonoDepth]
@@ -32,11 +43,11 @@ See = Callable[[np.ndarray], MonoDepth]
 
 @dataclass(frozen=True)
 class ExamConfig:
-    """Which frames are kept back, and what a student must show on them."""
+    """Which frames count, and what a student must show on them."""
 
-    run_frames: int = 20  # kept back in a row, 2 s at 10 Hz: the neighbour of a frame is the same
-    every_runs: int = 8  # one run of so many is kept back
-    newest_frames: int = 400  # kept back and not too old to count
+    newest_frames: int = 600  # that count, 60 s at 10 Hz: older ones tell of an older student
+    run_frames: int = 20  # kept from a student that does not learn yet, in a row
+    every_runs: int = 8  # one run of so many is kept from it
     least_obstacles: int = 40  # frames with one; fewer choose no caution
     least_tpr: float = 0.95  # of the obstacles; the paper's
     most_fpr: float = 0.4  # of the free frames; worse is not fit to be shown. The paper's
@@ -46,11 +57,13 @@ class ExamConfig:
     least_doubt: float = 0.25  # no factor below: some doubt is right
     most_doubt: float = 4.0
     obstacle_m: float = 1.0  # m, a corridor shorter than this is an obstacle, for both
+    steady_frames: int = STEADY_FRAMES  # as the node that flies on it
     mono: MonoConfig = field(default_factory=MonoConfig)
     proximity: ProximityConfig = field(default_factory=ProximityConfig)
 
     def __post_init__(self) -> None:
-        for key in ("run_frames", "every_runs", "newest_frames", "least_obstacles"):
+        least = ("run_frames", "every_runs", "newest_frames", "least_obstacles", "steady_frames")
+        for key in least:
             if getattr(self, key) < 1:
                 raise InputError(f"exam.{key} = {getattr(self, key)} must be 1 or more")
         for key in ("least_tpr", "most_fpr"):
@@ -75,49 +88,68 @@ class Exam(NamedTuple):
         return {name: value for name, value in numbers.items() if np.isfinite(value)}
 
 
+class _Question(NamedTuple):
+    """A frame, and what is said of it."""
+
+    image: npt.NDArray[np.uint8]  # (1, H, W)
+    teacher_per_m: FloatArray  # (H, W), 1/m, NaN where the teacher does not trust itself
+    is_obstacle: bool  # by the teacher
+    answer: MonoDepth | None  # the student's, before it learned from the frame; None: ask later
+
+
 class Examiner:
-    """Keeps frames back and judges students on them."""
+    """Keeps frames with what was said of them, and judges students on them."""
 
     def __init__(self, view: RectifiedView, config: ExamConfig | None = None) -> None:
         """Nothing kept yet; `view` is the fitted one of frames and predictions."""
         self._view, self.config = view, config or ExamConfig()
-        self._kept: deque[tuple[LabelledFrame, bool]] = deque(maxlen=self.config.newest_frames)
+        self._kept: deque[_Question] = deque(maxlen=self.config.newest_frames)
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def wants(self, number: int) -> bool:
-        """Whether the frame of this number is to be kept back: the last run of each few."""
+        """Whether the frame of this number is to be kept from a student that does not learn yet."""
         config = self.config
         return number // config.run_frames % config.every_runs == config.every_runs - 1
 
-    def keep(self, frame: LabelledFrame) -> None:
-        """Takes a frame of the left eye with the teacher's dense answer; the oldest leaves."""
+    def keep(self, frame: LabelledFrame, answer: MonoDepth | None = None) -> None:
+        """Takes a frame of the left eye with the teacher's dense answer; the oldest leaves.
+
+        Args:
+            frame: that the student has not learned from.
+            answer: what it says of the frame, (H/4, W/4) each; None: the one who is judged is
+                asked, and must not have learned from it by then.
+        """
         view = self._view
         disparity_px = frame.teacher_per_m * np.float32(view.focal_px * view.baseline_m)
-        self._kept.append((frame, self._is_obstacle(depth_from_disparity(disparity_px, view))))
+        distance_m = self._corridor_m(depth_from_disparity(disparity_px, view))
+        is_obstacle = distance_m < self.config.obstacle_m
+        self._kept.append(_Question(frame.image, frame.teacher_per_m, is_obstacle, answer))
 
     def judge(self, see: See) -> Exam:
-        """What a student shows on the frames kept back."""
+        """What a student shows on the frames kept; `see` is asked where no answer is there."""
         config = self.config
         if not self._kept:
             return Exam(0, 0, config.usual_caution, np.nan, np.nan, 1.0, is_fit=False)
-        frames, taught = zip(*self._kept, strict=True)
-        seen = see(np.stack([frame.image for frame in frames]))
-        doubt = self._doubt(frames, seen)
-        honest = [
-            MonoDepth(inverse, scale * np.float32(doubt))
-            for inverse, scale in zip(*seen, strict=True)
-        ]
-        obstacles = [mono for mono, is_one in zip(honest, taught, strict=True) if is_one]
-        free = [mono for mono, is_one in zip(honest, taught, strict=True) if not is_one]
-        enough = len(obstacles) >= config.least_obstacles
-        caution = self._least_caution(obstacles) if enough else config.usual_caution
-        tpr, fpr = self._rate(obstacles, caution), self._rate(free, caution)
+        answers = self._answers(see)
+        doubt = self._doubt(answers)
+        honest = [MonoDepth(mono[0], mono[1] * np.float32(doubt)) for mono in answers]
+        taught = np.array([question.is_obstacle for question in self._kept])  # (n,)
+        enough = int(taught.sum()) >= config.least_obstacles
+        caution = self._least_caution(honest, taught) if enough else config.usual_caution
+        said = self._said(honest, caution)
+        tpr, fpr = _rate(said[taught]), _rate(said[~taught])
         is_fit = enough and tpr >= config.least_tpr and fpr <= config.most_fpr
-        return Exam(len(frames), len(obstacles), caution, tpr, fpr, doubt, is_fit)
+        return Exam(len(taught), int(taught.sum()), caution, tpr, fpr, doubt, is_fit)
 
-    def _least_caution(self, obstacles: list[MonoDepth]) -> float:
+    def _answers(self, see: See) -> list[MonoDepth]:
+        """One per frame kept."""
+        unasked = [question.image for question in self._kept if question.answer is None]
+        later = iter(map(MonoDepth, *see(np.stack(unasked))) if unasked else ())
+        return [q.answer if q.answer is not None else next(later) for q in self._kept]
+
+    def _least_caution(self, answers: list[MonoDepth], taught: npt.NDArray[np.bool_]) -> float:
         """The least caution of the grid that finds enough; the most if none does.
 
         Found by halving: a rate that rises with caution needs five looks, not thirty.
@@ -127,35 +159,44 @@ class Examiner:
         low, high = 0, config.caution_steps
         while low < high:
             middle = (low + high) // 2
-            if self._rate(obstacles, middle * step) >= config.least_tpr:
+            if _rate(self._said(answers, middle * step)[taught]) >= config.least_tpr:
                 high = middle
             else:
                 low = middle + 1
         return low * step
 
-    def _rate(self, seen: list[MonoDepth], caution: float) -> float:
-        """The part of the frames in which the student says obstacle; NaN of none."""
-        config = self.config.mono
-        said = [
-            self._is_obstacle(depth_of(nearer(mono, caution), self._view, config).depth_m)
-            for mono in seen
-        ]
-        return float(np.mean(said)) if said else np.nan
+    def _said(self, answers: list[MonoDepth], caution: float) -> npt.NDArray[np.bool_]:
+        """In which frames (n,) the student says obstacle, one after the other as in flight."""
+        config, corridor = self.config, SteadyCorridor(self.config.steady_frames)
+        return np.array(
+            [
+                corridor.step(
+                    self._corridor_m(
+                        depth_of(nearer(mono, caution), self._view, config.mono).depth_m
+                    )
+                )
+                < config.obstacle_m
+                for mono in answers
+            ]
+        )
 
-    def _doubt(self, frames: tuple[LabelledFrame, ...], seen: MonoDepth) -> float:
+    def _doubt(self, answers: list[MonoDepth]) -> float:
         """Mean real error over mean expected error, where the teacher trusts itself."""
         real = expected = 0.0
-        for frame, inverse, scale in zip(frames, *seen, strict=True):
-            known = ~np.isnan(frame.teacher_per_m)
-            dense = upsampled(MonoDepth(inverse, scale))
+        for question, mono in zip(self._kept, answers, strict=True):
+            known = ~np.isnan(question.teacher_per_m)
+            dense = upsampled(mono)
             found = dense.inverse_depth_per_m[known]
-            real += float(np.abs(found - frame.teacher_per_m[known]).sum(dtype=np.float64))
+            real += float(np.abs(found - question.teacher_per_m[known]).sum(dtype=np.float64))
             expected += float(dense.scale_per_m[known].sum(dtype=np.float64))
         if not expected:
             return 1.0
         return float(np.clip(real / expected, self.config.least_doubt, self.config.most_doubt))
 
-    def _is_obstacle(self, depth_m: FloatArray) -> bool:
-        config = self.config
-        distance_m, _ = corridor_ahead(depth_m, self._view, config.proximity)
-        return distance_m < config.obstacle_m
+    def _corridor_m(self, depth_m: FloatArray) -> float:
+        return corridor_ahead(depth_m, self._view, self.config.proximity)[0]
+
+
+def _rate(said: npt.NDArray[np.bool_]) -> float:
+    """The part of the frames (n,) in which it says obstacle; NaN of none."""
+    return float(np.mean(said)) if said.size else np.nan

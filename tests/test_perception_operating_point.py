@@ -85,6 +85,26 @@ def test_too_few_obstacles_choose_no_caution():
     assert (exam.caution, exam.is_fit) == (CONFIG.usual_caution, False)
 
 
+def test_what_was_said_before_the_lesson_counts_and_nobody_is_asked_again():
+    """Both walls were found when they were new, whatever the student of now would say."""
+    examiner = Examiner(VIEW, ExamConfig(least_obstacles=2))
+    for distance_m in (0.8, 0.8, 4.0):
+        cells = np.full((ROWS, COLUMNS), 1 / distance_m, np.float32)
+        examiner.keep(wall(distance_m), MonoDepth(cells, 0.01 * cells))
+    examiner.keep(wall(4.0))
+    exam = examiner.judge(seer((0.25, 0.01)))  # the last one alone
+    assert (exam.tpr, exam.fpr, exam.caution) == (1.0, 0.0, 0.0)
+
+
+def test_an_exam_averages_over_frames_as_the_flight_does():
+    """A wall that is seen in every second frame, at 0.5 m, is at 0.89 m in the mean."""
+    seen = [(2.0, 0.01), (0.25, 0.01)] * 4
+    for steady_frames, found in ((1, 0.5), (2, 1.0)):
+        config = ExamConfig(least_obstacles=9, usual_caution=0.0, steady_frames=steady_frames)
+        exam = examiner_of(*(0.8,) * 8, config=config).judge(seer(*seen))
+        assert exam.tpr == found
+
+
 def test_nothing_kept_back_judges_nothing():
     exam = Examiner(VIEW).judge(seer())
     assert (exam.frames, exam.doubt, exam.is_fit) == (0, 1.0, False)

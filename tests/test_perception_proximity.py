@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from perception.geometry import RectifiedView, depth_from_disparity
 from perception.proximity import (
     ProximityConfig,
+    SteadyCorridor,
     corridor_distance_m,
     measure_proximity,
     proximity_px,
@@ -156,3 +157,19 @@ def test_all_numbers_of_a_frame_count_trusted_pixels_only():
     assert near.corridor_m == pytest.approx(57.7 * 0.06 / 2)
     assert 0.4 < near.corridor_seen < 0.6
     assert near.sectors_per_m.dtype == near.sector_valid.dtype == np.float32
+
+
+def test_a_steady_corridor_is_the_mean_of_the_newest_nearness():
+    steady = SteadyCorridor(2)
+    assert steady.step(2.0) == 2.0
+    assert steady.step(0.5) == pytest.approx(0.8)  # (0.5 + 2) / 2 = 1.25/m
+    assert steady.step(math.inf) == 1.0
+    assert steady.step(math.inf) == math.inf
+    assert steady.step(0.0) == 0.0
+    steady.forget()
+    assert steady.step(3.0) == pytest.approx(3.0)
+
+
+def test_the_corridor_of_one_reading_stays_as_it_is():
+    steady = SteadyCorridor(1)
+    assert [steady.step(m) for m in (2.0, 0.5, math.inf)] == [2.0, 0.5, math.inf]

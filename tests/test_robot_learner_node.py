@@ -82,9 +82,29 @@ def test_it_learns_a_fixed_number_of_updates_per_second_of_the_run(node):
     assert node.gauges()["updates"] == 10  # from the second image on: 1.0 s at 10 Hz
 
 
-def test_frames_are_kept_back_from_learning(tmp_path):
+def test_every_frame_is_an_exam_before_it_is_a_lesson(tmp_path):
     node = node_of(tmp_path, exam=EASY)
-    fly(node, range(10), orders=orders(wants=False))
+    fly(node, range(4), orders=orders(wants=False))  # the second is kept from it: it knew nothing
+    learned, judged = node._learner.frames_seen, len(node._examiner)
+    fly(node, range(4, 10), orders=orders(wants=False))
+    assert node._learner.frames_seen == learned + 6
+    assert len(node._examiner) == judged + 6
+
+
+def test_an_answer_is_of_the_student_before_the_frame(tmp_path, monkeypatch):
+    node = node_of(tmp_path, exam=EASY)
+    fly(node, range(6), orders=orders(wants=False))
+    asked = []
+    infer, observe = node._learner.infer, node._learner.observe
+    monkeypatch.setattr(node._learner, "infer", lambda x: asked.append("exam") or infer(x))
+    monkeypatch.setattr(node._learner, "observe", lambda x: asked.append("lesson") or observe(x))
+    fly(node, range(6, 8), orders=orders(wants=False))
+    assert asked == ["exam", "lesson"] * 2
+
+
+def test_frames_are_kept_from_a_student_that_does_not_learn_yet(tmp_path):
+    node = node_of(tmp_path, exam=EASY)
+    fly(node, range(10), orders=orders(wants=False, trains=False))
     assert node.gauges()["images"] == 10
     assert node._learner.frames_seen == len(node._examiner) == 5
 

@@ -278,12 +278,12 @@ def test_a_package_that_says_no_sound_caution_is_flown_with_the_usual_one(packag
     assert caution_of(package._replace(manifest=manifest)) == USUAL_CAUTION
 
 
-def test_one_frame_alone_neither_stops_nor_frees_the_robot(packages):
+def test_a_corridor_is_flown_on_with_the_one_before_it(packages):
     node = node_of(packages)
     near = measure_proximity(nothing_seen(), VIEW, ProximityConfig())
-    seen_m = (2.0, 0.5, 2.0, 0.5, 0.5, 2.0)
+    seen_m = (2.0, 0.5, 0.5, float("inf"), float("inf"))
     steady_m = [node._steady(near._replace(corridor_m=m), valid=True).corridor_m for m in seen_m]
-    assert steady_m == [2.0, 0.5, 2.0, 0.5, 0.5, 0.5]  # of two, the nearer
+    assert steady_m == pytest.approx([2.0, 0.8, 0.5, 1.0, float("inf")])
 
 
 def test_what_was_seen_before_a_frame_that_is_not_valid_no_longer_counts(packages):

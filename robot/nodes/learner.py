@@ -60,7 +60,7 @@ class LearnerConfig:
     keep_packages: int = 5  # newest files kept in the run folder
     quarantine_frames: int = 0  # that a label waits for an objection of stereo's monitor
     both_eyes: bool = True  # every second label is the right eye's: see perception.mono_labels
-    exam: ExamConfig = field(default_factory=ExamConfig)  # frames kept back, and what they decide
+    exam: ExamConfig = field(default_factory=ExamConfig)  # what each student is judged by
 
     def __post_init__(self) -> None:
         positive = ("updates_per_s", "updates_per_package", "updates_per_exam")
@@ -178,19 +178,24 @@ class LearnerNode(Node[LearnerConfig]):
             self._label(self._labeller, frame, depth)
 
     def _label(self, labeller: Labeller, frame: StereoFrame, depth: DepthMap) -> None:
-        """One eye's view with its answer, to be learned or, of the left eye, to be kept back."""
-        kept_back = self._examiner.wants(self._labels)
+        """One eye's view with its answer, to be learned from; the left one is an exam before.
+
+        What a student said of a frame that was new to it tells what it is worth. One that does not
+        learn yet says nothing: frames are kept from it, to be asked of it then.
+        """
         pair = StereoImages(frame.left, frame.right)
-        if self.config.both_eyes and self._labels % 2 and not kept_back:
-            labelled = labeller.label_right(pair)
-        else:
-            answer = StereoDepth(depth.disparity_px, depth.depth_m, depth.confidence)
-            labelled = labeller.label_as(pair, answer)
-        self._labels += 1
-        if kept_back:
+        answer = StereoDepth(depth.disparity_px, depth.depth_m, depth.confidence)
+        labelled = labeller.label_as(pair, answer)
+        number, self._labels = self._labels, self._labels + 1
+        if self._learner.updates and self._may_learn():
+            said = self._learner.infer(labelled.image[np.newaxis])
+            self._examiner.keep(labelled, MonoDepth(*(values[0] for values in said)))
+        elif self._examiner.wants(number):
             self._examiner.keep(labelled)
-        else:
-            self._learner.observe(_without_teacher(labelled))
+            return
+        if self.config.both_eyes and number % 2:
+            labelled = labeller.label_right(pair)
+        self._learner.observe(_without_teacher(labelled))
 
     def _origin(self) -> ModelPackage | None:
         """What to go on from: what this run has already written, if the process began anew."""
@@ -247,7 +252,7 @@ class LearnerNode(Node[LearnerConfig]):
         return is_due and self._examined_now().is_fit
 
     def _examined_now(self) -> Exam:
-        """What frames kept back say of the weights that would go out."""
+        """What frames that were new to it say of the student that would go out."""
         learner = self._learner
         if self._exam is None or self._examined != learner.updates:
             exam: Exam = self._examiner.judge(learner.infer)

@@ -5,7 +5,6 @@ frames (`robot/weights.py`) and swapped in between two frames. What is unsound i
 and said, and the weights before fly on; they are also kept for the case that the new ones fail.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from perception.calibration import StereoRig
 from perception.mono import (
+    STEADY_FRAMES,
     MonoConfig,
     MonoDepth,
     MonoEye,
@@ -24,7 +24,7 @@ from perception.mono import (
 )
 from perception.mono_trust import trust_of
 from perception.mono_watch import MonoWatch, WatchConfig
-from perception.proximity import ProximityConfig
+from perception.proximity import ProximityConfig, SteadyCorridor
 from perception.quantities import InputError, Proximity
 from robot.config import RobotConfig
 from robot.messages import (
@@ -51,7 +51,7 @@ class MonoNodeConfig:
     package: str = ""  # a model package to begin with; empty: blind until weights come
     least_trusted: float = 0.5  # 0..1 of the pixels, for a valid reading
     caution: float | None = None  # expected errors that all is taken nearer; None: as the package
-    steady_frames: int = 3  # the corridor is the median of so many: one frame alone stops nobody
+    steady_frames: int = STEADY_FRAMES  # over which the corridor's nearness is averaged
     watch: WatchConfig = field(default_factory=WatchConfig)  # of what each frame looks like
     mono: MonoConfig = field(default_factory=MonoConfig)
     proximity: ProximityConfig = field(default_factory=ProximityConfig)
@@ -96,7 +96,7 @@ class MonoNode(Node[MonoNodeConfig]):
         self._weights: Weights | None = None
         self._before: tuple[MonoEye | None, Weights | None] = (None, None)
         self._swaps = self._refused = self._rollbacks = 0
-        self._corridors_m: deque[float] = deque(maxlen=config.steady_frames)
+        self._corridor = SteadyCorridor(config.steady_frames)
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
         """Every new frame; then what was announced is opened, for the frames to come."""
@@ -189,16 +189,11 @@ class MonoNode(Node[MonoNodeConfig]):
         return eye.proximity(nearer(mono, caution), self.config.proximity)
 
     def _steady(self, near: Proximity, *, valid: bool) -> Proximity:
-        """With the median of the newest corridors: single frames are where it errs most.
-
-        It costs one frame of delay; of an even number the nearer one counts.
-        """
+        """With the mean over the newest corridors; what was not believed is not among them."""
         if not valid:
-            self._corridors_m.clear()
+            self._corridor.forget()
             return near
-        self._corridors_m.append(near.corridor_m)
-        ordered = sorted(self._corridors_m)
-        return near._replace(corridor_m=ordered[(len(ordered) - 1) // 2])
+        return near._replace(corridor_m=self._corridor.step(near.corridor_m))
 
     def _trusted(self, depth_m: np.ndarray) -> float:
         """The share of the frame that the network itself does not doubt."""
