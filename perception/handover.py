@@ -8,7 +8,7 @@ it blocks counts as well; a plain rate, as frames of one run are no trials. It l
 when a bound says that it is worse or the training wheels had to act too often (REVERT: it was
 wrong, and has to learn). While its own trust is gone the teacher flies; if that lasts, it is in a
 place that it does not know (SHADOW: what it has shown elsewhere counts no more, and it is judged
-anew, here).
+anew, here). A student learns on while it is judged and while it flies; its record goes on with it.
 
     COLLECT  the teacher flies, examples are gathered
     TRAIN    the teacher flies, the student learns; wants_training is set until a new one is there
@@ -54,8 +54,8 @@ class HandoverConfig:
     least_found: float = 0.85  # of the approaches; 19 in a row are the fewest that show it
     most_false_alarms: float = 0.6  # of the runs in which the student says obstacle
     most_blocked: float = 0.4  # of the free frames, called obstacle before it flies; the paper's
-    window_approaches: int = 60  # the last ones are judged, so that old skill expires
-    window_frames: int = 2000  # for the part that is blocked
+    window_approaches: int = 40  # the last ones are judged, so that old skill expires
+    window_frames: int = 1000  # for the part that is blocked
     least_free_frames: int = 300  # before a student is given up because it blocks too many
     most_overrides: int = 3  # within that window, of a student that flies
     join_frames: int = 3  # runs with fewer free frames between them are one
@@ -157,12 +157,12 @@ class HandoverMachine:
             case Stage.TRAIN if is_new:
                 self._meet(frame)
                 self._enter(Stage.SHADOW, f"student {self._version} has learned")
-            case Stage.SHADOW if is_new:
-                self._meet(frame)
-            case Stage.SHADOW if frame.teacher_alive and frame.student_trusted and is_free:
-                self._judge_shadow()
+            case Stage.SHADOW:
+                self._follow(frame)
+                if frame.teacher_alive and frame.student_trusted and is_free:
+                    self._judge_shadow()
             case Stage.MONO:
-                self._version = frame.student_version  # it learns on while it flies
+                self._follow(frame)
                 self._judge_flight(frame)
             case Stage.REVERT if frame.teacher_alive and is_free:
                 self._enter(Stage.TRAIN, f"after a revert: {self._reason}")
@@ -170,9 +170,19 @@ class HandoverMachine:
                 pass
 
     def _meet(self, frame: Frame) -> None:
-        """Another student has to earn its own trust."""
+        """One who comes from training has to earn its trust anew."""
         self._version = frame.student_version
         self._forget_approaches()
+
+    def _follow(self, frame: Frame) -> None:
+        """It learns on while it is judged and while it flies, and keeps its record.
+
+        That is what the record tells of: how this learner does on what it meets next. One that was
+        there before and comes back is not what the record tells of.
+        """
+        if frame.student_version < self._version:
+            self._forget_approaches()
+        self._version = frame.student_version
 
     def _judge_shadow(self) -> None:
         config = self._config

@@ -166,6 +166,7 @@ class MonoLearner:
         self.updates = 0
         self.frames_seen = 0
         self.ring: deque[LabelledFrame] = deque(maxlen=config.ring_frames)
+        self._drawn: deque[int] = deque(maxlen=config.ring_frames)  # times, of each in the ring
         self._rng = np.random.default_rng(seed)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -205,17 +206,26 @@ class MonoLearner:
     def observe(self, frame: LabelledFrame) -> None:
         """Takes one frame into the ring; the oldest leaves when it is full."""
         self.ring.append(frame)
+        self._drawn.append(0)
         self.frames_seen += 1
 
     def sample(self) -> LabelledFrame:
-        """A random batch from the ring.
+        """A random batch from the ring; what was drawn less is drawn sooner.
+
+        In a life that goes on, equal chances would draw the first frames hundreds of times and the
+        newest, which show what it meets now, hardly at all. The chance of a frame is as
+        1 / (1 + times drawn), so that all are drawn about as often.
 
         Raises:
             TooFewFramesError: if the ring holds fewer than two frames.
         """
-        count = min(self.config.batch_size, len(self.ring))
-        rows = self._rng.choice(len(self.ring), count, replace=False) if self.ring else []
-        return stacked([self.ring[int(row)] for row in rows])
+        chances = 1 / (1 + np.array(self._drawn))  # (n,)
+        count = min(self.config.batch_size, len(chances))
+        chances /= chances.sum()
+        rows = self._rng.choice(len(chances), count, replace=False, p=chances) if count else []
+        for row in rows:
+            self._drawn[row] += 1
+        return stacked([self.ring[row] for row in rows])
 
     def update(self, batch: LabelledFrame) -> dict[str, float]:
         """One online step on a batch; the value of each term of the loss before it."""

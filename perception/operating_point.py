@@ -6,10 +6,12 @@ lesson (Dawid 1984, doi 10.2307/2981683: the prequential view): what the student
 says of it is kept beside the teacher's answer, and the newest of these pairs say, by the rule of
 van Hecke et al. (arXiv 1603.08047, section on the ROC; true rates, not those of the flight code),
 how cautious it must be: of all cautions that find 95 % of the obstacles, the one with the fewest
-false alarms. A student that does not learn yet is asked later, on frames that are kept from it.
+false alarms. Where few false alarms are the price of finding nearly all, it is more cautious than
+that: the next minute may be harder than the last, and braking for nothing costs less than not
+braking. A student that does not learn yet is asked later, on frames that are kept from it.
 
 Caution is what is added to the inverse depth that the network sees, in units of the error that it
-expects there. The rates rise with it, so the least caution that finds enough is the answer.
+expects there. Both rates rise with it.
 
 The same frames say how large the real error is beside the expected one. A network that expects
 errors twice as large as it makes is distrusted where it is right; one factor mends the mean.
@@ -51,6 +53,8 @@ class ExamConfig:
     least_obstacles: int = 40  # frames with one; fewer choose no caution
     least_tpr: float = 0.95  # of the obstacles; the paper's
     most_fpr: float = 0.4  # of the free frames; worse is not fit to be shown. The paper's
+    good_tpr: float = 0.99  # is aimed at, while false alarms are few
+    few_fpr: float = 0.12  # of the free frames
     usual_caution: float = USUAL_CAUTION  # while too few obstacles were seen to choose
     most_caution: float = 3.0  # expected errors
     caution_steps: int = 30  # between 0 and the most
@@ -66,7 +70,7 @@ class ExamConfig:
         for key in least:
             if getattr(self, key) < 1:
                 raise InputError(f"exam.{key} = {getattr(self, key)} must be 1 or more")
-        for key in ("least_tpr", "most_fpr"):
+        for key in ("least_tpr", "most_fpr", "good_tpr", "few_fpr"):
             if not 0 <= getattr(self, key) <= 1:
                 raise InputError(f"exam.{key} = {getattr(self, key)} must be 0 to 1")
 
@@ -137,7 +141,7 @@ class Examiner:
         honest = [MonoDepth(mono[0], mono[1] * np.float32(doubt)) for mono in answers]
         taught = np.array([question.is_obstacle for question in self._kept])  # (n,)
         enough = int(taught.sum()) >= config.least_obstacles
-        caution = self._least_caution(honest, taught) if enough else config.usual_caution
+        caution = self._caution(honest, taught) if enough else config.usual_caution
         said = self._said(honest, caution)
         tpr, fpr = _rate(said[taught]), _rate(said[~taught])
         is_fit = enough and tpr >= config.least_tpr and fpr <= config.most_fpr
@@ -149,21 +153,25 @@ class Examiner:
         later = iter(map(MonoDepth, *see(np.stack(unasked))) if unasked else ())
         return [q.answer if q.answer is not None else next(later) for q in self._kept]
 
-    def _least_caution(self, answers: list[MonoDepth], taught: npt.NDArray[np.bool_]) -> float:
-        """The least caution of the grid that finds enough; the most if none does.
+    def _caution(self, answers: list[MonoDepth], taught: npt.NDArray[np.bool_]) -> float:
+        """The least that finds nearly all at few false alarms, or else the least that finds enough.
 
-        Found by halving: a rate that rises with caution needs five looks, not thirty.
+        The most of the grid if none finds enough.
         """
         config = self.config
-        step = config.most_caution / config.caution_steps
-        low, high = 0, config.caution_steps
-        while low < high:
-            middle = (low + high) // 2
-            if _rate(self._said(answers, middle * step)[taught]) >= config.least_tpr:
-                high = middle
-            else:
-                low = middle + 1
-        return low * step
+        steps = config.caution_steps
+        step = config.most_caution / steps
+        looks: dict[int, npt.NDArray[np.bool_]] = {}
+
+        def rate(number: int, frames: npt.NDArray[np.bool_]) -> float:
+            if number not in looks:
+                looks[number] = self._said(answers, number * step)
+            return _rate(looks[number][frames])
+
+        enough = _first(lambda number: rate(number, taught) >= config.least_tpr, 0, steps)
+        good = _first(lambda number: rate(number, taught) >= config.good_tpr, enough, steps)
+        many = _first(lambda number: rate(number, ~taught) > config.few_fpr, enough, good + 1)
+        return max(enough, many - 1) * step
 
     def _said(self, answers: list[MonoDepth], caution: float) -> npt.NDArray[np.bool_]:
         """In which frames (n,) the student says obstacle, one after the other as in flight."""
@@ -195,6 +203,20 @@ class Examiner:
 
     def _corridor_m(self, depth_m: FloatArray) -> float:
         return corridor_ahead(depth_m, self._view, self.config.proximity)[0]
+
+
+def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The first number from `low` on for which it holds, if from there on it does; else `high`.
+
+    Found by halving: what rises with caution needs five looks, not thirty.
+    """
+    while low < high:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def _rate(said: npt.NDArray[np.bool_]) -> float:

@@ -38,7 +38,6 @@ class LessonConfig:
     round_frames: int = 1000  # of DAgger; a new student at the end of each
     teacher_share: float = 0.5  # DAgger's beta: in round i the teacher has this to the i of turns
     turn_frames: int = 20  # that one of both flies before chance decides again
-    patience_approaches: int = 30  # judged without a verdict before another student is asked for
 
 
 class Orders(NamedTuple):
@@ -76,7 +75,7 @@ class Organiser:
             case Organisation.DAGGER:
                 return self._dagger(frame, handover)
             case Organisation.TRAINING_WHEELS:
-                wants = self._wants(frame, handover)
+                wants = self._wants(handover)
                 return Orders(
                     self._may_fly(frame, handover), frame.teacher_alive, frame.teacher_alive,
                     trains=frame.teacher_alive, wants_student=wants,
@@ -101,7 +100,7 @@ class Organiser:
             wheels=False,
             labels=frame.teacher_alive,
             trains=frame.teacher_alive,
-            wants_student=is_new_round and self._wants(frame, handover),
+            wants_student=is_new_round and self._wants(handover),
         )
 
     def _may_fly(self, frame: Frame, handover: Handover) -> bool:
@@ -109,17 +108,11 @@ class Organiser:
             return handover.actor is Actor.STUDENT
         return self._is_lesson_over and frame.student_version > 0
 
-    def _wants(self, frame: Frame, handover: Handover) -> bool:
-        """A student that is being judged stays as it is, until a verdict or out of patience.
-
-        One that does not trust itself is not being judged: it needs what is learned here.
-        """
+    def _wants(self, handover: Handover) -> bool:
+        """What it has learned goes to the robot as it learns, also while it is judged or flies."""
         if not self._config.gated:
             return self._is_lesson_over
-        if handover.stage is Stage.SHADOW:
-            judged = sum(handover.approaches)
-            return not frame.student_trusted or judged >= self._config.patience_approaches
-        return handover.wants_training or handover.stage is Stage.MONO
+        return handover.stage in (Stage.TRAIN, Stage.SHADOW, Stage.MONO)
 
     @property
     def _is_lesson_over(self) -> bool:

@@ -107,13 +107,21 @@ def test_a_student_that_blocks_too_much_for_half_a_minute_is_given_up():
     assert state.reason == "it blocks 224 of 306 free frames"
 
 
-def test_a_new_student_in_the_shadow_starts_from_nothing():
+def test_a_student_that_learns_on_keeps_its_record():
     machine = shadow()
     for _ in range(18):
         run(machine, approach())
     state = run(machine, approach(student_version=2))[-1]
-    assert state.stage is Stage.SHADOW
-    assert sum(state.approaches) == 1
+    assert (state.stage, state.approaches) == (Stage.MONO, ApproachEvents(19, 0, 0))
+
+
+def test_a_student_of_before_that_comes_back_starts_from_nothing():
+    machine = shadow()
+    for _ in range(9):
+        run(machine, approach(student_version=3))
+    for _ in range(10):
+        state = run(machine, approach(student_version=2))[-1]
+    assert (state.stage, state.approaches) == (Stage.SHADOW, ApproachEvents(10, 0, 0))
 
 
 def test_the_controls_are_never_handed_over_before_an_obstacle():

@@ -121,6 +121,21 @@ def test_the_ring_keeps_the_newest_frames():
     assert len(taught.sample().image) == 3
 
 
+def test_a_frame_that_came_late_is_drawn_as_often_as_the_others():
+    """Five frames are drawn from 60 times, then a sixth joins them for as long."""
+    frames, taught = lesson(6), learner(batch_size=2)
+    rows = [LabelledFrame._make(array[row] for array in frames) for row in range(6)]
+    for frame in rows[:5]:
+        taught.observe(frame)
+    for _ in range(60):
+        taught.sample()
+    taught.observe(rows[5])
+    late = rows[5].image.tobytes()
+    batches = [taught.sample() for _ in range(60)]
+    drawn = sum(image.tobytes() == late for batch in batches for image in batch.image)
+    assert 28 <= drawn <= 50  # 240 draws over 6 frames are 40 each; equal chances would make it 20
+
+
 def test_the_learner_leaves_the_number_of_threads_and_the_global_seed_alone():
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
     learner().update(lesson(2))

@@ -71,6 +71,19 @@ def test_a_student_that_sees_well_needs_no_caution():
     assert (exam.caution, exam.is_fit) == (0.0, True)
 
 
+@pytest.mark.parametrize(("alarming", "caution"), [(0, 1.1), (2, 1.1), (6, 0.5)])
+def test_it_is_more_cautious_than_it_must_be_while_false_alarms_are_few(alarming, caution):
+    """24 walls of 25 are found without caution, the last with 1.1 errors of 0.2/m.
+
+    Of 20 free frames some are called obstacle with more than 0.5 errors of 0.2/m.
+    """
+    config = ExamConfig(least_obstacles=25, steady_frames=1, least_doubt=1.0, most_doubt=1.0)
+    walls = [(1.25, 0.1)] * 24 + [(0.8, 0.2)]
+    free = [(0.9, 0.2)] * alarming + [(0.25, 0.1)] * (20 - alarming)
+    exam = examiner_of(*(0.8,) * 25, *(4.0,) * 20, config=config).judge(seer(*walls, *free))
+    assert exam.caution == pytest.approx(caution)
+
+
 def test_a_student_that_cannot_tell_walls_from_air_is_not_fit():
     """All frames look the same to it: what finds the walls takes the air for walls as well."""
     exam = examiner_of(*(0.8,) * 4, *(4.0,) * 4).judge(seer(*[(0.6, 0.3)] * 8))

@@ -50,7 +50,7 @@ class LearnerConfig:
     width: int = MonoSpec.width  # px of the network's input; at half of it, false alarms double
     height: int = MonoSpec.height  # px
     updates_per_s: float = 10.0  # small steps per second of the run; each takes 50 to 70 ms
-    updates_per_package: int = 400  # at least so many between two packages
+    updates_per_package: int = 200  # 20 s at least between two: older ones miss more
     updates_per_exam: int = 200  # a student that is not fit is judged again after so many
     patience_updates: int = 1500  # without a fit student, after which one goes out all the same
     package: str = ""  # a model package to go on from; empty: from nothing
