@@ -56,11 +56,11 @@ def depth(number, valid=True, disparity_px=3.5):
     )
 
 
-def orders(labels=True, trains=True, wants=True):
+def orders(labels=True, trains=True, wants=True, stage=""):
     numbers = dict.fromkeys(HandoverState.__struct_fields__, 0)
     texts = dict.fromkeys(("organisation", "stage", "actor", "reason", "source"), "")
     told = {"labels": labels, "trains": trains, "wants_student": wants}
-    return HandoverState(**{**numbers, **texts, **told})
+    return HandoverState(**{**numbers, **texts, **told, "stage": stage})
 
 
 def step(node, number, **messages):
@@ -114,6 +114,14 @@ def test_a_student_that_is_not_fit_stays_until_patience_ends(tmp_path):
     node = node_of(tmp_path, patience_updates=12)
     assert fly(node, range(12)) == []  # 10 updates, of which the first 4 made a package
     assert [message.updates for _, message in fly(node, range(12, 14))] == [12]
+    assert node.gauges()["is_fit"] == 0
+
+
+@pytest.mark.parametrize("stage", ["shadow", "mono"])
+def test_a_student_that_is_shown_already_is_followed_by_itself_fit_or_not(tmp_path, stage):
+    node = node_of(tmp_path, patience_updates=400)
+    sent = fly(node, range(12), orders=orders(stage=stage))
+    assert [message.updates for _, message in sent] == [4, 8]
     assert node.gauges()["is_fit"] == 0
 
 

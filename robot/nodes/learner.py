@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from perception.calibration import StereoRig, calibration_hash
+from perception.handover import Stage
 from perception.model_package import ModelPackage, read_package
 from perception.mono import CAUTION, MonoDepth, MonoSpec
 from perception.mono_labels import LEAST_FRAMES, LabelledFrame, Labeller, stacked
@@ -243,7 +244,15 @@ class LearnerNode(Node[LearnerConfig]):
         new = self._learner.updates - self._announced
         if not is_wanted or new < self.config.updates_per_package:
             return False
-        return self._is_fit() or new >= self.config.patience_updates
+        return self._is_shown() or self._is_fit() or new >= self.config.patience_updates
+
+    def _is_shown(self) -> bool:
+        """Whether a student is judged or flies: one that learned on is better than itself before.
+
+        Also where both are not fit, as in a place that is new to them; the exam's caution says so.
+        """
+        shown = (Stage.SHADOW.value, Stage.MONO.value)
+        return self._orders is not None and self._orders.stage in shown
 
     def _is_fit(self) -> bool:
         """Whether the weights would be flown on; looked at now and then, as it takes a second."""
