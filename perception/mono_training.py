@@ -288,7 +288,8 @@ class MonoLearner:
     def infer(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> MonoDepth:
         """What is learned so far says of N frames (N, 1, H, W) uint8; arrays (N, H/4, W/4)."""
         with one_thread(), torch.no_grad():
-            inverse, scale = self.net.eval()(torch.from_numpy(images))
+            writable = torch.tensor(images)  # a copy: an image from the bus is not
+            inverse, scale = self.net.eval()(writable)
         return MonoDepth(inverse.numpy(), scale.numpy())
 
     def export(

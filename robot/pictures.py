@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import cv2
@@ -18,7 +19,8 @@ from robot.clock import SECOND_NS
 from robot.flight import Flight, read_flights
 from robot.messages import DepthMap, StereoFrame
 from robot.record import LogError, LogReader
-from robot.story import draw_story, read_story
+from robot.story import read_story, told
+from robot.story_picture import draw_story
 from robot.views import depth_colours
 from sim.room_map import RoomMap
 
@@ -28,7 +30,7 @@ PIXELS_PER_M = 160
 MARGIN_PX = 70
 LEGEND_PX = 150
 FILM_HEIGHT_PX = 384
-FILM_LONGEST_S = 300.0  # of a longer flight the film is a time lapse
+FILM_LONGEST_S = 120.0  # of a longer flight the film is a time lapse
 LATEST_FRAMES = 4  # that a depth may come after its own
 FILM_OPTIONS = {"crf": "23", "preset": "veryfast"}
 MILLISECOND = Fraction(1, 1000)
@@ -36,10 +38,18 @@ WHITE, INK, GREY, PALE = (255, 255, 255), (40, 40, 40), (150, 150, 150), (228, 2
 OBSTACLE, TURN, CRASH, PUT_BACK = (120, 160, 205), (200, 120, 20), (40, 40, 220), (170, 60, 170)
 
 
-def draw_run(run_dir: Path) -> list[Path]:
-    """Draws what the log of a run allows to draw; returns the files made."""
+class Drawn(NamedTuple):
+    """What a log allowed to draw and to tell."""
+
+    files: list[Path]
+    words: list[str]  # lines about a flight that learned
+
+
+def draw_run(run_dir: Path) -> Drawn:
+    """Draws what the log of a run allows to draw, into its folder."""
     log = run_dir / "log.mcap"
-    made = []
+    drawn = Drawn([], [])
+    made = drawn.files
     try:
         for number, flight in enumerate(read_flights(log), start=1):
             name = "flight.png" if number == 1 else f"flight_{number}.png"  # of the n-th room
@@ -47,12 +57,13 @@ def draw_run(run_dir: Path) -> list[Path]:
         story = read_story(log)
         if story is not None:
             made.append(write_png(run_dir / "story.png", draw_story(story)))
+            drawn.words.extend(told(story))
         film = write_film(log, run_dir / "flight.mp4")
         if film is not None:
             made.append(film)
     except LogError:
-        return made  # nothing was recorded, so there is nothing to draw
-    return made
+        return drawn  # nothing was recorded, so there is nothing to draw
+    return drawn
 
 
 def draw_flight(flight: Flight) -> Picture:

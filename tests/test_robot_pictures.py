@@ -144,7 +144,7 @@ def test_the_room_is_that_of_the_log(run_dir):
 
 @pytest.fixture
 def drawn(run_dir):
-    made = draw_run(run_dir)
+    made = draw_run(run_dir).files
     assert made == [run_dir / "flight.png", run_dir / "flight.mp4"]
     return run_dir
 
@@ -226,7 +226,7 @@ def test_each_room_of_a_log_is_a_flight_of_its_own(run_dir, tmp_path):
     flights = read_flights(other / "log.mcap")
     assert [flight.room.size_m[0] for flight in flights] == [4.0, 6.0]
     assert [flight.distance_m for flight in flights] == pytest.approx([0.2, 0.2])
-    assert draw_run(other) == [other / "flight.png", other / "flight_2.png"]
+    assert draw_run(other).files == [other / "flight.png", other / "flight_2.png"]
 
 
 def test_the_film_of_a_long_flight_is_a_time_lapse(drawn, tmp_path):
@@ -245,15 +245,15 @@ def test_a_log_without_a_flight_gives_no_picture_of_one(tmp_path):
     image = np.zeros((48, 64), np.uint8)
     log.add("camera/frame", StereoFrame, 0, left=image, right=image)
     log.close()
-    assert draw_run(tmp_path) == []
+    assert draw_run(tmp_path).files == []
     assert read_flight(tmp_path / "log.mcap") is None
 
 
 def test_a_log_that_holds_nothing_gives_no_picture(tmp_path):
     Log(tmp_path).close()
-    assert draw_run(tmp_path) == []
+    assert draw_run(tmp_path).files == []
     (tmp_path / "log.mcap").write_bytes(b"")
-    assert draw_run(tmp_path) == []
+    assert draw_run(tmp_path).files == []
 
 
 def _summary(run_dir, reports, *, lockstep):

@@ -16,7 +16,8 @@ from robot.messages import (
 )
 from robot.pictures import draw_run
 from robot.record import LogWriter
-from robot.story import (
+from robot.story import read_story, told
+from robot.story_picture import (
     ACTOR,
     LEFT_PX,
     NEARNESS,
@@ -26,7 +27,6 @@ from robot.story import (
     TEACHER,
     WIDTH_PX,
     draw_story,
-    read_story,
 )
 from robot.wire import encode
 
@@ -130,6 +130,28 @@ def test_overrides_count_per_minute_of_the_time_in_which_the_student_had_the_con
     ]
 
 
+def test_the_story_in_words_says_who_earned_what_and_who_flew_on(run_dir):
+    assert told(read_story(run_dir / "log.mcap")) == [
+        (
+            "one camera earned the controls at 3 s and flew 4 s of the 7 s since; "
+            "stereo overrode it 0 times"
+        ),
+        "stereo unplugged from 5 to 8 s: one camera flew on for 2 s of it, for 1 s nobody did",
+    ]
+    assert draw_run(run_dir).words == told(read_story(run_dir / "log.mcap"))
+
+
+def test_the_story_of_a_student_that_never_flew_says_where_it_stands(tmp_path):
+    log = LogWriter((tmp_path / "log.mcap").open("wb"), {"graph": json.dumps({"edges": EDGES})})
+    for at_ms in range(0, 5000, 100):
+        fault = "missing" if 2000 <= at_ms < 3000 else ""  # too short to be told
+        state(log, at_ms, stage="shadow", actor="teacher", teacher_fault=fault)
+    log.close()
+    assert told(read_story(tmp_path / "log.mcap")) == [
+        "one camera has not earned the controls; in the end it was in SHADOW"
+    ]
+
+
 def test_the_picture_shows_who_flew_and_a_gap_where_a_cue_was_not_valid(run_dir):
     picture = draw_story(read_story(run_dir / "log.mcap"))
 
@@ -152,9 +174,9 @@ def test_the_picture_shows_who_flew_and_a_gap_where_a_cue_was_not_valid(run_dir)
 
 
 def test_the_picture_lies_in_the_run_folder_and_only_where_somebody_decided(run_dir, tmp_path):
-    assert draw_run(run_dir) == [run_dir / "story.png"]
+    assert draw_run(run_dir).files == [run_dir / "story.png"]
     assert cv2.imread(str(run_dir / "story.png")).shape[1] == WIDTH_PX
     empty = tmp_path / "empty"
     empty.mkdir()
     LogWriter((empty / "log.mcap").open("wb"), {}).close()
-    assert draw_run(empty) == []
+    assert draw_run(empty).files == []

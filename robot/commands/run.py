@@ -155,9 +155,9 @@ def _draw(run_dir: Path, console: Console) -> None:
         if not LogReader(log).is_closed:
             console.say(f"{log} is cut short; mend it with: reflexarc recover {run_dir}")
         with console.progress("pictures", None):
-            pictures = draw_run(run_dir)
-        for path in pictures:
-            console.say(f"  {path.name}")
+            drawn = draw_run(run_dir)
+        for line in [*drawn.words, *(f"  {path.name}" for path in drawn.files)]:
+            console.say(line)
 
 
 def _list_graphs(*, as_json: bool) -> int:
