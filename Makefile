@@ -4,10 +4,16 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := robot perception policies sim firmware_bridge tests examples benchmarks
 
+# The story: it learns, it is judged, it flies alone while its second camera is gone.
+DEMO_SEED := 1006
+DEMO_SECONDS := 260
+UNPLUGGED_FROM := 220
+UNPLUGGED_TO := 245
+
 .PHONY: help demo test check format bench install clean
 
 help:
-	@echo "make demo    fly a simulated quadrotor for 60 s by stereo, in lockstep"
+	@echo "make demo    a simulated quadrotor learns in flight to do without its second camera"
 	@echo "make test    run the tests"
 	@echo "make check   format, lint, types, import contracts, unsafe deserialising, spelling"
 	@echo "make bench   measure what docs/results publishes (long)"
@@ -18,10 +24,10 @@ help:
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older: make PYTHON=python3.11 ..." >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 
-# The demo needs no torch; the stamp of the full install serves it too.
-.venv/.sim: .venv/bin/python pyproject.toml constraints.txt
+# The stamp of the full install serves the demo too.
+.venv/.demo: .venv/bin/python pyproject.toml constraints.txt
 	@test .venv/.dev -nt pyproject.toml -a .venv/.dev -nt constraints.txt || \
-	  $(PIP) install --quiet --constraint constraints.txt --editable '.[sim]'
+	  $(PIP) install --quiet --constraint constraints.txt --editable '.[sim,train]'
 	@touch $@
 
 .venv/.dev: .venv/bin/python pyproject.toml constraints.txt
@@ -30,8 +36,9 @@ help:
 
 install: .venv/.dev
 
-demo: .venv/.sim
-	$(BIN)/reflexarc run room_sim --seconds 60
+demo: .venv/.demo
+	$(BIN)/reflexarc run stereo_mono --seconds $(DEMO_SECONDS) --seed $(DEMO_SEED) \
+	  --set 'camera_faults.schedule=[{corruption="unplugged", from_s=$(UNPLUGGED_FROM), to_s=$(UNPLUGGED_TO)}]'
 
 test: .venv/.dev
 	$(BIN)/python -m pytest
