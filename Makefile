@@ -6,9 +6,9 @@ SOURCES := robot perception policies sim firmware_bridge tests examples benchmar
 
 # The story: it learns, it is judged, it flies alone while its second camera is gone.
 DEMO_SEED := 1006
-DEMO_SECONDS := 260
-UNPLUGGED_FROM := 220
-UNPLUGGED_TO := 245
+DEMO_SECONDS := 330
+UNPLUGGED_FROM := 290
+UNPLUGGED_TO := 320
 
 .PHONY: help demo test check format bench install clean
 
@@ -37,7 +37,7 @@ help:
 install: .venv/.dev
 
 demo: .venv/.demo
-	$(BIN)/reflexarc run stereo_mono --seconds $(DEMO_SECONDS) --seed $(DEMO_SEED) \
+	$(BIN)/reflexarc run stereo_mono --in-process --seconds $(DEMO_SECONDS) --seed $(DEMO_SEED) \
 	  --set 'camera_faults.schedule=[{corruption="unplugged", from_s=$(UNPLUGGED_FROM), to_s=$(UNPLUGGED_TO)}]'
 
 test: .venv/.dev

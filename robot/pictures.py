@@ -30,10 +30,12 @@ PIXELS_PER_M = 160
 MARGIN_PX = 70
 LEGEND_PX = 150
 FILM_HEIGHT_PX = 384
+NAME_PX = (8, 20)  # where the name of a picture in the film begins
 FILM_LONGEST_S = 120.0  # of a longer flight the film is a time lapse
 LATEST_FRAMES = 4  # that a depth may come after its own
 FILM_OPTIONS = {"crf": "23", "preset": "veryfast"}
 MILLISECOND = Fraction(1, 1000)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 WHITE, INK, GREY, PALE = (255, 255, 255), (40, 40, 40), (150, 150, 150), (228, 228, 228)
 OBSTACLE, TURN, CRASH, PUT_BACK = (120, 160, 205), (200, 120, 20), (40, 40, 220), (170, 60, 170)
 
@@ -165,11 +167,10 @@ class _Canvas:
     def _text(
         self, text: str, at: NDArray[np.int32], scale: float, *, centred: bool = False
     ) -> None:
-        font = cv2.FONT_HERSHEY_SIMPLEX
         if centred:
-            (width, height), _ = cv2.getTextSize(text, font, scale, 1)
+            (width, height), _ = cv2.getTextSize(text, FONT, scale, 1)
             at = at + np.array([-width // 2, height // 2])
-        cv2.putText(self.image, text, at.tolist(), font, scale, INK, 1, cv2.LINE_AA)
+        cv2.putText(self.image, text, at.tolist(), FONT, scale, INK, 1, cv2.LINE_AA)
 
 
 def write_film(log: Path, path: Path, longest_s: float = FILM_LONGEST_S) -> Path | None:
@@ -215,7 +216,8 @@ def _film_frames(log: Path) -> Iterator[tuple[int, Picture]]:
         left = frame.left if frame.left.size else np.zeros(size, np.uint8)
         maps = (depths[t].depth_m if t in depths else np.full(size, np.nan) for t in topics)
         grey = np.repeat(left[..., np.newaxis], 3, axis=2)
-        yield captured_ns, _side_by_side([grey, *map(depth_colours, maps)])
+        names = ["left camera", *(topic.rpartition("/")[0] for topic in topics)]
+        yield captured_ns, _side_by_side([grey, *map(depth_colours, maps)], names)
 
 
 def _moments(reader: LogReader) -> Iterator[tuple[int, StereoFrame, dict[str, DepthMap]]]:
@@ -236,11 +238,14 @@ def _moments(reader: LogReader) -> Iterator[tuple[int, StereoFrame, dict[str, De
         yield captured_ns, frames[captured_ns], depths[captured_ns]
 
 
-def _side_by_side(pictures: list[Picture]) -> Picture:
-    """All at the film's height, with even sides as H.264 wants them."""
+def _side_by_side(pictures: list[Picture], names: list[str]) -> Picture:
+    """All at the film's height with their names, with even sides as H.264 wants them."""
     scale = FILM_HEIGHT_PX / pictures[0].shape[0]
     size = (round(pictures[0].shape[1] * scale / 2) * 2, FILM_HEIGHT_PX)
     same = [cv2.resize(p, size, interpolation=cv2.INTER_NEAREST) for p in pictures]
+    for picture, name in zip(same, names, strict=True):
+        for colour, width in ((INK, 3), (WHITE, 1)):  # readable on both
+            cv2.putText(picture, name, NAME_PX, FONT, 0.5, colour, width, cv2.LINE_AA)
     return np.hstack(same).astype(np.uint8)
 
 
