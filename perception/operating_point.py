@@ -131,6 +131,10 @@ class Examiner:
         is_obstacle = distance_m < self.config.obstacle_m
         self._kept.append(_Question(frame.image, frame.teacher_per_m, is_obstacle, answer))
 
+    def forget(self) -> None:
+        """What was asked before was asked elsewhere."""
+        self._kept.clear()
+
     def judge(self, see: See) -> Exam:
         """What a student shows on the frames kept; `see` is asked where no answer is there."""
         config = self.config

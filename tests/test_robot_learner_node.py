@@ -117,6 +117,15 @@ def test_a_student_that_is_not_fit_stays_until_patience_ends(tmp_path):
     assert node.gauges()["is_fit"] == 0
 
 
+@pytest.mark.parametrize(("stage", "kept"), [("shadow", 1), ("train", 7)])
+def test_a_student_that_is_judged_anew_has_a_new_exam(tmp_path, stage, kept):
+    node = node_of(tmp_path, exam=EASY)
+    fly(node, range(8), orders=orders(wants=False, stage="mono"))
+    assert len(node._examiner) == 6  # all but the first two, before it had learned
+    fly(node, range(8, 9), orders=orders(wants=False, stage=stage))
+    assert len(node._examiner) == kept
+
+
 @pytest.mark.parametrize("stage", ["shadow", "mono"])
 def test_a_student_that_is_shown_already_is_followed_by_itself_fit_or_not(tmp_path, stage):
     node = node_of(tmp_path, patience_updates=400)

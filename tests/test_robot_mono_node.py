@@ -9,12 +9,14 @@ import pytest
 from onnx import numpy_helper
 
 from perception.calibration import calibration_hash
+from perception.ego_motion import STILL
 from perception.model_package import read_package, write_package
 from perception.mono import USUAL_CAUTION, MonoEye, MonoSpec, caution_of
 from perception.mono_labels import LabelledFrame, Labeller, on_grid
 from perception.mono_net import NetConfig
 from perception.mono_training import Config, MonoLearner
 from perception.mono_trust import TRUST, for_manifest, learned_space
+from perception.mono_watch import WatchConfig
 from perception.proximity import ProximityConfig, measure_proximity
 from perception.quantities import InputError, StereoDepth
 from robot.clock import VirtualClock
@@ -25,6 +27,7 @@ from robot.node import Inputs, NodeContext
 from robot.nodes.mono import MonoNode, MonoNodeConfig
 from robot.nodes.stereo import calibration_of
 from robot.wire import encode
+from tests.flown_wall import seen
 
 ROBOT = load_robot("ardrone")
 SPEC = MonoSpec(64, 48)
@@ -99,6 +102,13 @@ def frame(captured_ns=0, valid=True):
     return StereoFrame(captured_ns=captured_ns, valid=valid, left=image, right=image)
 
 
+def flight_state(captured_ns, ahead_m_s):
+    return FlightState(
+        captured_ns=captured_ns, gyro_rad_s=(0, 0, 0), accel_m_s2=(0, 0, 9.8), altitude_m=1.4,
+        velocity_b_m_s=(ahead_m_s, 0, 0), on_watchdog=False,
+    )  # fmt: skip
+
+
 def announced(run_dir, name, updates=1):
     try:
         sha256 = read_package(run_dir / f"{name}.onnx").sha256
@@ -107,6 +117,20 @@ def announced(run_dir, name, updates=1):
     return Weights(
         captured_ns=0, path=f"{name}.onnx", sha256=sha256, parent="", frames=9, updates=updates
     )
+
+
+def test_nothing_is_believed_for_a_while_after_it_was_carried_elsewhere(packages):
+    """Frames of one wall, then of another; the vehicle says that it has hovered."""
+    watch = WatchConfig(lost_frames=4)
+    node = node_of(packages, package=str(packages / "a.onnx"), watch=watch)
+    doubts = []
+    for number, wall in enumerate([0] * 4 + [1] * 8):
+        at_ns = number * 100_000_000
+        image = seen(*STILL, wall)
+        there = msgspec.structs.replace(frame(), captured_ns=at_ns, left=image)
+        told = dict(step(node, frame=there, state=flight_state(at_ns, ahead_m_s=0.0)))
+        doubts.append(told["status"].doubt)
+    assert doubts == [0.0] * 5 + [1.0] * 4 + [0.0] * 3
 
 
 def test_what_looks_like_nothing_that_was_learned_is_doubted_and_not_flown_on(packages):
@@ -127,10 +151,7 @@ def test_the_state_of_the_vehicle_is_listened_to(packages):
         for number in range(1, 12):
             said = {"frame": frame(number * 100_000_000)}
             if moved:
-                said["state"] = FlightState(
-                    captured_ns=number * 100_000_000, gyro_rad_s=(0, 0, 0), accel_m_s2=(0, 0, 9.8),
-                    altitude_m=1.4, velocity_b_m_s=(1.0, 0, 0), on_watchdog=False,
-                )  # fmt: skip
+                said["state"] = flight_state(number * 100_000_000, ahead_m_s=1.0)
             doubts.append(dict(step(node, **said))["status"].doubt)
         node = node_of(packages, package=str(packages / "watched.onnx"))
     still, flying = doubts[:11], doubts[11:]

@@ -124,7 +124,7 @@ class LearnerNode(Node[LearnerConfig]):
         calibration = inputs.newest("calibration")
         if calibration is not None:
             self._meet(rig_of(calibration))
-        self._orders = inputs.newest("orders") or self._orders
+        self._obey(inputs.newest("orders"))
         self._waiting.extend(inputs.all("frame"))
         for depth in self._quarantine.passed(inputs.all("depth")):
             self._remember(depth)
@@ -144,6 +144,15 @@ class LearnerNode(Node[LearnerConfig]):
             **({} if self._exam is None else self._exam.described()),
             **losses,
         }
+
+    def _obey(self, orders: HandoverState | None) -> None:
+        """A student that flew and is judged anew is where it was not before: so is its exam."""
+        if orders is None:
+            return
+        before, self._orders = self._orders, orders
+        flew = before is not None and before.stage == Stage.MONO.value
+        if flew and orders.stage == Stage.SHADOW.value and self._examiner is not None:
+            self._examiner.forget()
 
     def _meet(self, rig: StereoRig) -> None:
         """Begins to learn behind this camera; what was learned behind another is of no use."""
