@@ -55,8 +55,8 @@ class HandoverConfig:
     most_false_alarms: float = 0.6  # of the runs in which the student says obstacle
     most_blocked: float = 0.4  # of the free frames, called obstacle before it flies; the paper's
     window_approaches: int = 40  # the last ones are judged, so that old skill expires
-    window_frames: int = 1000  # for the part that is blocked
-    least_free_frames: int = 300  # before a student is given up because it blocks too many
+    window_frames: int = 600  # for the part that is blocked
+    least_free_frames: int = 200  # before a student is given up because it blocks too many
     most_overrides: int = 3  # within that window, of a student that flies
     join_frames: int = 3  # runs with fewer free frames between them are one
     distrust_frames: int = 20  # 2 s more without trust than with it end a flight of the student
