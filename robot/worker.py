@@ -48,7 +48,7 @@ from robot.runner import NodeRunner, Outgoing
 
 WATCH_PERIOD_MS = 50  # how often a node that nothing wakes looks after its inputs, and beats
 END_TIMEOUT_S = 6.0  # how long to wait for end markers on delayed edges
-LEARNING_NICENESS = 19  # who learns gets what those who act leave of the processor
+LEARNING_NICENESS = 19
 ORPHAN_LINGER_MS = 100  # for an orphan's last messages; all of the run shall be gone in 2 s
 UNTIL_SAFE_S = 0.5  # how long a robot that ends may take until it is stopped
 STDIN = 0  # the supervisor writes one line to it, and holds it open as long as it lives
@@ -327,7 +327,7 @@ def _run_node(launch: Launch, context: Context, control: NodeControl) -> bool:
     """Builds and runs the node; closes it after a failure too. Whether its supervisor is gone."""
     graph = load_graph(launch.graph, launch.overrides, launch.watchers)
     if graph.nodes[launch.node].node_class.role is Role.LEARNING and not launch.lockstep:
-        os.nice(LEARNING_NICENESS)
+        _give_way()
     worker = Worker(launch, graph, context, control)
     try:
         worker.run()
@@ -335,6 +335,18 @@ def _run_node(launch: Launch, context: Context, control: NodeControl) -> bool:
         _close_after_failure(worker)
         raise
     return worker.orphaned
+
+
+def _give_way() -> None:
+    """Who learns gets what those who act leave of the processor.
+
+    A core on which only an idle-class thread runs counts as free to one that wakes up; beside the
+    lowest niceness a node that acts waits for up to a tick of the kernel. Elsewhere than on Linux
+    there is only niceness.
+    """
+    os.nice(LEARNING_NICENESS)
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 if __name__ == "__main__":

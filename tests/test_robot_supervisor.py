@@ -88,7 +88,7 @@ def test_who_learns_by_wall_clock_gets_what_those_who_act_leave(tiny_processes, 
     )
     result = Run(graph, tmp_path, "ticker.last=5", seconds=None, lockstep=False).go()
     assert result.failures == {}
-    assert result.reports["apprentice"].gauges["niceness"] == 19
+    assert result.reports["apprentice"].gauges == {"niceness": 19, "idle": 1}
 
 
 def test_by_wall_clock_all_is_accounted_for_and_a_finished_source_ends_the_run(

@@ -173,4 +173,5 @@ class Apprentice(Node[NoConfig]):
         return []
 
     def gauges(self):
-        return {"niceness": float(os.nice(0))}
+        idle = os.sched_getscheduler(0) == os.SCHED_IDLE
+        return {"niceness": float(os.nice(0)), "idle": float(idle)}
