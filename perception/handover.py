@@ -11,7 +11,7 @@ place that it does not know (SHADOW: what it has shown elsewhere counts no more,
 anew, here). A student learns on while it is judged and while it flies; its record goes on with it.
 
     COLLECT  the teacher flies, examples are gathered
-    TRAIN    the teacher flies, the student learns; wants_training is set until a new one is there
+    TRAIN    the teacher flies, the student learns until a new one is there
     SHADOW   the teacher flies, the student is judged
     MONO     the student flies, the teacher overrides (`perception/training_wheels.py`)
     REVERT   the teacher flies until the way is free, then TRAIN
@@ -81,7 +81,6 @@ class Handover(NamedTuple):
     actor: Actor
     reason: str  # of the last change
     changed: bool  # in this frame
-    wants_training: bool
     frames: int  # in this stage
     approaches: ApproachEvents  # in the window, of this student
     least_found: float  # lower bound of the part found, 0..1
@@ -107,13 +106,11 @@ class HandoverMachine:
         before = self._stage
         self._count(frame)
         self._decide(frame)
-        wants_training = self._stage is Stage.TRAIN
         return Handover(
             self._stage,
             self._actor(frame),
             self._reason,
             self._stage is not before,
-            wants_training,
             self._frames,
             tally(self._approaches),
             *self._found,

@@ -81,7 +81,8 @@ class MonoWatch:
         is_new = self._eye is None or eye.view != self._eye.view
         if self._check is None or self._cut is None or is_new:
             self._check = MotionCheck(eye.view, self._config.motion)
-            self._cut = SceneCut(eye.view, self._config.cut)
+            lens_b_m = self._config.motion.camera_b_m
+            self._cut = SceneCut(eye.view, self._config.cut, lens_b_m)
         if eye is not self._eye:
             self._eye, self._trust = eye, trust_of(eye.package)
         return self._check, self._cut

@@ -32,15 +32,20 @@ class CutConfig:
 
     most_unlike: float = 0.5  # median difference of levelled images: docs/results/mono_trust.md
     most_turn_deg: float = 8.0  # between two frames; after more nothing is said
-    camera_b_m: tuple[float, float, float] = LENS_B_M  # of the left lens, body frame
 
 
 class SceneCut:
     """Sees every frame of one camera, in order."""
 
-    def __init__(self, view: RectifiedView, config: CutConfig | None = None) -> None:
+    def __init__(
+        self,
+        view: RectifiedView,
+        config: CutConfig | None = None,
+        lens_b_m: tuple[float, float, float] = LENS_B_M,
+    ) -> None:
+        """Nothing seen yet; `lens_b_m` is where the lens sits, body frame."""
         self._config = config or CutConfig()
-        self._history = FrameHistory(view, WIDTH, LONGEST_UNREST + 1, self._config.camera_b_m)
+        self._history = FrameHistory(view, WIDTH, LONGEST_UNREST + 1, lens_b_m)
         self._unrest = 0  # newest frames since the last one that was like the one before it
 
     def step(self, image: GreyImage, moved: Motion | None, inverse_per_m: FloatArray) -> bool:

@@ -41,7 +41,6 @@ def test_the_teacher_flies_while_examples_are_collected_and_the_student_learns()
     states = run(machine, [Frame(False, False)] * 25)
     assert {state.actor for state in states} == {Actor.TEACHER}
     assert [state.stage for state in states] == [Stage.COLLECT] * 9 + [Stage.TRAIN] * 16
-    assert [state.wants_training for state in states] == [False] * 9 + [True] * 16
     assert [i for i, state in enumerate(states) if state.changed] == [9]
     assert states[9].reason == "10 frames collected"
 

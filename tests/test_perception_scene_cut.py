@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from perception.ego_motion import STILL, Motion
-from perception.frame_history import LENS_B_M
 from perception.mono_watch import WatchConfig
 from perception.quantities import InputError
-from perception.scene_cut import CutConfig, SceneCut
+from perception.scene_cut import SceneCut
 from tests.flown_wall import VIEW, WALL_M, seen
 
 AHEAD = Motion(np.eye(3), np.array((0.05, 0.0, 0.0)))
@@ -72,10 +71,6 @@ def test_what_was_before_a_gap_in_the_way_is_forgotten():
     cut = SceneCut(VIEW)
     for seed, moved in ((0, None), (0, STILL), (1, None), (1, STILL), (1, STILL)):
         assert not cut.step(seen(*STILL, seed), moved, INVERSE)
-
-
-def test_the_lens_is_where_the_check_by_motion_has_it():
-    assert CutConfig().camera_b_m == LENS_B_M
 
 
 def test_a_time_below_zero_is_refused():
