@@ -120,6 +120,13 @@ def curve(seed, network_ms=0.9):
     return {**ORIGIN, "cell": f"curve-{seed}", "kind": "curve", "seed": seed, "sizes": [size]}
 
 
+def rooms(seed, learned_in, abs_rel):
+    scores = {"abs_rel": 0.5, "delta_125": 0.3, "tpr": 0.9, "fpr": 0.4}
+    rest = {"cell": f"r-{seed}", "kind": "rooms", "seed": seed, "rooms": str(learned_in)}
+    found = {"own": scores, "unseen": {**scores, "abs_rel": abs_rel}, "constant": scores}
+    return {**ORIGIN, **rest, **found}
+
+
 def lives_of(*rows):
     (found,) = results_of(rows).lives.values()
     return found
@@ -310,7 +317,17 @@ def test_equal_rows_make_equal_pages():
     assert report(results_of(rows), rows, []) == report(results_of(rows), rows, [])
 
 
-@pytest.mark.parametrize("row", [life(0), stereo(0), curve(0), corrupted(0, "with", 1)])
+def test_what_many_rooms_teach_stands_in_the_order_of_their_number():
+    rows = [rooms(0, 60, 0.31), rooms(1, 60, 0.35), rooms(0, 8, 0.44)]
+    page = report(results_of(rows), rows, [])
+    few, many = (page.index(f"| {number} | ") for number in (8, 60))
+    assert few < many
+    assert "0.33 (0.31 to 0.35)" in page[many:]
+
+
+@pytest.mark.parametrize(
+    "row", [life(0), stereo(0), curve(0), corrupted(0, "with", 1), rooms(0, 8, 0.4)]
+)
 def test_a_row_is_told_in_a_few_words(row):
     assert 0 < len(brief(row)["says"]) < 100
 

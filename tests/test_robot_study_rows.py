@@ -112,6 +112,16 @@ def test_what_does_not_concern_a_cell_does_not_change_its_configuration():
     assert config_hash(curve, Protocol(curve_updates=7)) != config_hash(curve, Protocol())
 
 
+def test_a_flight_through_many_rooms_ends_in_rooms_never_seen():
+    flights = [flight_of(Cell("rooms", seed, rooms="8"), Protocol(curve_s=80)) for seed in (0, 1)]
+    carries = [flight.graph.nodes["simulator"].config.carries for flight in flights]
+    assert [carry.at_s for carry in carries[0]] == [*range(10, 80, 10), 80, 95, 110, 125]
+    assert flights[0].seconds == 140
+    rooms = [carry.to_seed for carry in (*carries[0], *carries[1])]
+    assert len(set(rooms)) == len(rooms)
+    assert min(rooms) > 100_000
+
+
 def test_a_student_of_the_authors_asks_for_their_dictionaries():
     with pytest.raises(InputError, match=r"--protocol\.dictionaries"):
         flight_of(Cell("life", 3, "textons_cubicle", "dagger"), Protocol())

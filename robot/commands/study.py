@@ -28,8 +28,6 @@ from robot.study.report import brief, write_report
 from robot.study.rows import Row, is_finished, read_rows
 
 MOST_SEED, MOST_JOBS = 99_999, 64
-PACE = {"life": 0.5, "stereo": 0.25, "corruption": 0.3, "curve": 0.9}
-"""Seconds of an idle core per simulated second, start included, where no row tells better."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Study:
     organisations: tuple[str, ...] = tuple(ORGANISATIONS)
     """How: cold_turkey, dagger, training_wheels (all without the gate), product (with it)."""
     kinds: tuple[str, ...] = tuple(KINDS)
-    """What is measured: life, stereo, corruption, curve."""
+    """What is measured: life, stereo, corruption, curve, rooms."""
     seeds: str = "0-4"
     """Rooms and chance, such as 0-4 or 0,3,7."""
     jobs: int = 2
@@ -187,13 +185,13 @@ def duration(seconds: float) -> str:
 
 
 def _pace(cell: Cell, rows: Sequence[Row]) -> float:
-    """Wall seconds per simulated second, of rows of the same kind and student."""
+    """Wall seconds per simulated second, of rows of the same kind and student, or as usual."""
     alike = [
         row["wall_seconds"] / row["sim_seconds"]
         for row in rows
         if row["kind"] == cell.kind and row.get("student", "") == cell.student
     ]
-    return sum(alike) / len(alike) if alike else PACE[cell.kind]
+    return sum(alike) / len(alike) if alike else KINDS[cell.kind].pace
 
 
 def _require_known(option: str, given: Sequence[str], valid: Mapping[str, object]) -> None:

@@ -9,11 +9,12 @@ that lives leave behind.
     stereo       300 s of the same room and seed, flown by stereo alone
     corruption   60 s with a corrupted camera, with and without monitor, on a life's last package
     curve        a recorded flight taught offline to networks of several sizes: error against time
+    rooms        a flight through one room or many, taught offline: error in rooms never seen
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -23,6 +24,10 @@ from robot.graph import Graph, load_graph
 
 LEARN, ALONE, NEW_ROOM, FLIGHT, FAULTY = "learn", "alone", "new_room", "flight", "faulty"
 NEW_ROOM_SEED = 500_000  # is added to a seed: no life begins in such a room
+ROOMS = ("1", "8", "60")  # learned in, in the same time
+ROOM_SEED = 600_000  # of the further rooms learned in
+UNSEEN_SEED = 800_000  # of rooms in which nothing is learned
+UNSEEN_ROOMS, UNSEEN_S = 4, 15.0  # each
 FAULT_AT_S = 5.0  # of a corruption's flight
 ENDLESS = 1_000_000_000  # frames
 
@@ -121,11 +126,16 @@ class Cell:
     organisation: str = ""
     corruption: str = ""
     monitor: str = ""
+    rooms: str = ""
+    """One of `ROOMS`."""
 
     @property
     def name(self) -> str:
         """Of its row."""
-        parts = (self.kind, self.student, self.organisation, self.corruption, self.monitor)
+        parts = (
+            *(self.kind, self.student, self.organisation),
+            *(self.corruption, self.monitor, self.rooms),
+        )
         return "-".join([part for part in parts if part] + [f"{self.seed:04d}"])
 
     @property
@@ -154,7 +164,8 @@ def flight_of(cell: Cell, protocol: Protocol, package: str = "") -> Flight:
     Raises:
         InputError: a graph or a parameter that does not exist.
     """
-    return KINDS[cell.kind](cell, protocol, package)
+    graph = KINDS[cell.kind].graph(cell, protocol, package)
+    return Flight(graph, seconds_of(cell, protocol))
 
 
 def config_hash(cell: Cell, protocol: Protocol) -> str:
@@ -163,8 +174,11 @@ def config_hash(cell: Cell, protocol: Protocol) -> str:
     graph = flight.graph.resolved_json()
     if protocol.dictionaries:
         graph = graph.replace(protocol.dictionaries, DICTIONARIES)  # wherever they lie
-    curve = (protocol.curve_updates, protocol.curve_sizes) if cell.kind == "curve" else ()
-    text = json.dumps([graph, flight.seconds, curve, cell.kind])
+    lesson = {
+        "curve": (protocol.curve_updates, protocol.curve_sizes),
+        "rooms": (protocol.curve_updates, cell.rooms),
+    }.get(cell.kind, ())
+    text = json.dumps([graph, flight.seconds, lesson, cell.kind])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -176,7 +190,7 @@ def grid(students: Iterable[str], organisations: Iterable[str], seeds: Sequence[
         cells += [Cell("stereo", seed, student) for student in students]
         cells += [Cell("life", seed, s, o) for s in students for o in organisations]
         if "network" in students:
-            cells += [Cell("curve", seed)]
+            cells += [Cell("curve", seed), *(Cell("rooms", seed, rooms=n) for n in ROOMS)]
             if GATED in organisations:
                 cells += [
                     Cell("corruption", seed, "network", corruption=name, monitor=monitor)
@@ -188,15 +202,10 @@ def grid(students: Iterable[str], organisations: Iterable[str], seeds: Sequence[
 
 def seconds_of(cell: Cell, protocol: Protocol) -> float:
     """Simulated seconds of a cell."""
-    return {
-        "life": protocol.learn_s + protocol.alone_s + protocol.new_room_s,
-        "stereo": protocol.stereo_s,
-        "corruption": protocol.corrupted_s,
-        "curve": protocol.curve_s,
-    }[cell.kind]
+    return KINDS[cell.kind].seconds(protocol)
 
 
-def _life(cell: Cell, protocol: Protocol, package: str) -> Flight:
+def _life(cell: Cell, protocol: Protocol, package: str) -> Graph:
     del package
     student = STUDENTS[cell.student]
     unplugged_s, carried_s = protocol.learn_s, protocol.learn_s + protocol.alone_s
@@ -213,7 +222,7 @@ def _life(cell: Cell, protocol: Protocol, package: str) -> Flight:
         f"judge.keep_phase={ALONE}",
         f"judge.student={student.node}",
     )
-    return Flight(_judged_graph(student.graph, overrides), seconds_of(cell, protocol))
+    return _judged_graph(student.graph, overrides)
 
 
 def _lesson(cell: Cell, protocol: Protocol) -> tuple[str, ...]:
@@ -234,7 +243,7 @@ def _lesson(cell: Cell, protocol: Protocol) -> tuple[str, ...]:
     return (*lesson, f"learner.updates_per_s={rate}", f"learner.updates_per_package={updates}")
 
 
-def _stereo(cell: Cell, protocol: Protocol, package: str) -> Flight:
+def _stereo(cell: Cell, protocol: Protocol, package: str) -> Graph:
     """The student's own graph and pilot, in which the lesson never ends."""
     del package
     student = STUDENTS[cell.student]
@@ -244,24 +253,44 @@ def _stereo(cell: Cell, protocol: Protocol, package: str) -> Flight:
         f"handover.lesson.lesson_frames={ENDLESS}",
     )
     judging = (f"judge.phases={{{FLIGHT}=0.0}}", f"judge.student={student.node}")
-    graph = _judged_graph(student.graph, (*overrides, *judging), "learner")
-    return Flight(graph, protocol.stereo_s)
+    return _judged_graph(student.graph, (*overrides, *judging), "learner")
 
 
-def _curve(cell: Cell, protocol: Protocol, package: str) -> Flight:
+def _curve(cell: Cell, protocol: Protocol, package: str) -> Graph:
+    """One room."""
+    del package, cell, protocol
+    return _recorded_pairs()
+
+
+def _rooms(cell: Cell, protocol: Protocol, package: str) -> Graph:
+    """The same, carried from room to room: those learned in, then those never seen."""
+    del package
+    rooms = int(cell.rooms)
+    further = [
+        (protocol.curve_s * room / rooms, ROOM_SEED + 100 * cell.seed + room)
+        for room in range(1, rooms)
+    ]
+    unseen = [
+        (protocol.curve_s + UNSEEN_S * room, UNSEEN_SEED + 100 * cell.seed + room)
+        for room in range(UNSEEN_ROOMS)
+    ]
+    carries = ", ".join(f"{{at_s={at_s}, to_seed={seed}}}" for at_s, seed in further + unseen)
+    return _recorded_pairs(f"simulator.carries=[{carries}]")
+
+
+def _recorded_pairs(*overrides: str) -> Graph:
     """A flight by stereo of which only the pairs are recorded."""
-    del package, cell
-    graph = load_graph("room_sim")
+    graph = load_graph("room_sim", overrides)
     wanted = ("simulator.frame", "simulator.calibration")
     edges = tuple(
         edge
         for edge in graph.edges
         if edge.reader != "recorder" or f"{edge.writer}.{edge.output}" in wanted
     )
-    return Flight(replace(graph, edges=edges), protocol.curve_s)
+    return replace(graph, edges=edges)
 
 
-def _corruption(cell: Cell, protocol: Protocol, package: str) -> Flight:
+def _corruption(cell: Cell, protocol: Protocol, package: str) -> Graph:
     """No learner: what the life knew at its end is flown on, stereo overrides while it may."""
     row = CORRUPTIONS[cell.corruption]
     options = ", ".join(f"{key}={value}" for key, value in row.options.items())
@@ -281,7 +310,7 @@ def _corruption(cell: Cell, protocol: Protocol, package: str) -> Flight:
         f"judge.phases={{{FLIGHT}=0.0, {FAULTY}={FAULT_AT_S}}}",
         f"judge.student={student.node}",
     )
-    return Flight(_judged_graph(student.graph, overrides, "learner"), protocol.corrupted_s)
+    return _judged_graph(student.graph, overrides, "learner")
 
 
 def _overrides(student: Student, protocol: Protocol) -> tuple[str, ...]:
@@ -304,4 +333,18 @@ def _judged_graph(name: str, overrides: tuple[str, ...], *dropped: str) -> Graph
     return graph.without("recorder", *dropped)
 
 
-KINDS = {"life": _life, "stereo": _stereo, "corruption": _corruption, "curve": _curve}
+class Kind(NamedTuple):
+    """A row of `KINDS`."""
+
+    graph: Callable[[Cell, Protocol, str], Graph]
+    seconds: Callable[[Protocol], float]  # simulated
+    pace: float  # s of an idle core per simulated second, start included
+
+
+KINDS = {
+    "life": Kind(_life, lambda p: p.learn_s + p.alone_s + p.new_room_s, 0.5),
+    "stereo": Kind(_stereo, lambda p: p.stereo_s, 0.25),
+    "corruption": Kind(_corruption, lambda p: p.corrupted_s, 0.3),
+    "curve": Kind(_curve, lambda p: p.curve_s, 0.9),
+    "rooms": Kind(_rooms, lambda p: p.curve_s + UNSEEN_ROOMS * UNSEEN_S, 0.5),
+}

@@ -60,6 +60,8 @@ class Results:
     corrupted: dict[tuple[str, str], list[Flown]] = field(default_factory=dict)
     """By corruption and monitor."""
     curves: list[Row] = field(default_factory=list)
+    rooms: dict[int, list[Row]] = field(default_factory=dict)
+    """By the number of rooms learned in."""
 
 
 def results_of(rows: Sequence[Row]) -> Results:
@@ -68,6 +70,9 @@ def results_of(rows: Sequence[Row]) -> Results:
     for row in rows:
         if row["kind"] == "curve":
             found.curves.append(row)
+            continue
+        if row["kind"] == "rooms":
+            found.rooms.setdefault(int(row["rooms"]), []).append(row)
             continue
         flown = Flown(row, msgspec.convert(row["judged"], Judged, strict=False))
         match row["kind"]:

@@ -24,13 +24,22 @@ from robot.provenance import commit, hardware
 from robot.study.cells import ALONE, STUDENTS, Cell, Flight, Protocol, config_hash, flight_of
 from robot.study.judge import Judged
 from robot.study.keepsakes import Kept, errors_of, read_kept, teacher_errors
+from robot.study.many_rooms import errors_by_rooms
 from robot.study.rows import Row
-from robot.study.sizes import Interrupted, curves_of_sizes
+from robot.study.sizes import curves_of_sizes
 from robot.validation import validate
 
 
 class StudyError(InputError):
     """A cell that cannot be measured."""
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing is wrong
+    """Somebody stopped it."""
+
+
+TAUGHT = {"curve": curves_of_sizes, "rooms": errors_by_rooms}
+"""What is made of a recorded flight, of the kinds that teach offline."""
 
 
 @dataclass
@@ -40,6 +49,15 @@ class Hooks:
     progress: Callable[[float], None] = lambda _: None
     """Told the simulated seconds so far."""
     should_stop: Callable[[], bool] = lambda: False
+
+    def go_on(self, _: float) -> None:
+        """Nothing, unless it is to stop.
+
+        Raises:
+            Interrupted: it is.
+        """
+        if self.should_stop():
+            raise Interrupted
 
 
 def measure(cell: Cell, protocol: Protocol, packages: Path, hooks: Hooks) -> Row | None:
@@ -67,12 +85,11 @@ def measure(cell: Cell, protocol: Protocol, packages: Path, hooks: Hooks) -> Row
         result = _run(flight, cell.seed, run_dir, hooks)
         if result.ended_by == "interrupt":
             return None
-        if cell.kind == "curve":
+        if cell.kind in TAUGHT:
             try:
-                sizes = curves_of_sizes(run_dir, protocol, cell.seed, hooks.should_stop)
+                found = TAUGHT[cell.kind](run_dir, cell, protocol, hooks.go_on)
             except Interrupted:
                 return None
-            found = {"sizes": sizes}
         else:
             found = _judged(cell, flight, run_dir, result, package_path(packages, cell))
     return {

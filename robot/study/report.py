@@ -17,7 +17,16 @@ from robot.study.figures import (
 from robot.study.judge import MONO
 from robot.study.plots import name_of, plots_of
 from robot.study.rows import Row
-from robot.study.tables import bias, corruptions, effect, new_rooms, rate, sizes, students
+from robot.study.tables import (
+    bias,
+    corruptions,
+    effect,
+    many_rooms,
+    new_rooms,
+    rate,
+    sizes,
+    students,
+)
 
 COMMAND = "reflexarc study pssl --students network textons --seeds 0-9 --jobs 2"
 HEAD = """# Stereo teaches mono
@@ -67,6 +76,7 @@ def report(results: Results, rows: Sequence[Row], plots: Sequence[str]) -> str:
         bias(results),
         effect(results),
         new_rooms(results),
+        many_rooms(results),
         corruptions(results),
         sizes(results),
         "".join(f"![{Path(plot).stem}]({plot})\n\n" for plot in plots),
@@ -78,6 +88,8 @@ def report(results: Results, rows: Sequence[Row], plots: Sequence[str]) -> str:
 def brief(row: Row) -> dict[str, Any]:
     """A row in a few words, for a progress line and for `--json`."""
     outcome = {key: row[key] for key in ("cell", "kind", "seed", "sim_seconds", "wall_seconds")}
+    if row["kind"] == "rooms":
+        return {**outcome, "says": f"abs_rel {row['unseen']['abs_rel']} in rooms never seen"}
     if row["kind"] == "curve":
         largest = max(row["sizes"], key=lambda size: size["width"])
         return {

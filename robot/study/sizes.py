@@ -15,14 +15,14 @@ from typing import Any
 import cv2
 
 from perception.calibration import calibration_hash
-from perception.mono import MonoDepth, MonoEye, MonoSpec
+from perception.mono import MonoEye, MonoSpec
 from perception.mono_labels import LabelledFrame, rows_of, split
 from perception.mono_scores import constant_prediction, judged
 from perception.quantities import StereoImages
-from robot.commands.train import described, training_library
-from robot.nodes.learner import LearnerConfig
+from robot.commands.train import described
 from robot.stereo_pairs import Lesson, load_lesson, open_stereo_pairs
-from robot.study.cells import Protocol
+from robot.study.cells import Cell, Protocol
+from robot.study.lessons import scores_of, teach, untaught
 from robot.study.rows import Row
 
 POINTS = (0, 50, 100, 200, 400, 800, 1200, 1600, 2400, 3200, 4800, 6400)  # updates judged after
@@ -30,33 +30,23 @@ ROUNDS = 100  # of the timing
 TIMED_PAIRS = 20
 
 
-class Interrupted(Exception):  # noqa: N818 - nothing is wrong
-    """Somebody stopped it."""
-
-
 def curves_of_sizes(
-    run_dir: Path, protocol: Protocol, seed: int, should_stop: Callable[[], bool]
-) -> list[Row]:
+    run_dir: Path, cell: Cell, protocol: Protocol, go_on: Callable[[float], None]
+) -> Row:
     """For each size: errors after updates, seconds spent, and time per frame.
 
     Args:
         run_dir: of a recorded flight.
+        cell: of whose seed the networks are.
         protocol: sizes and updates.
-        seed: of the networks.
-        should_stop: asked often.
-
-    Raises:
-        Interrupted: it was told to stop.
+        go_on: told how far it is; raises to end it.
     """
-
-    def go_on(_: float = 0.0) -> None:
-        if should_stop():
-            raise Interrupted
-
-    return [
-        _curve(run_dir, MonoSpec(width, height), protocol.curve_updates, seed, go_on)
-        for width, height in protocol.curve_sizes
-    ]
+    return {
+        "sizes": [
+            _curve(run_dir, MonoSpec(width, height), protocol.curve_updates, cell.seed, go_on)
+            for width, height in protocol.curve_sizes
+        ]
+    }
 
 
 def _curve(
@@ -65,27 +55,15 @@ def _curve(
     lesson = load_lesson(run_dir, spec, go_on, both=True)
     learn, left_out = split(len(lesson.frames.image))
     held = rows_of(lesson.frames, left_out)
-    training = training_library()
-    flown = LearnerConfig()  # learns in small steps as the robot does
-    choices = training.Config(
-        online_learning_rate=flown.learning_rate,
-        batch_size=flown.batch_size,
-        ring_frames=flown.ring_frames,
-    )
-    learner = training.MonoLearner(spec, lesson.view, choices, seed)
-    for number, row in enumerate(learn):  # both eyes teach, in turn, as in flight
-        eye = lesson.right if number % 2 and lesson.right is not None else lesson.frames
-        learner.observe(LabelledFrame._make(values[row] for values in eye))
+    learner = untaught(lesson, spec, learn, seed)
     blind = constant_prediction(lesson.frames, learn)
     points, spent_s = [], 0.0
     for point in [p for p in POINTS if p < updates] + [updates]:
         began_s = time.process_time()
-        while learner.updates < point:
-            learner.update(learner.sample())
-            go_on(learner.updates)
+        teach(learner, point, go_on)
         spent_s += time.process_time() - began_s
-        scores = judged(lesson.view, held, map(MonoDepth, *learner.infer(held.image)))
-        points.append({"updates": point, "cpu_s": round(spent_s, 1), **described(scores)})
+        scores = scores_of(learner, lesson, held)
+        points.append({"updates": point, "cpu_s": round(spent_s, 1), **scores})
     return {
         "width": spec.width,
         "height": spec.height,
