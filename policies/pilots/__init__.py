@@ -2,6 +2,7 @@
 
 PILOTS = {
     "constant": "policies.pilots.constant:Constant",
+    "lid_expert": "policies.pilots.lid_expert:LidExpert",
     "reflex": "policies.pilots.reflex:Reflex",
     "wander": "policies.pilots.wander:Wander",
 }
