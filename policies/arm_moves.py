@@ -61,6 +61,8 @@ class Load(NamedTuple):
     width_m: float  # of what is between the fingers
     travel_z_m: float  # height at which nothing is in the way of the tool and what it holds
     is_there: bool  # whether it is where it shall be
+    precision_m: float = 0.012  # beside its place by less: it may go down
+    slides: bool = False  # it cannot be lifted
 
 
 class Mover:
@@ -102,8 +104,12 @@ class Mover:
 
     def _bring(self, hand: Hand, load: Load, opening_m: float) -> Array:
         off_m = float(np.linalg.norm(load.place_m[:2] - load.grasp_m[:2]))
+        if load.slides:
+            return self.go(hand, np.array([*load.place_m[:2], hand.told_m[2]]), opening_m)
         to_m = load.place_m - (load.grasp_m - hand.tool_m) * (1, 1, 0)  # it may sit off-centre
-        if off_m > 0.012:
+        if off_m < 0.02:  # what servos sag is taken up too, slowly enough for their lag
+            to_m[:2] = hand.told_m[:2] + 0.7 * (load.place_m - load.grasp_m)[:2]
+        if off_m > load.precision_m:
             to_m[2] = load.place_m[2] + ABOVE_M
         return self.travel(hand, to_m, load.travel_z_m, opening_m)
 

@@ -205,21 +205,20 @@ class _Things:
             mocap, joint = int(model.body_mocapid[body]), int(model.body_jntadr[body])
             if mocap >= 0:
                 self._put.append(("mocap", mocap))
-            elif joint >= 0:
-                self._put.append(("joints", (joint, model.body_jntnum[body])))
+            elif joint >= 0 and model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE:
+                self._put.append(("qpos", (model.jnt_qposadr[joint], 3)))
+            elif model.body_jntnum[body] == 2:  # slides along x and y
+                self._put.append(("qpos", (model.jnt_qposadr[joint], 2)))
             else:
-                self._put.append(("rides", None))
-        self._model = model
+                self._put.append(("rides", None))  # on a slide of `slides`
 
     def put(self, data: Any, layout: Layout) -> None:
         """Puts everything where a layout says, upright and at rest."""
         for (kind, where), position_m in zip(self._put, layout.position_m, strict=True):
             if kind == "mocap":
                 data.mocap_pos[where] = position_m
-            elif kind == "joints":
-                joint, count = where
-                address = self._model.jnt_qposadr[joint]
-                size = count if count > 1 else 3  # two slides x, y, or one free joint
+            elif kind == "qpos":
+                address, size = where
                 data.qpos[address : address + size] = position_m[:size]
         data.qpos[self._slides] = layout.slide_m
 

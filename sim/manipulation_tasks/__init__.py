@@ -15,7 +15,14 @@ class Row(NamedTuple):
 
 
 MANIPULATION_TASKS: dict[str, Row] = {
+    "bin_bench": Row("sim.manipulation_tasks.bin:BinTask", {"item": "bench"}),
+    "bin_vase": Row("sim.manipulation_tasks.bin:BinTask", {"item": "vase"}),
+    "bin_weight": Row("sim.manipulation_tasks.bin:BinTask", {"item": "weight"}),
+    "drawer": Row("sim.manipulation_tasks.drawer:DrawerTask"),
     "lid": Row("sim.manipulation_tasks.lid:LidTask"),
+    "peg": Row("sim.manipulation_tasks.peg:PegTask"),
+    "place": Row("sim.manipulation_tasks.place:PlaceTask"),
+    "sweep": Row("sim.manipulation_tasks.sweep:SweepTask"),
 }
 
 
