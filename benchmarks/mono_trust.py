@@ -32,16 +32,14 @@ from perception.mono_trust import (
     USUAL,
     JudgedFrame,
     MonoTrust,
-    auroc,
-    calibration_error,
     fit_calibration,
-    learned_space,
     median_abs_rel,
-    risk_coverage,
     scores_of,
 )
 from perception.motion_check import MotionCheck
 from perception.quantities import StereoImages
+from perception.risk import auroc, calibration_error, risk_coverage
+from perception.trust_space import learned_space
 from robot.messages import FlightState, StereoFrame
 from robot.record import LogReader
 from robot.stereo_pairs import open_stereo_pairs

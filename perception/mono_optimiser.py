@@ -3,7 +3,7 @@
 Muon gives every singular value of a matrix's momentum the same size (Jordan et al. 2024,
 https://kellerjordan.github.io/posts/muon/, as `torch.optim.Muon` has it), so a filter that few
 images speak of learns as fast as one of which all do. A robot that learns while it flies is short
-of time, not of memory: half of the updates then teach as much (docs/results/mono.md). Muon takes
+of time, not of memory: half of the updates then teach as much (docs/decisions/0019). Muon takes
 matrices; a filter (outputs, inputs, k, k) is seen as one of (outputs, k k inputs). The first and
 the last layer are AdamW's, as its authors advise.
 """

@@ -5,8 +5,9 @@ import torch
 from perception.geometry import RectifiedView
 from perception.mono import IMAGE, INVERSE_DEPTH, SCALE, MonoSpec
 from perception.mono_labels import LabelledFrame, on_grid, rows_of
+from perception.mono_module import LossWeights
 from perception.mono_net import MonoNet, NetConfig
-from perception.mono_training import Config, LossWeights, MonoLearner
+from perception.mono_training import Config, MonoLearner
 from perception.onnx_model import OnnxModel
 
 SPEC = MonoSpec(32, 32)

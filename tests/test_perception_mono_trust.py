@@ -10,23 +10,17 @@ import pytest
 
 from perception.mono import MonoDepth
 from perception.mono_trust import (
+    BAD_ABS_REL,
     TRUST,
     JudgedFrame,
     MonoTrust,
-    TrustError,
-    auroc,
-    calibration_error,
     fit_calibration,
-    fit_trust,
-    for_manifest,
     median_abs_rel,
-    read_trust,
-    risk_coverage,
+    scores_of,
     trust_of,
-    write_trust,
 )
-
-DIGEST = "a" * 64
+from perception.risk import auroc, calibration_error, risk_coverage
+from perception.trust_space import TrustError, for_manifest, learned_space
 
 
 def frames(count, seed, *, strange):
@@ -45,7 +39,9 @@ def frames(count, seed, *, strange):
 def model():
     learned = [frame[:2] for frame in frames(120, 0, strange=False)]
     judged = [*frames(80, 1, strange=False), *frames(80, 2, strange=True)]
-    return fit_trust(learned, judged, DIGEST)
+    space = learned_space(learned)
+    bad = np.array([frame.abs_rel > BAD_ABS_REL for frame in judged])
+    return SimpleNamespace(space=space, calibration=fit_calibration(scores_of(space, judged), bad))
 
 
 def judge(model, many):
@@ -74,33 +70,10 @@ def test_the_probability_is_the_share_of_bad_frames(model):
         assert probability[half].mean() == pytest.approx(bad[half].mean(), abs=0.08)
 
 
-def test_a_trust_comes_back_from_disk_the_same(model, tmp_path):
-    write_trust(model, tmp_path / "trust.json")
-    back = read_trust(tmp_path / "trust.json", DIGEST)
-    frame = next(frames(1, 9, strange=True))
-    trust = MonoTrust(model.space, model.calibration)
-    assert back.judge(*frame[:2], 0.1) == trust.judge(*frame[:2], 0.1)
-
-
-def test_a_trust_of_another_network_or_a_damaged_one_is_refused(model, tmp_path):
-    path = tmp_path / "trust.json"
-    write_trust(model, path)
-    with pytest.raises(TrustError, match="aaaaaaaaaaaa, this is bbbbbbbbbbbb"):
-        read_trust(path, "b" * 64)
-    path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(TrustError, match="not a trust"):
-        read_trust(path, DIGEST)
-    with pytest.raises(TrustError, match="not a trust"):
-        read_trust(tmp_path / "none.json", DIGEST)
-
-
-@pytest.mark.parametrize(("good", "bad"), [(40, 0), (5, 5)])
-def test_too_few_or_one_kind_of_frames_are_refused(good, bad):
-    learned = [frame[:2] for frame in frames(40, 0, strange=False)]
-    usual = [f._replace(abs_rel=0.1) for f in frames(good, 1, strange=False)]
-    strange = [f._replace(abs_rel=0.5) for f in frames(bad, 2, strange=True)]
-    with pytest.raises(TrustError, match="good and bad ones"):
-        fit_trust(learned, usual + strange, DIGEST)
+def test_too_few_frames_learned_from_are_refused():
+    learned = [frame[:2] for frame in frames(29, 0, strange=False)]
+    with pytest.raises(TrustError, match="needs 30 frames learned from; given 29"):
+        learned_space(learned)
 
 
 def test_auroc_counts_pairs_in_the_right_order_and_ties_half():

@@ -15,10 +15,11 @@ from perception.mono import USUAL_CAUTION, MonoEye, MonoSpec, caution_of
 from perception.mono_labels import LabelledFrame, Labeller, on_grid
 from perception.mono_net import NetConfig
 from perception.mono_training import Config, MonoLearner
-from perception.mono_trust import TRUST, for_manifest, learned_space
+from perception.mono_trust import TRUST
 from perception.mono_watch import WatchConfig
 from perception.proximity import ProximityConfig, measure_proximity
 from perception.quantities import InputError, StereoDepth
+from perception.trust_space import for_manifest, learned_space
 from robot.clock import VirtualClock
 from robot.config import load_robot
 from robot.edges import Arrival

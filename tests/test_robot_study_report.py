@@ -25,7 +25,7 @@ from robot.study.figures import (
     tpr,
     trust_auroc,
 )
-from robot.study.judge import MONO, STEREO, Judged, Minute, PhaseNotes, StageChange
+from robot.study.judge import MONO, NOBODY, STEREO, Judged, Minute, PhaseNotes, StageChange
 from robot.study.report import brief, report, write_report
 from robot.study.statistics import (
     Interval,
@@ -225,6 +225,19 @@ def test_trust_in_a_new_room_falls_and_is_earned_again_by_the_changes_of_stage()
     room = in_new_room(flown)
     assert (room.trusted_before, room.passed_shadow) == (True, True)
     assert (room.fell_s, room.earned_s) == pytest.approx((0.7, 100.0))
+    assert math.isinf(room.let_go_s)
+
+
+def test_who_lets_go_and_takes_the_controls_back_has_not_left_mono():
+    row = life(0, "product", stages=[StageChange(300.0, "mono", "")])
+    notes = row["judged"]["phases"][NEW_ROOM]
+    notes["first_s"] = {MONO: 0.0, NOBODY: 0.3, STEREO: 1.9}
+    row["judged"]["tallies"][NEW_ROOM] = {MONO: msgspec.to_builtins(Tally(seconds=30.0))}
+    (flown,) = lives_of(row)
+    room = in_new_room(flown)
+    assert (room.let_go_s, room.mono_flew_s, room.fell_s) == (0.3, 30.0, math.inf)
+    assert met([row], "trust falls") is True
+    assert met([row], "goes back to SHADOW") is False
 
 
 def test_a_student_that_was_never_trusted_cannot_lose_trust():

@@ -19,11 +19,12 @@ from perception.handover import Stage
 from perception.model_package import ModelPackage, read_package
 from perception.mono import CAUTION, MonoDepth, MonoSpec
 from perception.mono_labels import LEAST_FRAMES, LabelledFrame, Labeller, stacked
-from perception.mono_trust import LEAST_FRAMES as LEAST_TRUST_FRAMES
-from perception.mono_trust import TRUST, for_manifest, learned_space
+from perception.mono_trust import TRUST
 from perception.operating_point import Exam, ExamConfig, Examiner
 from perception.quantities import InputError, StereoDepth, StereoImages
 from perception.quarantine import Quarantine
+from perception.trust_space import LEAST_FRAMES as LEAST_TRUST_FRAMES
+from perception.trust_space import for_manifest, learned_space
 from robot.clock import SECOND_NS
 from robot.config import RobotConfig
 from robot.messages import (

@@ -149,7 +149,7 @@ def _new_room(product: Sequence[Flown]) -> list[Bar]:
     rooms = [in_new_room(life) for life in product]
     trusted = [room for room in rooms if room.trusted_before]
     of = f"of {len(trusted)} that were trusted before"
-    fell = sum(room.fell_s <= 1.0 for room in trusted)
+    fell = sum(room.let_go_s <= 1.0 for room in trusted)
     shadow = sum(room.passed_shadow for room in trusted)
     flew = [life.tally(NEW_ROOM, MONO).frames > 0 for life in product]
     collisions = sum(room.mono_collisions for room in rooms)
@@ -157,7 +157,7 @@ def _new_room(product: Sequence[Flown]) -> list[Bar]:
     earned = "never in the median" if math.isinf(earned_s) else f"{earned_s:.0f} s in the median"
     return [
         Bar(
-            "new room: trust falls within 1 s",
+            "new room: trust falls, mono has not the controls, within 1 s",
             f"{fell} {of}",
             fell == len(trusted) if trusted else None,
         ),

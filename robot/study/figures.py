@@ -246,14 +246,16 @@ class InNewRoom:
     """What became of trust in a room never seen; seconds since it was carried there."""
 
     trusted_before: bool
-    fell_s: float  # inf: never; NaN: it was not trusted
+    let_go_s: float  # first frame in which mono had not the controls; inf, NaN: likewise
+    mono_flew_s: float
+    fell_s: float  # left the stage MONO; inf: never; NaN: it was not trusted
     passed_shadow: bool
     earned_s: float  # inf: never again
     mono_collisions: int
 
 
 def in_new_room(life: Flown) -> InNewRoom:
-    """Read from the changes of stage."""
+    """Read from who flew and from the changes of stage."""
     notes = life.judged.phases[NEW_ROOM]
     after = [change for change in life.judged.stages if change.time_s >= notes.from_s]
     left = [c.time_s for c in after if c.stage != "mono"]
@@ -261,8 +263,11 @@ def in_new_room(life: Flown) -> InNewRoom:
     fell_s = (min(left, default=math.inf) - notes.from_s) if trusted else math.nan
     back_after_s = notes.from_s + (fell_s if trusted else 0.0)
     back = [c.time_s for c in after if c.stage == "mono" and c.time_s >= back_after_s]
+    others = [notes.first_s[pilot] for pilot in (STEREO, NOBODY) if pilot in notes.first_s]
     return InNewRoom(
         trusted_before=trusted,
+        let_go_s=min(others, default=math.inf) if trusted else math.nan,
+        mono_flew_s=life.tally(NEW_ROOM, MONO).seconds,
         fell_s=fell_s,
         passed_shadow=any(c.stage == "shadow" for c in after) or notes.begins_in == "shadow",
         earned_s=min(back, default=math.inf) - notes.from_s,

@@ -198,7 +198,9 @@ def new_rooms(results: Results) -> str:
             cells = (
                 f"{student}, seed {life.seed}",
                 "yes" if room.trusted_before else "no",
+                _seconds(room.let_go_s),
                 _seconds(room.fell_s),
+                _seconds(room.mono_flew_s),
                 _seconds(room.earned_s),
                 str(room.mono_collisions),
                 rate(abs_rel([life], NEW_ROOM, STEREO)),
@@ -212,7 +214,9 @@ def new_rooms(results: Results) -> str:
         + _table(
             "life",
             "trusted before",
-            "trust fell after",
+            "had not the controls after",
+            "left MONO after",
+            "mono flew there for",
             "earned again after",
             "collisions by mono",
             "abs_rel while stereo flew",
