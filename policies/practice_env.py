@@ -11,9 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_bridge.limits import Limits
 from perception.goal import Goal
+from perception.model_package import TensorSpec
 from policies.observation import Observation
-from policies.spec import PolicySpec
+from policies.spec import PolicySpec, bounds_of
 
 INSTRUCTION = (
     "instruction"  # observation tensor that the loop adds: what the goal's text stands for
@@ -27,8 +29,18 @@ class PracticeEnv(Protocol):
     """A Gymnasium environment with several goals that never ends an episode by itself."""
 
     @property
-    def spec(self) -> PolicySpec:
-        """Of a policy that acts here, without `INSTRUCTION`."""
+    def observation(self) -> tuple[TensorSpec, ...]:
+        """The tensors that it shows, without `INSTRUCTION`."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """Of its robot; the axes are those of an action."""
+        ...
+
+    @property
+    def rate_hz(self) -> float:
+        """Steps per second of its own time."""
         ...
 
     @property
@@ -69,3 +81,17 @@ class PracticeEnv(Protocol):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes back to a saved state; from there on all is as it was, to the bit."""
         ...
+
+
+def spec_of(env: PracticeEnv, instruction_size: int = 0) -> PolicySpec:
+    """The spec of a policy that acts in a world.
+
+    A world cannot make it: worlds do not know policies, and Gymnasium uses the name `spec`.
+
+    Args:
+        env: the world.
+        instruction_size: numbers in an instruction; 0 for a policy that is told nothing.
+    """
+    told = (TensorSpec(INSTRUCTION, (instruction_size,), "float32", "1"),)
+    observation = env.observation + (told if instruction_size else ())
+    return PolicySpec(observation, bounds_of(env.limits), env.rate_hz)
