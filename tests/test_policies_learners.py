@@ -7,7 +7,7 @@ from perception.model_package import TensorSpec, read_package
 from perception.tables import ChoiceError
 from policies.learner import make_learner
 from policies.learners import LEARNERS
-from policies.learners.bc import BehaviorCloning, Config, farthest_first
+from policies.learners.clone import Config, PilotClone, farthest_first
 from policies.observation import PREVIOUS_COMMAND
 from policies.policy import OnnxPolicy, PolicyNameError, make_policy
 from policies.spec import ACTION, PolicySpec, PolicySpecError, bounds_of
@@ -49,7 +49,7 @@ def observation_of(observations, row):
 @pytest.fixture(scope="module")
 def cloned():
     """A clone that has learned the pilot well enough to tell its actions apart."""
-    learner = BehaviorCloning(SPEC, Config(hidden=(32, 32)), seed=0)
+    learner = PilotClone(SPEC, Config(hidden=(32, 32)), seed=0)
     learner.fit(*pilot_data(2000), steps=600)
     return learner
 
@@ -92,14 +92,14 @@ def test_exported_policy_acts_as_the_learner_does(name, tmp_path):
 
 def test_fit_is_deterministic():
     observations, action = pilot_data()
-    learners = [BehaviorCloning(SPEC, Config(hidden=(16,)), seed=1) for _ in range(2)]
+    learners = [PilotClone(SPEC, Config(hidden=(16,)), seed=1) for _ in range(2)]
     metrics = [learner.fit(observations, action, steps=20) for learner in learners]
     assert metrics[0] == metrics[1]
 
 
 def test_progress_is_told_after_each_update():
     told = []
-    learner = BehaviorCloning(SPEC, Config(hidden=(16,)), seed=1)
+    learner = PilotClone(SPEC, Config(hidden=(16,)), seed=1)
     learner.fit(*pilot_data(), steps=3, on_progress=lambda done, metrics: told.append(done))
     assert told == [1, 2, 3]
 
@@ -131,7 +131,7 @@ def test_the_previous_command_is_read_as_one_of_the_commands():
     follows = rng.permutation(16)
     now = rng.integers(16, size=2000)
     previous = TensorSpec(PREVIOUS_COMMAND, (3,), "float32", "m/s, rad/s, m")
-    learner = BehaviorCloning(
+    learner = PilotClone(
         PolicySpec((previous,), SPEC.action, SPEC.rate_hz),
         Config(hidden=(32,)),
         seed=0,
@@ -157,7 +157,7 @@ def test_actions_stay_within_the_bounds_of_the_spec(cloned):
 
 
 def test_the_normaliser_travels_inside_the_package(tmp_path):
-    learner = BehaviorCloning(SPEC, Config(hidden=(16,)), seed=1)
+    learner = PilotClone(SPEC, Config(hidden=(16,)), seed=1)
     observations, action = pilot_data()
     far = {**observations, "seen": 1000 + 50 * observations["seen"]}
     learner.fit(far, action, steps=5)
@@ -170,7 +170,7 @@ def test_the_normaliser_travels_inside_the_package(tmp_path):
 def test_the_manifest_names_the_config_it_was_trained_with(tmp_path):
     hashes = []
     for width in (8, 16):
-        learner = BehaviorCloning(SPEC, Config(hidden=(width,)), seed=1)
+        learner = PilotClone(SPEC, Config(hidden=(width,)), seed=1)
         learner.export(tmp_path / "policy.onnx", calibration_hash="rig")
         manifest = read_package(tmp_path / "policy.onnx").manifest
         assert manifest.calibration_hash == "rig"
@@ -179,7 +179,7 @@ def test_the_manifest_names_the_config_it_was_trained_with(tmp_path):
 
 
 def test_a_package_for_another_robot_is_refused_in_one_line(tmp_path):
-    BehaviorCloning(SPEC, Config(hidden=(8,)), seed=1).export(tmp_path / "policy.onnx")
+    PilotClone(SPEC, Config(hidden=(8,)), seed=1).export(tmp_path / "policy.onnx")
     other = Limits(LIMITS.axes[:2], 0.25)
     with pytest.raises(PolicySpecError, match="the robot takes") as refused:
         make_policy(str(tmp_path / "policy.onnx"), other, SPEC.rate_hz)
@@ -201,7 +201,7 @@ def test_a_bad_choice_of_policy_is_refused_in_one_line(name, options, error, say
 
 
 def test_a_bad_choice_of_learner_is_refused():
-    with pytest.raises(ChoiceError, match="valid names: bc"):
-        make_learner("bcc", SPEC)
+    with pytest.raises(ChoiceError, match="valid names: clone"):
+        make_learner("cloen", SPEC)
     with pytest.raises(ChoiceError, match="no option width"):
-        make_learner("bc", SPEC, {"width": 3})
+        make_learner("clone", SPEC, {"width": 3})

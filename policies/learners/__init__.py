@@ -4,5 +4,5 @@ Imported when chosen, because they need torch.
 """
 
 LEARNERS = {
-    "bc": "policies.learners.bc:BehaviorCloning",
+    "clone": "policies.learners.clone:PilotClone",
 }

@@ -1,4 +1,4 @@
-"""Behaviour cloning: a small network that chooses among the commands that a pilot gave.
+"""The clone of a pilot: a small network that chooses among the commands that a pilot gave.
 
 A pilot that goes ahead, or turns left, or turns right must not be averaged: half a turn to each
 side is flying on. So the network does not give a number but picks one of a few dozen of the pilot's
@@ -101,7 +101,7 @@ class Network(nn.Module):
         return self.codes[self.logits(*observation).argmax(-1)]
 
 
-class BehaviorCloning:
+class PilotClone:
     """Learns from pairs of observation and action."""
 
     Config = Config
