@@ -27,7 +27,8 @@ from torch.nn import functional
 from perception.model_package import write_package
 from perception.onnx_export import check_parity, export_onnx
 from perception.torch_threads import one_thread
-from policies.learner import Batch
+from policies.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from policies.learner import Batch, Practice
 from policies.observation import PREVIOUS_COMMAND, Observation
 from policies.spec import ACTION, PolicySpec, fixed_shape
 
@@ -104,11 +105,13 @@ class Network(nn.Module):
 class PilotClone:
     """Learns from pairs of observation and action."""
 
+    name = "clone"
     Config = Config
 
     def __init__(self, spec: PolicySpec, config: Config, seed: int) -> None:
         """Equal seeds and equal data give equal policies."""
         self.spec = spec
+        self.practice = Practice(config.batch_size, 1.0, learns_online=False)
         self.config = config
         self._rng = np.random.default_rng(seed)
         with torch.random.fork_rng():
@@ -141,7 +144,7 @@ class PilotClone:
         """
         data = {name: np.asarray(observations[name], np.float32) for name in self._names}
         data[ACTION] = np.asarray(actions, np.float32)
-        self._prepare(data)
+        self.prepare(data)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimiser, steps)
         metrics: dict[str, float] = {}
         with one_thread():
@@ -159,7 +162,7 @@ class PilotClone:
         Without a `fit` before, the first batch gives codes and pieces.
         """
         if not self._prepared:
-            self._prepare(batch)
+            self.prepare(batch)
         self._recorded = {name: batch[name][:PARITY_ROWS] for name in self._names}
         code = self._network.nearest_code(torch.from_numpy(batch[ACTION]))
         loss = functional.cross_entropy(self._network.logits(*self._tensors(batch)), code)
@@ -168,8 +171,9 @@ class PilotClone:
         self._optimiser.step()
         return {"loss": loss.item()}
 
-    def act(self, observation: Observation) -> NDArray[np.float64]:
-        """The action (n,) of what is learned so far."""
+    def act(self, observation: Observation, explore: bool = False) -> NDArray[np.float64]:
+        """The action (n,) of what is learned so far; a clone does not explore."""
+        del explore
         with torch.no_grad():
             action = self._network(*self._tensors(self.spec.check_observation(observation)))
         return action.numpy().astype(np.float64)
@@ -195,6 +199,33 @@ class PilotClone:
         filled = self.spec.to_manifest(training_config_hash=config_hash, **manifest)
         write_package(path, onnx_bytes, filled)
 
+    def save(self, path: Path) -> None:
+        """Writes a checkpoint: see `policies.checkpoint`."""
+        state = {
+            "network": self._network.state_dict(),
+            "adam": self._optimiser.state_dict(),
+            "prepared": self._prepared,
+            "rng": json.dumps(self._rng.bit_generator.state),
+            "recorded": {name: torch.from_numpy(v.copy()) for name, v in self._recorded.items()},
+        }
+        write_checkpoint(path, self.name, self.spec, self.config, state)
+
+    def load(self, path: Path) -> None:
+        """Goes on from a checkpoint.
+
+        Raises:
+            CheckpointError: missing, damaged, or of another learner, version, spec or size.
+        """
+        state = read_checkpoint(path, (self.name,), self.spec)
+        try:
+            self._network.load_state_dict(state["network"])
+            self._optimiser.load_state_dict(state["adam"])
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise CheckpointError(f"{path} is of a clone of another size") from error
+        self._prepared = state["prepared"]
+        self._rng.bit_generator.state = json.loads(state["rng"])
+        self._recorded = {name: values.numpy() for name, values in state["recorded"].items()}
+
     @property
     def _names(self) -> tuple[str, ...]:
         return tuple(tensor.name for tensor in self.spec.observation)
@@ -202,16 +233,17 @@ class PilotClone:
     def _tensors(self, batch: Batch) -> tuple[Tensor, ...]:
         return tuple(torch.from_numpy(batch[name]) for name in self._names)
 
-    def _prepare(self, data: Batch) -> None:
+    def prepare(self, batch: Batch) -> None:
+        """Chooses codes and pieces from observations and actions."""
         network = self._network
-        flat = network.flatten(*self._tensors(data)).numpy()  # (N, features)
+        flat = network.flatten(*self._tensors(batch)).numpy()  # (N, features)
         edges = np.quantile(flat, np.linspace(0.0, 1.0, self.config.quantiles + 1), axis=0)
         width = np.diff(edges, axis=0)
         per_width = np.divide(1.0, width, out=np.zeros_like(width), where=width > 0)
         network.edges.copy_(torch.from_numpy(edges[:-1]))
         network.per_width.copy_(torch.from_numpy(per_width))
         half_range = network.half_range.numpy()
-        codes = half_range * farthest_first(data[ACTION] / half_range, self.config.codes)
+        codes = half_range * farthest_first(batch[ACTION] / half_range, self.config.codes)
         low, high = ([getattr(b, end) for b in self.spec.action] for end in ("minimum", "maximum"))
         network.codes.copy_(torch.from_numpy(np.clip(codes, low, high)))
         self._prepared = True
