@@ -1,10 +1,16 @@
-"""One thing to bring about, said in words: what tasks offer, policies are told, data remember."""
+"""What a policy is asked to bring about, said in words.
 
-from typing import NamedTuple
+It lies on the lowest floor because worlds name their goals and loops that practise choose among
+them, and neither knows the other.
+"""
+
+from typing import Literal, NamedTuple
+
+Direction = Literal["forward", "backward"]
 
 
 class Goal(NamedTuple):
-    """A goal of a task; most tasks have two, each undoing the other."""
+    """One thing to bring about."""
 
-    text: str  # "put the lid on the pot"
-    direction: str  # "forward" or "backward"
+    text: str  # the instruction, as a person would say it
+    direction: Direction  # backward undoes a forward goal

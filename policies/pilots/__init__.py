@@ -9,5 +9,6 @@ PILOTS = {
     "place_expert": "policies.pilots.place_expert:PlaceExpert",
     "reflex": "policies.pilots.reflex:Reflex",
     "sweep_expert": "policies.pilots.sweep_expert:SweepExpert",
+    "tabletop_expert": "policies.pilots.tabletop_expert:TabletopExpert",
     "wander": "policies.pilots.wander:Wander",
 }
