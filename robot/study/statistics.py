@@ -8,27 +8,16 @@ the bars are judged by the worse of the two.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from perception.approach_events import rate_bounds
+from perception.interval import NOTHING, Interval
 
 FloatArray = npt.NDArray[np.float64]
 RESAMPLES = 4000
 CONFIDENCE = 0.95
-
-
-class Interval(NamedTuple):
-    """A figure with its bounds; NaN where there is nothing to count."""
-
-    value: float
-    low: float
-    high: float
-
-
-NOTHING = Interval(math.nan, math.nan, math.nan)
 
 
 def over_seeds(sums: npt.ArrayLike, figure: Callable[[FloatArray], FloatArray]) -> Interval:
