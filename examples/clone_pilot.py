@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.calibration import calibration_hash
-from policies.learners.bc import BehaviorCloning, Config, farthest_first
+from policies.learners.clone import Config, PilotClone, farthest_first
 from policies.observation import OBSERVATION, PREVIOUS_COMMAND, Observation, select
 from policies.pilots.reflex import Reflex
 from policies.spec import ACTION, PolicySpec, bounds_of
@@ -97,7 +97,7 @@ def main() -> None:
             flights = [pool.submit(fly, seed, args.seconds, policy) for seed in seeds]
             observations += [step for flight in flights for step in flight.result()]
             batch = ask(pilot, observations, args.what_ifs, np.random.default_rng(0))
-            learner = BehaviorCloning(spec, Config(), seed=0)
+            learner = PilotClone(spec, Config(), seed=0)
             metrics = learner.fit(batch, batch[ACTION], args.steps)
             learner.export(args.out, calibration_hash=calibration_hash(robot.rig))
             print(

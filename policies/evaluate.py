@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.interval import Interval
+from policies.learner import Learner
 from policies.observation import Observation
-from policies.practice_env import ACHIEVED, GOAL, INSTRUCTION, PracticeEnv
+from policies.practice_env import ACHIEVED, GOAL, PracticeEnv
+from policies.spec import INSTRUCTION
 from policies.statistics import wilson
 
 
@@ -28,6 +30,20 @@ class Actor(Protocol):
     def act(self, observation: Observation) -> NDArray[np.float64]:
         """The action (n,) for the newest observation."""
         ...
+
+
+class Deployed:
+    """A learner as it would be deployed: it acts and draws nothing."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Nothing: it has no state."""
+
+    def act(self, observation: Observation) -> NDArray[np.float64]:
+        """The likeliest action (n,)."""
+        return self._learner.act(observation)
 
 
 class Trial(NamedTuple):

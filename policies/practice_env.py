@@ -30,7 +30,7 @@ class PracticeEnv(Protocol):
 
     @property
     def observation(self) -> tuple[TensorSpec, ...]:
-        """The tensors that it shows, without `INSTRUCTION`."""
+        """The tensors that it shows, without the instruction."""
         ...
 
     @property
@@ -83,15 +83,9 @@ class PracticeEnv(Protocol):
         ...
 
 
-def spec_of(env: PracticeEnv, instruction_size: int = 0) -> PolicySpec:
-    """The spec of a policy that acts in a world.
+def spec_of(env: PracticeEnv) -> PolicySpec:
+    """The spec of a policy that acts in a world and is told nothing.
 
     A world cannot make it: worlds do not know policies, and Gymnasium uses the name `spec`.
-
-    Args:
-        env: the world.
-        instruction_size: numbers in an instruction; 0 for a policy that is told nothing.
     """
-    told = (TensorSpec(INSTRUCTION, (instruction_size,), "float32", "1"),)
-    observation = env.observation + (told if instruction_size else ())
-    return PolicySpec(observation, bounds_of(env.limits), env.rate_hz)
+    return PolicySpec(env.observation, bounds_of(env.limits), env.rate_hz)

@@ -6,7 +6,7 @@ for another robot is refused on the ground, in one line.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from perception.quantities import InputError
 
 KIND = "policy"  # of the manifest
 ACTION = "action"  # name of the action in batches, and of the output of an exported policy
+INSTRUCTION = "instruction"  # reserved observation: the vector that stands for the goal's words
 
 
 class PolicySpecError(InputError):
@@ -138,6 +139,12 @@ def fixed_shape(tensor: TensorSpec) -> tuple[int, ...]:
     if len(sizes) < len(tensor.shape):
         raise PolicySpecError(f"{tensor.name!r} has an open size in {tensor.shape}; give a number")
     return sizes
+
+
+def with_instruction(spec: PolicySpec, size: int) -> PolicySpec:
+    """The spec of a policy that also reads the vector (size,) of its goal's words."""
+    instruction = TensorSpec(INSTRUCTION, (size,), "float32", "1")
+    return replace(spec, observation=(*spec.observation, instruction))
 
 
 def bounds_of(limits: Limits) -> tuple[AxisBound, ...]:

@@ -53,7 +53,7 @@ def package(tmp_path_factory):
     """A learned policy, made where torch is installed."""
     robot = load_robot("ardrone")
     names = ("sectors_per_m", "previous_command", "turn_random")
-    learner = make_learner("bc", PolicySpec(select(*names), bounds_of(robot.limits), 10.0))
+    learner = make_learner("clone", PolicySpec(select(*names), bounds_of(robot.limits), 10.0))
     path = tmp_path_factory.mktemp("package") / "policy.onnx"
     learner.export(path)
     return path

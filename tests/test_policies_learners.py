@@ -1,207 +1,147 @@
+"""Laws of every row of LEARNERS, on a point that must reach a goal."""
+
+import dataclasses
+
 import numpy as np
+import point_reach
 import pytest
 import torch
 
-from firmware_bridge.limits import AxisLimit, Limits
-from perception.model_package import TensorSpec, read_package
-from perception.tables import ChoiceError
+from perception.model_package import read_package
+from perception.tables import ChoiceError, load_item
 from policies.learner import make_learner
 from policies.learners import LEARNERS
-from policies.learners.bc import BehaviorCloning, Config, farthest_first
-from policies.observation import PREVIOUS_COMMAND
-from policies.policy import OnnxPolicy, PolicyNameError, make_policy
-from policies.spec import ACTION, PolicySpec, PolicySpecError, bounds_of
+from policies.policy import OnnxPolicy
+from policies.spec import ACTION
 
-LIMITS = Limits(
-    (
-        AxisLimit("speed", "m/s", 0.0, 1.0, slew_per_s=4.0, stop=0.0),
-        AxisLimit("yaw_rate", "rad/s", -2.0, 2.0, slew_per_s=20.0, stop=0.0),
-        AxisLimit("altitude", "m", 0.5, 2.5, slew_per_s=0.5),
-    ),
-    max_command_age_s=0.25,
-)
-SPEC = PolicySpec(
-    (TensorSpec("seen", (3, 2), "float32", "1/m"), TensorSpec("chance", (1,), "float32", "1")),
-    bounds_of(LIMITS),
-    rate_hz=10.0,
-)
-SMALL = {"hidden": (16,)}
+SMALL = {
+    "hidden": (24, 16),
+    "critic_hidden": (24, 16),
+    "batch_size": 32,
+    "actor_rate": 3e-3,
+    "critic_rate": 3e-3,
+}
+DATA = point_reach.demonstrations()
 
 
-def pilot_data(n=400, seed=0):
-    """A pilot that flies ahead unless something is near, then turns to a random side."""
-    rng = np.random.default_rng(seed)
-    seen = rng.random((n, 3, 2), dtype=np.float32)
-    chance = rng.random((n, 1), dtype=np.float32)
-    near = rng.random(n) < 0.1
-    seen[:, 2, 0] = np.where(near, 0.9, 0.7 * seen[:, 2, 0])
-    action = np.zeros((n, 3), np.float32)
-    action[:, 0] = np.where(near, 0.0, 0.7)
-    action[:, 1] = np.where(near, np.where(chance[:, 0] < 0.5, 1.5, -1.5), 0.0)
-    action[:, 2] = 1.4
-    return {"seen": seen, "chance": chance}, action
+def small(name, seed=0, **more):
+    """A learner with what of SMALL its Config has."""
+    fields = {field.name for field in dataclasses.fields(load_item(LEARNERS, "", name).Config)}
+    options = {key: value for key, value in SMALL.items() if key in fields} | more
+    return make_learner(name, point_reach.SPEC, options, seed)
 
 
-def observation_of(observations, row):
-    return {name: values[row] for name, values in observations.items()}
+def batches(learner, count):
+    """Equal batches each time it is called."""
+    rng = np.random.default_rng(5)
+    rows = [rng.integers(len(DATA), size=learner.practice.rows) for _ in range(count)]
+    return [DATA.rows(which) for which in rows]
 
 
-@pytest.fixture(scope="module")
-def cloned():
-    """A clone that has learned the pilot well enough to tell its actions apart."""
-    learner = BehaviorCloning(SPEC, Config(hidden=(32, 32)), seed=0)
-    learner.fit(*pilot_data(2000), steps=600)
-    return learner
+def observations(count):
+    """Single ones of the data."""
+    names = [tensor.name for tensor in point_reach.SPEC.observation]
+    batch = DATA.rows(np.arange(count))
+    return [{name: batch[name][row] for name in names} for row in range(count)]
 
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_loss_falls(name):
-    learner = make_learner(name, SPEC, SMALL)
-    observations, action = pilot_data()
-    batch = {**observations, ACTION: action}
-    losses = [learner.update(batch)["loss"] for _ in range(60)]
-    assert losses[-1] < 0.7 * losses[0]
+    learner = small(name)
+    learner.prepare(DATA.rows(np.arange(len(DATA))))
+    losses = [learner.update(batch)["loss"] for batch in batches(learner, 80)]
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:3])
+    assert np.isfinite(losses).all()
 
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_equal_seeds_learn_equal_policies_whatever_torch_drew_before(name):
-    observations, action = pilot_data()
     losses, actions = [], []
     for draws, seed in ((0, 3), (5, 3), (0, 4)):
         torch.rand(draws)
-        learner = make_learner(name, SPEC, SMALL, seed)
-        losses.append([learner.update({**observations, ACTION: action})["loss"] for _ in range(5)])
-        actions.append(learner.act(observation_of(observations, 0)))
+        learner = small(name, seed)
+        losses.append([learner.update(batch)["loss"] for batch in batches(learner, 4)])
+        actions.append(learner.act(observations(1)[0], explore=True))
     assert losses[0] == losses[1]
     assert losses[0] != losses[2]
     np.testing.assert_array_equal(actions[0], actions[1])
 
 
 @pytest.mark.parametrize("name", LEARNERS)
+def test_a_learner_that_resumes_goes_on_to_the_bit(name, tmp_path):
+    whole, before, after = small(name), small(name), small(name, seed=7)
+    given = batches(whole, 8)
+    uninterrupted = [whole.update(batch) for batch in given]
+    halves = [before.update(batch) for batch in given[:4]]
+    before.save(tmp_path / "half.pt")
+    after.load(tmp_path / "half.pt")
+    halves += [after.update(batch) for batch in given[4:]]
+    assert halves == uninterrupted
+    for seen in observations(3):
+        for explore in (False, True):
+            np.testing.assert_array_equal(after.act(seen, explore), whole.act(seen, explore))
+
+
+@pytest.mark.parametrize("name", LEARNERS)
 def test_exported_policy_acts_as_the_learner_does(name, tmp_path):
-    learner = make_learner(name, SPEC, SMALL)
-    observations, action = pilot_data()
-    learner.update({**observations, ACTION: action})
-    learner.export(tmp_path / "policy.onnx")
-    policy = make_policy(str(tmp_path / "policy.onnx"), LIMITS, SPEC.rate_hz)
-    assert policy.spec == SPEC
-    for row in range(20):
-        observation = observation_of(observations, row)
-        np.testing.assert_allclose(policy.act(observation), learner.act(observation), atol=1e-5)
+    learner = small(name)
+    for batch in batches(learner, 3):
+        learner.update(batch)
+    words = {"instructions": {"left": point_reach.INSTRUCTIONS[0].tolist()}, "task": "point"}
+    learner.export(tmp_path / "policy.onnx", extra=words)
+    manifest = read_package(tmp_path / "policy.onnx").manifest
+    assert manifest.extra == words
+    assert manifest.training_config_hash
+    policy = OnnxPolicy(tmp_path / "policy.onnx")
+    assert policy.spec == point_reach.SPEC
+    for seen in observations(20):
+        np.testing.assert_allclose(policy.act(seen), learner.act(seen), atol=1e-5)
 
 
-def test_fit_is_deterministic():
-    observations, action = pilot_data()
-    learners = [BehaviorCloning(SPEC, Config(hidden=(16,)), seed=1) for _ in range(2)]
-    metrics = [learner.fit(observations, action, steps=20) for learner in learners]
-    assert metrics[0] == metrics[1]
+@pytest.mark.parametrize("name", LEARNERS)
+def test_actions_stay_within_the_bounds_of_the_spec(name):
+    learner = small(name)
+    learner.update(batches(learner, 1)[0])
+    seen = observations(1)[0]
+    wild = {key: np.full_like(value, 1e6) for key, value in seen.items()}
+    for explore in (False, True):
+        for one in (seen, wild):
+            action = learner.act(one, explore)
+            assert action.dtype == np.float64
+            np.testing.assert_array_equal(action, point_reach.SPEC.clip(action))
 
 
-def test_progress_is_told_after_each_update():
-    told = []
-    learner = BehaviorCloning(SPEC, Config(hidden=(16,)), seed=1)
-    learner.fit(*pilot_data(), steps=3, on_progress=lambda done, metrics: told.append(done))
-    assert told == [1, 2, 3]
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_batch_is_left_as_it_was(name):
+    learner = small(name)
+    batch = batches(learner, 1)[0]
+    before = {key: value.copy() for key, value in batch.items()}
+    learner.update(batch)
+    for key, value in before.items():
+        np.testing.assert_array_equal(batch[key], value)
 
 
-def right_turns(learner):
-    """Part of the turns of unseen data that the learner repeats."""
-    observations, action = pilot_data(1000, seed=9)
-    clone = np.array([learner.act(observation_of(observations, n)) for n in range(len(action))])
-    np.testing.assert_allclose(clone[:, 2], action[:, 2], atol=0.02)
-    turning = action[:, 1] != 0
-    return (np.abs(clone - action)[turning, 1] < 0.5).mean()
-
-
-def test_a_clone_repeats_its_pilot_also_where_it_acts_rarely(cloned):
-    assert right_turns(cloned) > 0.75
-
-
-def test_a_clone_gives_the_very_commands_of_its_pilot(cloned):
-    observations, action = pilot_data(200, seed=5)
-    given = {tuple(cloned.act(observation_of(observations, n))) for n in range(len(action))}
-    assert given <= {tuple(row.astype(np.float64)) for row in np.unique(action, axis=0)}
-    assert len(given) > 1
-
-
-def test_the_previous_command_is_read_as_one_of_the_commands():
-    """A pilot that does what follows its previous command, however near two commands are."""
-    rng = np.random.default_rng(0)
-    commands = np.array([[0.0, 0.1 * k, 1.4] for k in range(16)], np.float32)
-    follows = rng.permutation(16)
-    now = rng.integers(16, size=2000)
-    previous = TensorSpec(PREVIOUS_COMMAND, (3,), "float32", "m/s, rad/s, m")
-    learner = BehaviorCloning(
-        PolicySpec((previous,), SPEC.action, SPEC.rate_hz),
-        Config(hidden=(32,)),
-        seed=0,
-    )
-    learner.fit({PREVIOUS_COMMAND: commands[now]}, commands[follows[now]], steps=150)
-    for command, then in zip(commands, follows, strict=True):
-        np.testing.assert_allclose(learner.act({PREVIOUS_COMMAND: command}), commands[then])
-
-
-def test_codes_reach_the_rare_and_far_first():
-    points = np.array([[0.0], [0.1], [5.0], [0.2], [-3.0]], np.float32)
-    np.testing.assert_array_equal(farthest_first(points, 3)[:, 0], np.float32([0.0, 5.0, -3.0]))
-    few = farthest_first(points[:2], 4)[:, 0]
-    np.testing.assert_array_equal(few[:2], np.float32([0.0, 0.1]))
-    assert set(few) == {np.float32(0.0), np.float32(0.1)}
-
-
-def test_actions_stay_within_the_bounds_of_the_spec(cloned):
-    wild = {"seen": np.full((3, 2), 1e4, np.float32), "chance": np.full(1, -1e4, np.float32)}
-    action = cloned.act(wild)
-    assert np.isfinite(action).all()
-    np.testing.assert_array_equal(action, SPEC.clip(action))
-
-
-def test_the_normaliser_travels_inside_the_package(tmp_path):
-    learner = BehaviorCloning(SPEC, Config(hidden=(16,)), seed=1)
-    observations, action = pilot_data()
-    far = {**observations, "seen": 1000 + 50 * observations["seen"]}
-    learner.fit(far, action, steps=5)
-    learner.export(tmp_path / "policy.onnx")
-    observation = observation_of(far, 0)
-    exported = OnnxPolicy(tmp_path / "policy.onnx").act(observation)
-    np.testing.assert_allclose(exported, learner.act(observation), atol=1e-4)
-
-
-def test_the_manifest_names_the_config_it_was_trained_with(tmp_path):
-    hashes = []
-    for width in (8, 16):
-        learner = BehaviorCloning(SPEC, Config(hidden=(width,)), seed=1)
-        learner.export(tmp_path / "policy.onnx", calibration_hash="rig")
-        manifest = read_package(tmp_path / "policy.onnx").manifest
-        assert manifest.calibration_hash == "rig"
-        hashes.append(manifest.training_config_hash)
-    assert hashes[0] != hashes[1]
-
-
-def test_a_package_for_another_robot_is_refused_in_one_line(tmp_path):
-    BehaviorCloning(SPEC, Config(hidden=(8,)), seed=1).export(tmp_path / "policy.onnx")
-    other = Limits(LIMITS.axes[:2], 0.25)
-    with pytest.raises(PolicySpecError, match="the robot takes") as refused:
-        make_policy(str(tmp_path / "policy.onnx"), other, SPEC.rate_hz)
-    assert "\n" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "error", "says"),
-    [
-        ("reflux", {}, PolicyNameError, "'reflux' is no policy: give a pilot .constant, reflex."),
-        ("policy.onnx", {"speed": 1}, PolicyNameError, "takes no options"),
-        ("constant", {"speed": 1}, ChoiceError, "no option speed; valid options: forward_speed"),
-    ],
-)
-def test_a_bad_choice_of_policy_is_refused_in_one_line(name, options, error, says):
-    with pytest.raises(error, match=says) as refused:
-        make_policy(name, LIMITS, 10.0, options)
-    assert "\n" not in str(refused.value)
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_learner_says_what_it_asks_of_its_loop(name):
+    practice = small(name).practice
+    assert practice.rows >= 1
+    assert 0 <= practice.offline_share <= 1
+    assert 0 <= practice.random_steps <= practice.warmup_steps
 
 
 def test_a_bad_choice_of_learner_is_refused():
-    with pytest.raises(ChoiceError, match="valid names: bc"):
-        make_learner("bcc", SPEC)
+    with pytest.raises(ChoiceError, match="valid names: bc, c"):
+        make_learner("bcc", point_reach.SPEC)
     with pytest.raises(ChoiceError, match="no option width"):
-        make_learner("bc", SPEC, {"width": 3})
+        make_learner("bc", point_reach.SPEC, {"width": 3})
+
+
+def test_demonstrations_are_imitated_in_the_units_of_the_spec():
+    learner = small("bc")
+    learner.prepare(DATA.rows(np.arange(len(DATA))))
+    for batch in batches(learner, 300):
+        learner.update(batch)
+    seen = DATA.rows(np.arange(200))
+    acted = np.stack([learner.act(one) for one in observations(200)])
+    assert np.abs(acted - seen[ACTION]).mean() < 0.35
+    assert point_reach.success_rate(learner) > 0.8

@@ -4,5 +4,7 @@ Imported when chosen, because they need torch.
 """
 
 LEARNERS = {
-    "bc": "policies.learners.bc:BehaviorCloning",
+    "bc": "policies.learners.bc:BehaviourCloning",
+    "clone": "policies.learners.clone:PilotClone",
+    "sac": "policies.learners.sac:SAC",
 }

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.observation import Observation
-from policies.practice_env import INSTRUCTION
+from policies.spec import INSTRUCTION
 from policies.state_matching import MatchConfig, StateMatcher
 from policies.strategy import SWITCH, Scene, Step, StrategyError, Verdict, usual_verdict
 from policies.turns import Turns

@@ -1,0 +1,190 @@
+"""The networks of learners: a stack of small networks side by side, and the actor made of one.
+
+At widths of a few hundred a matrix product takes microseconds, so what costs is how many operations
+there are. Members of an ensemble are therefore one batched product, not a loop, and the first layer
+takes observation and action apart: when many actions are asked about at one observation (CQL asks
+about a dozen), the observation's part is computed once and not for every action.
+"""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+INSTRUCTION_UNITS = 16  # an instruction is projected to these first: few goals, hundreds of numbers
+Use = Callable[[Tensor], Tensor]  # of a parameter: as it is, or without its gradient
+LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0  # of a Gaussian before tanh, as in Haarnoja et al. 1812.05905
+
+
+class EnsembleMlp(nn.Module):
+    """E multilayer perceptrons of equal shape, with ReLU and optional layer normalisation."""
+
+    def __init__(
+        self,
+        members: int,
+        features: int,
+        instruction: int,
+        actions: int,
+        hidden: tuple[int, ...],
+        outputs: int,
+        *,
+        layer_norm: bool = False,
+    ) -> None:
+        """Random weights, drawn from torch's own generator, uniform within 1 / sqrt(inputs).
+
+        Args:
+            members: E, networks side by side.
+            features: F, numbers of the observation but the instruction.
+            instruction: D, numbers of the instruction, 0 for none.
+            actions: A, numbers of the action, 0 if none is an input.
+            hidden: units of each layer.
+            outputs: numbers that come out of each member.
+            layer_norm: normalise before each ReLU (Ba et al., arXiv 1607.06450); keeps the values
+                of actions never seen bounded (RLPD, Ball et al., arXiv 2302.02948).
+        """
+        super().__init__()
+        self.members, self.features, self.layer_norm = members, features, layer_norm
+        projected = INSTRUCTION_UNITS if instruction else 0
+        fan_in = features + projected + actions
+        sizes = (fan_in, *hidden, outputs)
+        self.observed = _weight(members, features, hidden[0], fan_in)
+        self.project = _weight(members, instruction, projected, instruction)
+        self.instructed = _weight(members, projected, hidden[0], fan_in)
+        self.acted = _weight(members, actions, hidden[0], fan_in)
+        self.weights = nn.ParameterList(
+            _weight(members, width, units, width) for width, units in pairwise(sizes[1:])
+        )
+        self.biases = nn.ParameterList(
+            _weight(members, 1, units, width) for width, units in pairwise(sizes)
+        )
+        normed = hidden if layer_norm else ()
+        self.gains = nn.ParameterList(torch.ones(members, 1, units) for units in normed)
+        self.offsets = nn.ParameterList(torch.zeros(members, 1, units) for units in normed)
+
+    def forward(self, state: Tensor, action: Tensor | None = None, frozen: bool = False) -> Tensor:
+        """What each member says, (E, B, outputs), or (E, B, K, outputs) of K actions per state.
+
+        Args:
+            state: (B, F + D) normalised observation, the instruction last.
+            action: (B, A), or (B, K, A) to ask about K actions at each observation.
+            frozen: no gradients for the weights, only for what goes in.
+        """
+        use = torch.detach if frozen else _same
+        hidden = self._observed_part(state, use)  # (E, B, H)
+        if action is not None:
+            hidden = _with_action(hidden, action, use(self.acted))  # (E, B, H) or (E, B, K, H)
+        shape = hidden.shape[1:-1]
+        hidden = self._activated(hidden.flatten(1, -2), 0, use)
+        *between, last = self.weights
+        for layer, weight in enumerate(between, start=1):
+            hidden = torch.baddbmm(use(self.biases[layer]), hidden, use(weight))
+            hidden = self._activated(hidden, layer, use)
+        return torch.baddbmm(use(self.biases[-1]), hidden, use(last)).unflatten(1, shape)
+
+    def _observed_part(self, state: Tensor, use: Use) -> Tensor:
+        many = state.unsqueeze(0).expand(self.members, -1, -1)  # (E, B, F + D)
+        plain = many[..., : self.features]
+        hidden = torch.baddbmm(use(self.biases[0]), plain, use(self.observed))
+        if self.project.shape[1]:
+            short = torch.bmm(many[..., self.features :], use(self.project))  # (E, B, 16)
+            hidden = torch.baddbmm(hidden, short, use(self.instructed))
+        return hidden
+
+    def _activated(self, hidden: Tensor, layer: int, use: Use) -> Tensor:
+        if self.layer_norm:
+            normed = functional.layer_norm(hidden, hidden.shape[-1:])
+            hidden = torch.addcmul(use(self.offsets[layer]), normed, use(self.gains[layer]))
+        return hidden.relu_()  # in place: what went in is needed no more
+
+
+def _with_action(hidden: Tensor, action: Tensor, weight: Tensor) -> Tensor:
+    """Adds the action's part (E, B, H) or, of K actions, (E, B, K, H) to the observation's."""
+    rows = action.flatten(0, -2).unsqueeze(0).expand(len(weight), -1, -1)  # (E, B or B * K, A)
+    if action.ndim == 2:
+        return torch.baddbmm(hidden, rows, weight)
+    part = torch.bmm(rows, weight).unflatten(1, action.shape[:-1])  # (E, B, K, H)
+    return part + hidden.unsqueeze(2)
+
+
+def _same(parameter: Tensor) -> Tensor:
+    return parameter
+
+
+def _weight(members: int, width: int, units: int, fan_in: int) -> nn.Parameter:
+    bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
+    return nn.Parameter(torch.empty(members, width, units).uniform_(-bound, bound))
+
+
+class Actor(nn.Module):
+    """A Gaussian squashed by tanh over actions in -1..1 (Haarnoja et al., arXiv 1812.05905)."""
+
+    def __init__(
+        self,
+        features: int,
+        instruction: int,
+        actions: int,
+        hidden: tuple[int, ...],
+        *,
+        layer_norm: bool = False,
+    ) -> None:
+        """See `EnsembleMlp`."""
+        super().__init__()
+        self.mlp = EnsembleMlp(
+            1, features, instruction, 0, hidden, 2 * actions, layer_norm=layer_norm
+        )
+
+    def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log of the standard deviation before tanh, each (B, n).
+
+        Args:
+            state: (B, F + D), normalised.
+        """
+        mean, log_std = self.mlp(state)[0].chunk(2, dim=-1)
+        return mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)
+
+
+def sample_squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Actions (..., n) in -1..1 and the log of their density (...).
+
+    Args:
+        mean: μ (..., n) before tanh.
+        log_std: log σ (..., n).
+        noise: ε (..., n), standard normal; may have more leading axes.
+    """
+    u = torch.addcmul(mean, log_std.exp(), noise)
+    return u.tanh(), _log_density(u, noise, log_std)
+
+
+def log_prob_squashed(mean: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
+    """Log density (...) of given actions (..., n) strictly within -1..1."""
+    u = action.atanh()
+    return _log_density(u, (u - mean) * (-log_std).exp(), log_std)
+
+
+def _log_density(u: Tensor, noise: Tensor, log_std: Tensor) -> Tensor:
+    """Log π(tanh u) = Σ -ε²/2 - log σ - log(2π)/2 - log(1 - tanh² u).
+
+    The last term is 2 (log 2 - u - softplus(-2u)), which stays exact where tanh has saturated.
+    """
+    terms = 2 * (u + functional.softplus(-2 * u)) - log_std - 0.5 * noise.square()
+    return terms.sum(-1) - u.shape[-1] * (0.5 * math.log(2 * math.pi) + 2 * math.log(2))
+
+
+def flattened(module: nn.Module) -> nn.Parameter:
+    """All parameters of a module as one long vector that shares their memory, gradients too.
+
+    An optimiser then updates one tensor, and a moving average is one operation, in place of dozens
+    of small ones. The parameters stay what they were, for `forward` and for state dicts.
+    """
+    parameters = list(module.parameters())
+    whole = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in parameters]))
+    whole.grad = torch.zeros_like(whole)
+    at = 0
+    for p in parameters:
+        piece = slice(at, at := at + p.numel())
+        p.data = whole.data[piece].view(p.shape)
+        p.grad = whole.grad[piece].view(p.shape)
+    return whole

@@ -1,0 +1,49 @@
+"""A network together with its optimiser: one vector, one step, one state to save."""
+
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from policies.networks import flattened
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class Optimised(Generic[M]):
+    """Adam on all parameters of a module (Kingma and Ba, arXiv 1412.6980)."""
+
+    def __init__(self, module: M, learning_rate: float) -> None:
+        """Takes the module's parameters over; the module goes on to be used as it was."""
+        self.module = module
+        self.flat = flattened(module)
+        self._gradient = torch.zeros_like(self.flat) if self.flat.grad is None else self.flat.grad
+        self._adam = torch.optim.Adam([self.flat], lr=learning_rate, fused=True)
+
+    def descend(self, loss: Tensor) -> None:
+        """One step down the gradient of a loss."""
+        self._gradient.zero_()
+        loss.backward()
+        self._adam.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights and moments."""
+        return {"module": self.module.state_dict(), "adam": self._adam.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """What `state_dict` gave."""
+        self.module.load_state_dict(state["module"])
+        self._adam.load_state_dict(state["adam"])
+
+
+class Temperature(nn.Module):
+    """log α, how much an actor is paid for being undecided."""
+
+    def __init__(self, initial: float) -> None:
+        """Begins at α = `initial`."""
+        super().__init__()
+        self.log_alpha = nn.Parameter(torch.tensor([initial]).log())
+
+    def forward(self) -> Tensor:
+        """α (1,), without gradient."""
+        return self.log_alpha.detach().exp()

@@ -1,0 +1,122 @@
+"""Soft actor-critic, as SAC, RLPD and WSRL share it (Haarnoja et al., arXiv 1812.05905).
+
+With u critic steps for each step of the actor (update-to-data ratio u) the batch is u times as
+long: each critic step gets its part, then actor and temperature get the whole, as in WSRL's code.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from policies.actor_critic import actor_loss, least, td_loss, td_target, temperature_loss
+from policies.actor_learner import ActorLearner, Transitions
+from policies.critics import Critics
+from policies.networks import EnsembleMlp, sample_squashed
+from policies.optimised import Optimised, Temperature
+
+
+@dataclass(frozen=True)
+class SoftConfig:
+    """Choices that the learners of this family have in common, with SAC's defaults."""
+
+    hidden: tuple[int, ...] = (256, 256)  # units of the actor's layers
+    critic_hidden: tuple[int, ...] = (256, 256)  # units of the critics' layers
+    layer_norm: bool = False  # in actor and critics
+    critics: int = 2  # E
+    target_critics: int = 0  # drawn at random for each target (REDQ); 0: all
+    mean_critic: bool = False  # the actor climbs the mean of the critics, not the least
+    batch_size: int = 256  # transitions of one critic step
+    critic_steps: int = 1  # for each step of the actor
+    discount: float = 0.99  # γ; a reward 100 steps away counts a third
+    target_rate: float = 5e-3  # τ of the slow critics
+    actor_rate: float = 3e-4  # Adam's
+    critic_rate: float = 3e-4  # Adam's
+    temperature_rate: float = 3e-4  # Adam's
+    initial_temperature: float = 1.0  # α
+    target_entropy_per_action: float = -1.0  # nats; H̄ is this times the numbers of an action
+    entropy_backup: bool = True  # the target pays for the next action's entropy too
+    offline_share: float = 0.0  # 0..1, of a batch from offline data
+    warmup_steps: int = 0  # in the world before the first update
+    random_steps: int = 0  # the first of these, at random over the whole range
+
+    @property
+    def rows(self) -> int:
+        """Transitions that one update takes."""
+        return self.batch_size * self.critic_steps
+
+
+class SoftActorCritic:
+    """Critics, temperature and the order of their steps, held by a learner."""
+
+    def __init__(self, learner: ActorLearner, config: SoftConfig) -> None:
+        """Adds critics and temperature to the learner's parts; draws their weights."""
+        actions = len(learner.spec.action)
+        self._learner, self._config = learner, config
+        self.critics = new_critics(learner, config)
+        self.temperature = Optimised(
+            Temperature(config.initial_temperature), config.temperature_rate
+        )
+        self._target_entropy = config.target_entropy_per_action * actions
+        learner.parts |= {"critics": self.critics, "temperature": self.temperature}
+
+    def step(self, batch: Transitions) -> dict[str, float]:
+        """All critic steps, then one of the actor and one of the temperature."""
+        size = -(-len(batch.state) // self._config.critic_steps)
+        parts = zip(*(tensor.split(size) for tensor in batch), strict=True)
+        critic_loss = torch.stack([self._improve_critics(Transitions(*part)) for part in parts])
+        return {"loss": critic_loss.mean().item(), **self._improve_actor(batch.state)}
+
+    def _improve_critics(self, batch: Transitions) -> Tensor:
+        y = self._target(batch)
+        loss = td_loss(self.critics.q(batch.state, batch.action), y)
+        self.critics.descend(loss)
+        self.critics.follow(self._config.target_rate)
+        return loss.detach()
+
+    def _target(self, batch: Transitions) -> Tensor:
+        """Y (B,)."""
+        config, learner = self._config, self._learner
+        with torch.no_grad():
+            mean, log_std = learner.actor.module(batch.next_state)
+            action, log_pi = sample_squashed(mean, log_std, learner.noise(*mean.shape))
+            next_q = least(self.critics.slow_q(batch.next_state, action), self._members())
+            if config.entropy_backup:
+                next_q = next_q - self.temperature.module() * log_pi
+            return td_target(batch.reward, batch.mask, next_q, config.discount)
+
+    def _members(self) -> Tensor | None:
+        config = self._config
+        if config.target_critics in (0, config.critics):
+            return None
+        return self._learner.noise(config.critics).topk(config.target_critics).indices
+
+    def _improve_actor(self, state: Tensor) -> dict[str, float]:
+        learner = self._learner
+        mean, log_std = learner.actor.module(state)
+        action, log_pi = sample_squashed(mean, log_std, learner.noise(*mean.shape))
+        alpha = self.temperature.module()
+        q = self.critics.q(state, action, frozen=True)
+        loss = actor_loss(log_pi, q.mean(0) if self._config.mean_critic else least(q), alpha)
+        learner.actor.descend(loss)
+        log_alpha = self.temperature.module.log_alpha
+        self.temperature.descend(temperature_loss(log_alpha, log_pi, self._target_entropy).sum())
+        return {
+            "actor_loss": loss.item(),
+            "temperature": alpha.item(),
+            "entropy": -log_pi.detach().mean().item(),
+        }
+
+
+def new_critics(learner: ActorLearner, config: SoftConfig) -> Critics:
+    """An ensemble for the observations and actions of a learner."""
+    networks = EnsembleMlp(
+        config.critics,
+        learner.inputs.features,
+        learner.inputs.instruction,
+        len(learner.spec.action),
+        config.critic_hidden,
+        1,
+        layer_norm=config.layer_norm,
+    )
+    return Critics(networks, config.critic_rate)

@@ -1,0 +1,284 @@
+import itertools
+
+import numpy as np
+import pytest
+from stand_in_learner import StandIn
+
+from perception.quantities import InputError
+from policies.finetune import Hooks, Parts, PracticeRun
+from policies.learner import Practice
+from policies.practice_env import spec_of
+from policies.practice_settings import Config, updates_due
+from policies.replay_buffer import ReplayBuffer
+from policies.rewards import make_reward
+from policies.spec import with_instruction
+from policies.strategies import STRATEGIES
+from policies.strategy import Scene, make_strategy
+from sim.tabletop import GOALS, TabletopEnv
+
+SHORT = {
+    "episodic": {},
+    "naive": {"goal_steps": 25},
+    "forward_backward": {"phase_steps": 25},
+    "medal": {"phase_steps": 25, "update_every": 5},
+    "switching": {},
+}
+VECTORS = TabletopEnv.goal_vectors
+SPEC = with_instruction(spec_of(TabletopEnv()), 6)
+
+
+class ShortTabletop(TabletopEnv):
+    """Attempts are over soon, and things can be made to go wrong."""
+
+    episode_steps = 60
+    lost_at = ()  # steps after which only a person can help
+
+    def __init__(self):
+        super().__init__(end_on_success=False)
+        self.resets, self.moves = [], 0
+
+    def reset(self, *, seed=None, options=None):
+        self.resets.append(options["goal"])
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action):
+        self.moves += 1
+        *rest, info = super().step(action)
+        return *rest, {**info, "irreversible": self.moves in self.lost_at}
+
+
+def parts_of(strategy="switching", reward="truth", practice=None, offline=None, seed=0):
+    env = ShortTabletop()
+    demonstrated = {tensor.name: np.zeros((4, 2), np.float32) for tensor in env.observation}
+    scene = Scene(GOALS, VECTORS, env.episode_steps, demonstrated)
+    return Parts(
+        env,
+        ShortTabletop(),
+        StandIn(SPEC, seed, practice or Practice(rows=4)),
+        ReplayBuffer(SPEC, 10_000, seed),
+        offline,
+        make_strategy(strategy, scene, SHORT[strategy], seed),
+        make_reward(reward, seed=seed),
+        VECTORS,
+    )
+
+
+def config_of(**changes):
+    return Config(**{"steps": 150, "evaluate_every": 75, "evaluation_episodes": 4, **changes})
+
+
+def practise(parts, seed=0, hooks=None, folder=None, **changes):
+    run = PracticeRun(parts, config_of(**changes), seed, hooks, folder)
+    assert run.run()
+    return run
+
+
+def stopped_after(steps):
+    """Hooks that stop a run before its next step."""
+    asked = itertools.count()
+    return Hooks(should_stop=lambda: next(asked) >= steps)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("reward", ["truth", "noisy_truth"])
+def test_a_run_that_was_stopped_goes_on_as_it_would_have_to_the_bit(strategy, reward, tmp_path):
+    whole = parts_of(strategy, reward)
+    expected = practise(whole)
+    first = PracticeRun(
+        parts_of(strategy, reward), config_of(), 0, stopped_after(67), tmp_path / "checkpoints"
+    )
+    assert not first.run()
+    rest = parts_of(strategy, reward, seed=99)  # whatever it was made of is replaced
+    second = PracticeRun(rest, config_of(), 0, folder=tmp_path / "checkpoints")
+    assert second.resume()
+    assert second.log.tally.steps == 67
+    assert second.run()
+    assert second.log == expected.log
+    assert rest.learner.weights.tolist() == whole.learner.weights.tolist()
+    batches = zip(rest.learner.batches[-5:], whole.learner.batches[-5:], strict=True)
+    for found, wanted in batches:
+        for name in wanted:
+            np.testing.assert_array_equal(found[name], wanted[name])
+
+
+def test_checkpoints_on_the_way_change_nothing_and_the_newest_is_kept(tmp_path):
+    quiet = practise(parts_of())
+    saved = practise(parts_of(), folder=tmp_path, checkpoint_every=40)
+    assert saved.log == quiet.log
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "step_00000120"]
+
+
+def test_without_a_checkpoint_a_run_begins_anew(tmp_path):
+    assert not PracticeRun(parts_of(), config_of(), 0, folder=tmp_path).resume()
+    assert not PracticeRun(parts_of(), config_of(), 0).resume()
+
+
+def test_a_checkpoint_of_other_settings_is_refused_and_a_longer_run_goes_on(tmp_path):
+    practise(parts_of(), folder=tmp_path, checkpoint_every=75)
+    with pytest.raises(InputError, match=r"run with updates_per_step = 1\.0, now it is 0\.5"):
+        PracticeRun(parts_of(), config_of(updates_per_step=0.5), 0, folder=tmp_path).resume()
+    with pytest.raises(InputError, match="run with seed = 0, now it is 1"):
+        PracticeRun(parts_of(), config_of(checkpoint_every=75), 1, folder=tmp_path).resume()
+    longer = PracticeRun(parts_of(), config_of(checkpoint_every=75, steps=200), 0, folder=tmp_path)
+    assert longer.resume()
+    assert longer.run()
+    assert longer.log.tally.steps == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "updates"),
+    [
+        ({}, 150),
+        ({"updates_per_step": 0.25}, 37),
+        ({"updates_per_step": 4}, 600),
+        ({"warmup_steps": 100}, 50),
+        ({"warmup_steps": 100, "updates_per_step": 0.1}, 5),
+        ({"warmup_steps": 500}, 0),
+        ({"updates_per_step": 0}, 0),
+    ],
+)
+def test_updates_are_so_many_per_step_after_the_warm_up(changes, updates):
+    parts = parts_of()
+    run = practise(parts, **changes)
+    assert run.log.tally.updates == len(parts.learner.batches) == updates
+
+
+def test_updates_due_are_not_lost_to_rounding():
+    assert [updates_due(steps, 0.1) for steps in (-5, 0, 9, 10, 29, 30)] == [0, 0, 0, 1, 2, 3]
+
+
+def test_the_loop_asks_the_learner_for_what_is_not_set():
+    practice = Practice(rows=7, warmup_steps=120, random_steps=110)
+    parts = parts_of(practice=practice)
+    practise(parts)
+    assert {len(batch["reward"]) for batch in parts.learner.batches} == {7}
+    assert len(parts.learner.batches) == 30
+    assert parts.learner.asked == 40  # acted at random before
+    told = parts_of(practice=practice)
+    practise(told, rows=3, warmup_steps=0, random_steps=0)
+    assert len(told.learner.batches) == told.learner.asked == 150
+    assert {len(batch["reward"]) for batch in told.learner.batches} == {3}
+
+
+def test_who_imitates_is_not_updated():
+    parts = parts_of(practice=Practice(learns_online=False))
+    assert practise(parts).log.tally.updates == 0
+
+
+def offline_of(reward):
+    buffer = ReplayBuffer(SPEC, 10)
+    observation = {t.name: np.zeros((3, 2), np.float32) for t in TabletopEnv.observation}
+    values = np.full(2, reward)
+    buffer.add_episode(observation, np.zeros((2, 3)), values, values > 0, VECTORS[0])
+    return buffer
+
+
+@pytest.mark.parametrize(("share", "rows"), [(0.0, 0), (0.5, 4), (1.0, 8)])
+def test_so_much_of_a_batch_is_from_offline_data(share, rows):
+    parts = parts_of(offline=offline_of(-7.0))
+    practise(parts, rows=8, offline_share=share, steps=5)
+    assert [int((b["reward"] == -7).sum()) for b in parts.learner.batches] == [rows] * 5
+
+
+def test_nobody_puts_things_back_unless_it_is_due():
+    parts = parts_of()
+    run = practise(parts)
+    assert len(parts.env.resets) == 1  # at the start
+    assert run.log.tally.resets == 0
+    assert run.log.tally.attempts >= 2
+
+
+def test_a_person_puts_things_back_every_so_many_attempts_or_steps_at_the_end_of_an_attempt():
+    by_attempts, by_steps = parts_of("naive"), parts_of("naive")  # attempts of 25 steps
+    tally = practise(by_attempts, steps=190, reset_every_attempts=2).log.tally
+    assert (tally.attempts, tally.resets) == (7, 3)
+    run = practise(by_steps, steps=190, reset_every_steps=60)
+    assert run.log.tally.resets == 2  # after 75 and 150 steps
+    assert run.log.figures()["resets_per_1000_steps"] == pytest.approx(2000 / 190)
+    assert set(by_steps.env.resets) <= {0, 1, 2, 3}  # forward goals begin at the start
+
+
+def test_the_oracle_is_put_back_after_each_attempt():
+    parts = parts_of("episodic")
+    tally = practise(parts).log.tally
+    assert tally.attempts >= 2
+    assert tally.resets == len(parts.env.resets) - 1 >= tally.attempts - 1
+
+
+def test_what_cannot_be_undone_ends_the_attempt_and_a_person_is_counted():
+    parts = parts_of()
+    parts.env.lost_at = (5, 12)
+    run = practise(parts, steps=20)
+    assert (run.log.tally.interventions, run.log.tally.resets, run.log.tally.attempts) == (2, 2, 2)
+    assert run.log.figures()["interventions_per_1000_steps"] == 100
+    rows = parts.online.rows(np.arange(20))
+    assert rows["mask"].tolist() == [1.0] * 20  # it would have gone on
+    started_at = rows["gripper_xy_m"][[0, 5, 12]]
+    np.testing.assert_array_equal(started_at, np.zeros((3, 2)))  # put back
+
+
+def test_success_is_masked_and_a_time_out_is_not():
+    parts = parts_of("switching")
+    run = practise(parts, steps=400)
+    rows = parts.online.rows(np.arange(400))
+    assert run.log.tally.successes == int((rows["mask"] == 0).sum()) > 0
+    np.testing.assert_array_equal(rows["reward"], -rows["mask"])
+    lost = parts_of(practice=Practice(random_steps=1000))
+    practise(lost, steps=120)
+    assert lost.online.rows(np.arange(120))["mask"].all()
+
+
+def test_each_step_is_kept_with_the_instruction_that_was_tried():
+    parts = parts_of("switching")
+    practise(parts, steps=400)
+    rows = parts.online.rows(np.arange(400))
+    reached = rows["mask"] == 0
+    wanted = rows["instruction"][reached][:, :4]
+    there = np.hstack([rows["next_gripper_xy_m"], rows["next_mug_xy_m"]])[reached]
+    assert np.linalg.norm(wanted - there, axis=1).max() <= 0.2 + 1e-6
+    assert {tuple(goal) for goal in wanted} >= {tuple(VECTORS[4, :4])}  # both directions
+
+
+def test_evaluation_sees_the_policy_frozen_and_disturbs_nothing():
+    seldom, often = parts_of(), parts_of()
+    one, other = practise(seldom), practise(often, evaluate_every=10)
+    assert one.log.tally == other.log.tally
+    assert seldom.learner.weights.tolist() == often.learner.weights.tolist()
+    assert [point.step for point in one.log.curve] == [0, 75, 150]
+    assert one.log.curve[-1] == other.log.curve[-1]
+    assert seldom.evaluation_env.resets[:4] == [0, 1, 2, 3]
+
+
+def test_both_protocols_are_reported():
+    class Slow(ShortTabletop):
+        episode_steps = 200
+
+    parts = parts_of()._replace(evaluation_env=Slow())
+    figures = practise(parts, steps=400, evaluate_every=200).log.figures()
+    assert figures["final_success"] == 1.0  # an expert that is told the goal
+    assert (figures["mean_success"], figures["regret"]) == (1.0, 0.0)
+    assert figures["continuing_reward"] == figures["successes"] / 400 > 0
+    assert figures["false_successes"] == 0
+
+
+def test_false_successes_are_counted_apart():
+    parts = parts_of(reward="noisy_truth")
+    tally = practise(parts, steps=400).log.tally
+    assert 0 < tally.false_successes <= tally.successes
+
+
+def test_progress_and_metrics_are_told():
+    steps, told = [], []
+    hooks = Hooks(steps.append, lambda step, metrics: told.append((step, *metrics)))
+    practise(parts_of(), hooks=hooks, steps=1000, evaluate_every=1000, updates_per_step=0.3)
+    assert steps == list(range(1, 1001))
+    assert told == [(0, "deployed_success"), (1000, "loss"), (1000, "deployed_success")]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"updates_per_step": -1}, {"reset_every_attempts": 0}, {"rows": 0}]
+)
+def test_settings_that_cannot_be_are_refused(wrong):
+    (name,) = wrong
+    with pytest.raises(InputError, match=f"{name} = "):
+        config_of(**wrong)
