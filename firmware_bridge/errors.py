@@ -20,3 +20,7 @@ class LinkTableError(BridgeInputError):
 
 class CommandShapeError(BridgeInputError):
     """A command vector that has not one value per axis."""
+
+
+class ArmTableError(BridgeInputError):
+    """A `[joints]` or `[tool]` table that is incomplete or describes no arm that can move."""

@@ -6,7 +6,6 @@ Every key must be known: a mistyped parameter that is silently ignored costs a f
 import contextlib
 import dataclasses
 import difflib
-import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ import msgspec
 
 from firmware_bridge.errors import BridgeInputError
 from firmware_bridge.limits import Limits
+from firmware_bridge.robot_files import config_folders
+from firmware_bridge.tool_control import ArmDescription
 from perception.calibration import StereoRig, read_small_text, rig_from_table
 from perception.quantities import InputError
 from perception.tables import DataclassInstance
@@ -28,16 +29,7 @@ R = TypeVar("R")
 USER_ERRORS = (InputError, BridgeInputError)
 """What a user's input can cause: one line, exit code 2."""
 
-ROBOT_SECTIONS = ("limits", "rig", "body", "link")
-
-
-def config_folders() -> list[Path]:
-    """Where configs are looked for: the working folder, a checkout, an installation."""
-    return [
-        Path.cwd() / "configs",
-        Path(__file__).resolve().parent.parent / "configs",
-        Path(sys.prefix) / "share" / "reflexarc" / "configs",
-    ]
+ROBOT_SECTIONS = ("limits", "rig", "body", "joints", "tool", "link")
 
 
 def list_configs(kind: str) -> dict[str, Path]:
@@ -142,6 +134,18 @@ class RobotConfig:
     def rig(self) -> StereoRig:
         """The stereo camera."""
         return self._parsed("rig", rig_from_table)
+
+    @cached_property
+    def arm(self) -> ArmDescription:
+        """Joints, tool and limits of an arm.
+
+        Raises:
+            InputError: the robot is no arm, or one of these sections is wrong.
+        """
+        try:
+            return ArmDescription.from_robot(self.tables)
+        except USER_ERRORS as error:
+            raise InputError(f"{self.path}: {error}") from error
 
     def _parsed(self, section: str, parse: Callable[[Mapping[str, Any]], R]) -> R:
         """A section as the library that owns it reads it.

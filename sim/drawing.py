@@ -26,7 +26,11 @@ class View:
         self._pixels = np.empty((height, width, 3), np.uint8)
 
     def draw(self, data: Any, camera_name: str) -> npt.NDArray[np.uint8]:
-        """What one camera sees, (H, W) uint8 grey."""
+        """What one camera sees, (H, W) uint8 grey: all surfaces of a room are."""
+        return self.draw_colour(data, camera_name)[..., 1].copy()
+
+    def draw_colour(self, data: Any, camera_name: str) -> npt.NDArray[np.uint8]:
+        """What one camera sees, (H, W, 3) uint8 RGB."""
         camera = mujoco.MjvCamera()
         camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         camera.fixedcamid = self.model.camera(camera_name).id
@@ -42,7 +46,7 @@ class View:
         )
         mujoco.mjr_render(self._rect, self._scene, self._context)
         mujoco.mjr_readPixels(self._pixels, None, self._rect, self._context)
-        return self._pixels[::-1, :, 1].copy()  # bottom row first; all surfaces are grey
+        return self._pixels[::-1].copy()  # bottom row first
 
     def close(self) -> None:
         """Frees both contexts."""

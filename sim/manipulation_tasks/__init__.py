@@ -1,0 +1,38 @@
+"""Manipulation tasks by name: where the class is and with which options, imported when chosen."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from perception.tables import config_from_options, load_item
+from sim.manipulation import Manipulation
+
+
+class Row(NamedTuple):
+    """One task."""
+
+    target: str  # "module:Class", a `sim.manipulation.Manipulation`
+    options: Mapping[str, Any] = {}  # in place of its defaults
+
+
+MANIPULATION_TASKS: dict[str, Row] = {
+    "bin_bench": Row("sim.manipulation_tasks.bin:BinTask", {"item": "bench"}),
+    "bin_vase": Row("sim.manipulation_tasks.bin:BinTask", {"item": "vase"}),
+    "bin_weight": Row("sim.manipulation_tasks.bin:BinTask", {"item": "weight"}),
+    "drawer": Row("sim.manipulation_tasks.drawer:DrawerTask"),
+    "lid": Row("sim.manipulation_tasks.lid:LidTask"),
+    "peg": Row("sim.manipulation_tasks.peg:PegTask"),
+    "place": Row("sim.manipulation_tasks.place:PlaceTask"),
+    "sweep": Row("sim.manipulation_tasks.sweep:SweepTask"),
+}
+
+
+def make_manipulation(name: str, options: Mapping[str, Any] | None = None) -> Manipulation:
+    """A task of the table, with `options` in place of its own.
+
+    Raises:
+        ChoiceError: a task or an option that there is not; lists those there are.
+    """
+    targets = {name: row.target for name, row in MANIPULATION_TASKS.items()}
+    task = load_item(targets, "manipulation task", name)
+    given = {**MANIPULATION_TASKS[name].options, **(options or {})}
+    return config_from_options(task, given, f"manipulation task {name}")
