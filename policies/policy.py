@@ -49,6 +49,7 @@ class OnnxPolicy:
         """
         package = read_package(path)
         self.spec = PolicySpec.from_manifest(package.manifest)
+        self.extra = package.manifest.extra
         self._model = package.model
 
     def reset(self, rng: np.random.Generator) -> None:

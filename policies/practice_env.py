@@ -17,9 +17,6 @@ from perception.model_package import TensorSpec
 from policies.observation import Observation
 from policies.spec import PolicySpec, bounds_of
 
-INSTRUCTION = (
-    "instruction"  # observation tensor that the loop adds: what the goal's text stands for
-)
 ACHIEVED = "achieved"  # in the info of a step: (goals,) bool, which are reached now
 IRREVERSIBLE = "irreversible"  # in the info of a step: only a person can put things back
 GOAL = "goal"  # in the options of a reset: the goal whose initial state is wanted

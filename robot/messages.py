@@ -23,6 +23,7 @@ class ArraySpec(NamedTuple):
 
 GreyImage = Annotated[NDArray[np.uint8], ArraySpec("uint8", 2)]  # (H, W)
 FloatMap = Annotated[NDArray[np.float32], ArraySpec("float32", 2)]  # (H, W)
+ColourImage = Annotated[NDArray[np.uint8], ArraySpec("uint8", 3)]  # (H, W, 3) RGB
 FloatVector = Annotated[NDArray[np.float32], ArraySpec("float32", 1)]  # (n,)
 
 
@@ -228,6 +229,44 @@ class PolicyObservation(Message, frozen=True, kw_only=True):
     """(axes,) what the policy chose, before any noise was added."""
 
 
+class Observed(Message, frozen=True, kw_only=True):
+    """What a policy may read now, by name; see ``robot.observed``."""
+
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    values: FloatVector
+    """All tensors, in the order of their names, each in C order."""
+
+
+class CameraImage(Message, frozen=True, kw_only=True):
+    """What one camera saw."""
+
+    image: ColourImage
+
+
+class Instruction(Message, frozen=True, kw_only=True):
+    """What is asked of the robot from now on."""
+
+    task: str
+    goal: int
+    """Index among the goals of the task."""
+    text: str
+    attempt: int
+    """Counts from 0; a new number is a new attempt, also at the same goal."""
+
+
+class AttemptReport(Message, frozen=True, kw_only=True):
+    """How an attempt ended, as only the simulator knows."""
+
+    attempt: int
+    goal: int
+    text: str
+    success: bool
+    seconds: float
+    irreversible: bool
+    """Only a person could put things back."""
+
+
 class Setpoint(Message, frozen=True, kw_only=True):
     """What the driver was last told after limits; ``reasons`` names the limits that bent it."""
 
@@ -389,6 +428,10 @@ MESSAGES: dict[str, Row] = {
         Row(MonoStatus, True, "numbers"),
         Row(HandoverState, True, "numbers"),
         Row(PolicyObservation, True, None),
+        Row(Observed, True, None),
+        Row(CameraImage, True, "colour_image"),
+        Row(Instruction, True, "event_log"),
+        Row(AttemptReport, True, "event_log"),
         Row(Command, True, "numbers"),
         Row(Setpoint, True, "numbers"),
         Row(FlightState, True, "numbers"),

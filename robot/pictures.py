@@ -1,6 +1,7 @@
 """Pictures of a run, drawn from its log.
 
-``flight.png`` from above, ``story.png`` of who flew and why, ``flight.mp4`` from within.
+``flight.png`` from above, ``story.png`` of who flew and why, ``flight.mp4`` from within;
+``attempts.mp4`` of an arm at its table.
 """
 
 import math
@@ -15,13 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from robot.attempts import read_attempts
+from robot.attempts import told as attempts_told
 from robot.clock import SECOND_NS
 from robot.flight import Flight, read_flights
-from robot.messages import DepthMap, StereoFrame
+from robot.messages import AttemptReport, CameraImage, DepthMap, Instruction, StereoFrame
 from robot.record import LogError, LogReader
 from robot.story import read_story, told
 from robot.story_picture import draw_story
-from robot.views import depth_colours
+from robot.views import attempt_outcome, depth_colours
 from sim.room_map import RoomMap
 
 Picture = NDArray[np.uint8]  # (H, W, 3), BGR on paper, RGB in films
@@ -44,7 +47,7 @@ class Drawn(NamedTuple):
     """What a log allowed to draw and to tell."""
 
     files: list[Path]
-    words: list[str]  # lines about a flight that learned
+    words: list[str]  # lines about a flight that learned, or about attempts
 
 
 def draw_run(run_dir: Path) -> Drawn:
@@ -60,7 +63,9 @@ def draw_run(run_dir: Path) -> Drawn:
         if story is not None:
             made.append(write_png(run_dir / "story.png", draw_story(story)))
             drawn.words.extend(told(story))
-        film = write_film(log, run_dir / "flight.mp4")
+        drawn.words.extend(attempts_told(read_attempts(log)))
+        name = "attempts.mp4" if LogReader(log).topics(CameraImage) else "flight.mp4"
+        film = write_film(log, run_dir / name)
         if film is not None:
             made.append(film)
     except LogError:
@@ -174,13 +179,13 @@ class _Canvas:
 
 
 def write_film(log: Path, path: Path, longest_s: float = FILM_LONGEST_S) -> Path | None:
-    """Left camera beside each depth, at the speed they were seen; None when nothing was seen.
+    """Left camera beside each depth, or what a camera at a table saw; None when nothing was seen.
 
-    A flight of more than ``longest_s`` is shown in fewer frames, a whole number of times as fast.
-    H.264 with 4:2:0 chroma, which every browser plays.
+    At the speed it was seen; a run of more than ``longest_s`` is shown in fewer frames, a whole
+    number of times as fast. H.264 with 4:2:0 chroma, which every browser plays.
     """
     times = max(1, math.ceil((LogReader(log).seconds() or 0.0) / longest_s))
-    frames = islice(_film_frames(log), 0, None, times)
+    frames = islice(chain(_flight_frames(log), _table_frames(log)), 0, None, times)
     first = next(frames, None)
     if first is None:
         return None
@@ -199,7 +204,7 @@ def write_film(log: Path, path: Path, longest_s: float = FILM_LONGEST_S) -> Path
     return path
 
 
-def _film_frames(log: Path) -> Iterator[tuple[int, Picture]]:
+def _flight_frames(log: Path) -> Iterator[tuple[int, Picture]]:
     """What the left eye saw beside each depth that was made of it, RGB, with the time it was taken.
 
     A frame counts as its last writer left it: behind a node of camera faults it is what the robot
@@ -218,6 +223,20 @@ def _film_frames(log: Path) -> Iterator[tuple[int, Picture]]:
         grey = np.repeat(left[..., np.newaxis], 3, axis=2)
         names = ["left camera", *(topic.rpartition("/")[0] for topic in topics)]
         yield captured_ns, _side_by_side([grey, *map(depth_colours, maps)], names)
+
+
+def _table_frames(log: Path) -> Iterator[tuple[int, Picture]]:
+    """What a camera at a table saw, RGB, what was asked, and how the attempt before ended."""
+    asked = ended = ""
+    for _, message, _ in LogReader(log).messages(CameraImage, Instruction, AttemptReport):
+        if isinstance(message, Instruction):
+            asked = message.text
+        elif isinstance(message, AttemptReport):
+            ended = f"before: {attempt_outcome(message)}"
+        else:
+            picture = _side_by_side([message.image], [asked])
+            _write(picture, ended, (NAME_PX[0], FILM_HEIGHT_PX - 12))
+            yield message.captured_ns, picture
 
 
 def _moments(reader: LogReader) -> Iterator[tuple[int, StereoFrame, dict[str, DepthMap]]]:
@@ -244,9 +263,16 @@ def _side_by_side(pictures: list[Picture], names: list[str]) -> Picture:
     size = (round(pictures[0].shape[1] * scale / 2) * 2, FILM_HEIGHT_PX)
     same = [cv2.resize(p, size, interpolation=cv2.INTER_NEAREST) for p in pictures]
     for picture, name in zip(same, names, strict=True):
-        for colour, width in ((INK, 3), (WHITE, 1)):  # readable on both
-            cv2.putText(picture, name, NAME_PX, FONT, 0.5, colour, width, cv2.LINE_AA)
+        _write(picture, name, NAME_PX)
     return np.hstack(same).astype(np.uint8)
+
+
+def _write(picture: Picture, text: str, at: tuple[int, int]) -> None:
+    """Into a picture, readable on light and dark: a thicker outline would be a wider font."""
+    x, y = at
+    around = [(x + right, y + down) for right in (-1, 0, 1) for down in (-1, 0, 1)]
+    for place, colour in [*((place, INK) for place in around), (at, WHITE)]:
+        cv2.putText(picture, text, place, FONT, 0.5, colour, 1, cv2.LINE_AA)
 
 
 def write_png(path: Path, picture: Picture) -> Path:

@@ -17,8 +17,11 @@ from foxglove import messages as fg
 from robot.clock import SECOND_NS
 from robot.messages import (
     Alert,
+    AttemptReport,
+    CameraImage,
     CollisionEvent,
     DepthMap,
+    Instruction,
     Message,
     Obstacle,
     PutBackEvent,
@@ -108,6 +111,10 @@ def _stereo_images(topic: str, message: StereoFrame) -> Iterator[View]:
     for side, pixels in (("left", message.left), ("right", message.right)):
         if pixels.size:  # an eye that gave nothing has nothing to show
             yield _protobuf(f"{topic}/{side}", _image(message, pixels, "mono8"))
+
+
+def _colour_image(topic: str, message: CameraImage) -> Iterator[View]:
+    yield _protobuf(f"{topic}/rgb", _image(message, message.image, "rgb8"))
 
 
 def _calibration(topic: str, message: RigCalibration) -> Iterator[View]:
@@ -216,6 +223,13 @@ def _event_log(topic: str, message: Message) -> Iterator[View]:
     )
 
 
+def attempt_outcome(report: AttemptReport) -> str:
+    """How an attempt ended, in words."""
+    if report.success:
+        return f"succeeded after {report.seconds:.1f} s"
+    return "left things where only a person can get them" if report.irreversible else "failed"
+
+
 def event_text(message: Message) -> str:
     """An event in words."""
     if isinstance(message, Alert):
@@ -223,6 +237,10 @@ def event_text(message: Message) -> str:
     if isinstance(message, CollisionEvent):
         x, y, z = message.position_w
         return f"collision with {message.other} at ({x:.2f}, {y:.2f}, {z:.2f}) m"
+    if isinstance(message, Instruction):
+        return f"attempt {message.attempt}: {message.text}"
+    if isinstance(message, AttemptReport):
+        return f"attempt {message.attempt} {attempt_outcome(message)}: {message.text}"
     if isinstance(message, PutBackEvent):
         x, y, z = message.to_w
         return f"put back to ({x:.2f}, {y:.2f}, {z:.2f}) m: {message.reason}"
@@ -259,6 +277,7 @@ def _as_list(value: Any) -> Any:
 VIEWS: dict[str, Callable[[str, Any], Iterator[View]]] = {
     "stereo_images": _stereo_images,
     "calibration": _calibration,
+    "colour_image": _colour_image,
     "depth_image": _depth_image,
     "pose": _pose_views,
     "room_scene": _room_scene,

@@ -3,11 +3,8 @@
 A thin shell over `sim.workbench.Workbench`: named float32 tensors with units out, commands in, and
 a reward. Physics goes on whatever the goal; `info["achieved"]` says which goals are reached now.
 
-Observation: `tool_position_m` (3,) measured, `tool_target_m` (3,) where the controller wants the
-tool (commands are velocities, so this is what they add up to), `gripper_m` (1,) and
-`gripper_target_m` (1,), then the task's objects: `object_position_m` (K, 3), `object_up` (K, 3)
-where objects can tip over, `slide_m` (S,) where something slides. All in the arm's base frame, in
-metres. With `images=True` also `front` and `wrist`, (100, 100, 3) uint8.
+Observation: the tensors of `sim.bench_observation`; with `images=True` also `front` and `wrist`,
+(100, 100, 3) uint8.
 
 Action: float64 (4,): tool velocity x, y, z in m/s and gripper opening in m, within the limits of
 the robot file, five times a second. Reward: 0 when the goal is achieved, -1 otherwise.
@@ -24,12 +21,12 @@ from perception.goal import Goal
 from perception.model_package import TensorSpec
 from sim.arm_cameras import SIDE_PX, VIEWS, BenchCameras, Look, LookConfig
 from sim.bench_delays import Delays
+from sim.bench_observation import LARGEST_M, tensors_of, values_of
 from sim.manipulation import BoolArray, Manipulation, Scene
 from sim.manipulation_tasks import MANIPULATION_TASKS, make_manipulation
 from sim.workbench import STEP_S, BenchState, Step, Workbench, bench_config
 
 Observation = dict[str, npt.NDArray[Any]]
-LARGEST_M = 2.0  # positions saturate there, beyond every reach
 
 
 class EnvState(NamedTuple):
@@ -86,7 +83,8 @@ class ArmEnv(gymnasium.Env[Observation, npt.NDArray[np.float64]]):
         self.render_mode = render_mode
         self._cameras = BenchCameras(self.bench.model, look or LookConfig())
         self._images = images
-        self.tensors = _tensors_of(self.task, images=images)
+        self._state = tensors_of(self.task)
+        self.tensors = self._state + (_images_of() if images else ())
         self.observation_space: Any = gymnasium.spaces.Dict({t.name: _box(t) for t in self.tensors})
         low, high = np.array([[axis.minimum, axis.maximum] for axis in self.limits.axes]).T
         self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
@@ -141,12 +139,7 @@ class ArmEnv(gymnasium.Env[Observation, npt.NDArray[np.float64]]):
         return self.task.achieved(truth)
 
     def _observe(self, scene: Scene) -> Observation:
-        values = _values_of(scene)
-        observation: Observation = {
-            tensor.name: np.clip(values[tensor.name].astype(np.float32), -LARGEST_M, LARGEST_M)
-            for tensor in self.tensors
-            if tensor.name in values
-        }
+        observation: Observation = {**values_of(scene, self._state)}
         if self._images:
             observation |= {view: self._cameras.draw(self.bench.seen, view) for view in VIEWS}
         return observation
@@ -177,32 +170,8 @@ def env_id(task: str) -> str:
     return f"reflexarc/{task.title().replace('_', '')}-v0"
 
 
-def _values_of(scene: Scene) -> dict[str, npt.NDArray[np.float64]]:
-    return {
-        "tool_position_m": scene.tool_position_m,
-        "tool_target_m": scene.tool_target_m,
-        "gripper_m": np.array([scene.gripper_m]),
-        "gripper_target_m": np.array([scene.gripper_target_m]),
-        "object_position_m": scene.position_m,
-        "object_up": scene.up,
-        "slide_m": scene.slide_m,
-    }
-
-
-def _tensors_of(task: Manipulation, *, images: bool) -> tuple[TensorSpec, ...]:
-    objects, slides = len(task.objects), len(task.slides)
-    rows: list[tuple[str, tuple[int, ...], str]] = [
-        ("tool_position_m", (3,), "m"),
-        ("tool_target_m", (3,), "m"),
-        ("gripper_m", (1,), "m"),
-        ("gripper_target_m", (1,), "m"),
-    ]
-    rows += [("object_position_m", (objects, 3), "m")] if objects else []
-    rows += [("object_up", (objects, 3), "1")] if task.tips else []
-    rows += [("slide_m", (slides,), "m")] if slides else []
-    tensors = [TensorSpec(name, shape, "float32", unit) for name, shape, unit in rows]
-    pixels = [TensorSpec(view, (SIDE_PX, SIDE_PX, 3), "uint8", "1") for view in VIEWS]
-    return (*tensors, *(pixels if images else ()))
+def _images_of() -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(view, (SIDE_PX, SIDE_PX, 3), "uint8", "1") for view in VIEWS)
 
 
 def _box(tensor: TensorSpec) -> gymnasium.spaces.Box:

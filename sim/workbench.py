@@ -142,6 +142,22 @@ class Workbench:
         truth = running.observed if seen == TICKS - 1 else self.look()
         return Step(running.observed, truth)
 
+    def advance(self, ticks: int, command: npt.ArrayLike | None) -> None:
+        """Lets ticks of 20 ms pass without delays: for a plant whose commands arrive by themselves.
+
+        Args:
+            ticks: how many.
+            command: (4,) as in `step`; None: none arrived, the last one is followed.
+
+        Raises:
+            WorkbenchError: not four finite numbers.
+        """
+        if command is not None:
+            self.controller.command(_checked(command))
+        for _ in range(ticks):
+            self._tick()
+        self._running.observed, self._running.seen = self.look(), self._posture()
+
     def look(self) -> Scene:
         """Where everything is now, to the bit of the state: nothing of it is left from a step."""
         mujoco.mj_kinematics(self.model, self.data)  # mj_step leaves the poses of before the step

@@ -1,6 +1,7 @@
 """Table of node classes: the name in a graph file, and where the class lives."""
 
 NODES: dict[str, str] = {
+    "actor": "robot.nodes.actor:ActorNode",
     "actuator": "robot.nodes.actuator:ActuatorNode",
     "camera": "robot.nodes.camera:CameraNode",
     "camera_faults": "robot.nodes.camera_faults:CameraFaultsNode",
@@ -14,4 +15,5 @@ NODES: dict[str, str] = {
     "stereo": "robot.nodes.stereo:StereoNode",
     "textons": "robot.nodes.textons:TextonsNode",
     "viewer": "robot.nodes.viewer:ViewerNode",
+    "workbench": "robot.nodes.workbench:WorkbenchNode",
 }

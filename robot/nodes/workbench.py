@@ -1,0 +1,166 @@
+"""The arm at its table in place of hardware and cameras: setpoints in, observations out."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from perception.quantities import InputError
+from robot.messages import AttemptReport, CameraImage, Instruction, Observed, Setpoint
+from robot.node import Emission, Input, Inputs, Node, NodeContext, Output, Role
+from robot.nodes.actuator import stops
+from robot.observed import observed_of
+from sim.manipulation_tasks import make_manipulation
+
+if TYPE_CHECKING:
+    from sim.arm_cameras import BenchCameras
+
+WATCHDOG_S = 0.2  # without a setpoint, after which the arm brakes and holds by itself
+SEEDS = 2**31
+
+
+@dataclass(frozen=True)
+class WorkbenchConfig:
+    """Parameters of a simulated workbench."""
+
+    task: str = "lid"  # row of sim.manipulation_tasks.MANIPULATION_TASKS
+    options: dict[str, Any] = field(default_factory=dict)  # of that task
+    goal: int = 0  # of the first attempt
+    then: Literal["reset", "switch"] = "reset"  # after an attempt: put things back, or next goal
+    attempt_s: float = 0.0  # s until an attempt has failed; 0: the task's own
+    observe_hz: float = 5.0  # of a policy
+    camera: str = "front"  # front, wrist, or empty for none: it costs some 6 ms an image
+    camera_hz: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuses what does not exist, before anything starts."""
+        goals = make_manipulation(self.task, self.options).goals
+        if not 0 <= self.goal < len(goals):
+            listed = ", ".join(f"{index} {goal.text!r}" for index, goal in enumerate(goals))
+            raise InputError(f"task {self.task} has no goal {self.goal}; valid goals: {listed}")
+        if self.camera not in ("", "front", "wrist"):
+            raise InputError(f"camera = {self.camera!r}: give front, wrist, or nothing")
+
+
+class WorkbenchNode(Node[WorkbenchConfig]):
+    """One workbench, advanced once per period of the node; it says what is asked, and judges."""
+
+    inputs = {"setpoint": Input(Setpoint, required=False, wakes=False)}
+    outputs = {
+        "observed": Output(Observed, rate_key="observe_hz"),
+        "instruction": Output(Instruction, steady=False),
+        "image": Output(CameraImage, rate_key="camera_hz"),
+        "attempt": Output(AttemptReport, steady=False, truth=True),
+    }
+    role = Role.SOURCE
+    owns_time = True
+    period_step_s = 0.02  # of the tool controller
+    restartable = False
+    Config = WorkbenchConfig
+
+    def __init__(self, config: WorkbenchConfig, context: NodeContext) -> None:
+        super().__init__(config, context)
+        from sim.bench_observation import tensors_of
+        from sim.workbench import TICK_S, Workbench, bench_config
+
+        self._task = make_manipulation(config.task, config.options)
+        self._bench: Workbench = Workbench(bench_config(context.robot.tables, self._task))
+        self._cameras = self._make_cameras()
+        self._tensors = tensors_of(self._task)
+        assert context.rate_hz is not None  # noqa: S101 - validated
+        period_s = 1 / context.rate_hz
+        self._ticks = round(period_s / TICK_S)
+        self._observe_every = round(context.rate_hz / config.observe_hz)
+        self._image_every = round(context.rate_hz / config.camera_hz)
+        self._watchdog_steps = round(WATCHDOG_S / period_s)
+        usual_s = self._task.episode_steps / config.observe_hz
+        self._attempt_steps = round((config.attempt_s or usual_s) / period_s)
+        self._rng = context.rng()
+        self._steps = 0
+        self._silent = 0  # steps since the last setpoint
+        self._attempt, self._began = -1, 0
+        self._goal, self._successes = config.goal, 0
+        self.safe = True
+
+    def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
+        """The first moment of an attempt, then one period more at each step."""
+        emissions: list[Emission] = []
+        if self._attempt < 0:
+            emissions += self._begin(now_ns, reset=True)
+        else:
+            self._advance(inputs.newest("setpoint"))
+            emissions += self._judge(now_ns)
+        if self._steps % self._observe_every == 0:
+            emissions.append(("observed", self._observe(now_ns)))
+        if self._cameras is not None and self._steps % self._image_every == 0:
+            image = self._cameras.draw(self._bench.seen, self.config.camera)
+            emissions.append(("image", CameraImage(captured_ns=now_ns, image=image)))
+        self._steps += 1
+        return emissions
+
+    def gauges(self) -> dict[str, float]:
+        """How many attempts ended, and how many of them well."""
+        return {"attempts": float(max(self._attempt, 0)), "successes": float(self._successes)}
+
+    def close(self) -> None:
+        """Frees OpenGL."""
+        if self._cameras is not None:
+            self._cameras.close()
+
+    def _make_cameras(self) -> "BenchCameras | None":
+        if not self.config.camera:
+            return None
+        from sim.arm_cameras import BenchCameras, LookConfig
+
+        return BenchCameras(self._bench.model, LookConfig())
+
+    def _begin(self, now_ns: int, *, reset: bool) -> list[Emission]:
+        """The next attempt."""
+        if reset:
+            self._bench.reset(int(self._rng.integers(SEEDS)), self._goal)
+        self._attempt, self._began = self._attempt + 1, self._steps
+        text = self._task.goals[self._goal].text
+        asked = Instruction(
+            captured_ns=now_ns,
+            task=self.config.task,
+            goal=self._goal,
+            text=text,
+            attempt=self._attempt,
+        )
+        return [("instruction", asked)]
+
+    def _advance(self, setpoint: Setpoint | None) -> None:
+        self._silent = 0 if setpoint is not None else self._silent + 1
+        if self._silent > self._watchdog_steps:
+            self._bench.controller.stop()
+        self._bench.advance(self._ticks, None if setpoint is None else setpoint.values)
+        if setpoint is not None:
+            self.safe = stops(setpoint.reasons)
+        self.safe = self.safe or self._silent > self._watchdog_steps
+
+    def _observe(self, now_ns: int) -> Observed:
+        from sim.bench_observation import values_of
+
+        return observed_of(values_of(self._bench.look(), self._tensors), now_ns)
+
+    def _judge(self, now_ns: int) -> list[Emission]:
+        """Whether the attempt is over, and what comes after it."""
+        scene = self._bench.look()
+        success = bool(self._task.achieved(scene)[self._goal])
+        irreversible = bool(self._task.irreversible(scene))
+        steps = self._steps - self._began
+        if not (success or irreversible or steps >= self._attempt_steps):
+            return []
+        assert self.context.rate_hz is not None  # noqa: S101 - validated
+        report = AttemptReport(
+            captured_ns=now_ns,
+            attempt=self._attempt,
+            goal=self._goal,
+            text=self._task.goals[self._goal].text,
+            success=success,
+            seconds=steps / self.context.rate_hz,
+            irreversible=irreversible,
+        )
+        self._successes += success
+        if self.config.then == "switch":
+            self._goal = (self._goal + 1) % len(self._task.goals)
+        reset = irreversible or self.config.then == "reset"
+        return [("attempt", report), *self._begin(now_ns, reset=reset)]
