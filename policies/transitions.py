@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from policies.episodes import SUCCESS, Episode
-from policies.practice_env import INSTRUCTION
-from policies.spec import ACTION
+from policies.spec import ACTION, INSTRUCTION
 
 REWARD, MASK, MC_RETURN, NEXT = "reward", "mask", "mc_return", "next_"
 

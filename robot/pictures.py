@@ -261,10 +261,12 @@ def _side_by_side(pictures: list[Picture], names: list[str]) -> Picture:
     """All at the film's height with their names, with even sides as H.264 wants them."""
     scale = FILM_HEIGHT_PX / pictures[0].shape[0]
     size = (round(pictures[0].shape[1] * scale / 2) * 2, FILM_HEIGHT_PX)
-    same = [cv2.resize(p, size, interpolation=cv2.INTER_NEAREST) for p in pictures]
+    same = [
+        np.asarray(cv2.resize(p, size, interpolation=cv2.INTER_NEAREST), np.uint8) for p in pictures
+    ]
     for picture, name in zip(same, names, strict=True):
         _write(picture, name, NAME_PX)
-    return np.hstack(same).astype(np.uint8)
+    return np.hstack(same)
 
 
 def _write(picture: Picture, text: str, at: tuple[int, int]) -> None:
