@@ -158,8 +158,8 @@ class Arm6:
         self._chain = chain
         names = (*chain.names, *FINGERS)
         self._qpos = np.array([model.joint(name).qposadr[0] for name in names])
-        self._ctrl = np.array([model.actuator(name).id for name in names])
         self._act = np.array([model.actuator(name).actadr[0] for name in names])
+        self._ctrl = slice(model.actuator(names[0]).id, model.actuator(names[-1]).id + 1)
 
     def place(self, data: Any, joint_pos_rad: npt.ArrayLike, opening_m: float) -> None:
         """Puts the arm there, its servos holding it."""
@@ -168,8 +168,8 @@ class Arm6:
 
     def command(self, data: Any, joint_target_rad: npt.ArrayLike, opening_m: float) -> None:
         """Gives the servos new targets."""
-        half_m = opening_m / 2
-        data.ctrl[self._ctrl] = (*np.asarray(joint_target_rad).tolist(), half_m, half_m)
+        ctrl = data.ctrl[self._ctrl]  # a view: the arm's servos were added in this order
+        ctrl[:JOINTS], ctrl[JOINTS:] = joint_target_rad, opening_m / 2
 
     def joint_pos_rad(self, data: Any) -> npt.NDArray[np.float64]:
         """Measured angles (6,)."""
