@@ -11,6 +11,7 @@ lag and sag do not make the tool creep. One axis, slew 0.4 a tick, tick 1 s:
     followed            0.4   0.8   1.0   0.6   0.2
     tool target         0.4   1.2   2.2   2.8   3.0
 
+The box holds for the target: servos that follow late cut corners by up to 2 cm beyond it.
 A target that the joints cannot follow waits for them: it never runs ahead by more than 2 cm.
 """
 

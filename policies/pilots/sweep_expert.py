@@ -41,7 +41,7 @@ class SweepExpert(ArmExpert):
         first_m = float(left_m[:, 0].min())
         middle_m = first_m + min(BAND_M, float(np.ptp(left_m[:, 0])) / 2)
         middle_m = min(max(middle_m, MIDDLES_M[0]), MIDDLES_M[1])
-        band_m = left_m[left_m[:, 0] < middle_m + BAND_M + 0.02]
+        band_m = left_m[left_m[:, 0] < max(middle_m, first_m) + BAND_M + 0.02]
         start_m = float((way * band_m[:, 1]).min()) * way - way * BEHIND_M
         is_behind = np.hypot(hand.tool_m[0] - middle_m, hand.tool_m[1] - start_m) < 0.012
         if is_behind:
