@@ -47,8 +47,9 @@ def test_links_and_lag_are_those_of_the_robot_file(bench):
     names = [row["name"] for row in ROBOT["joints"]["chain"][:-1]] + ["hand"]
     masses = [model.body(name).mass[0] for name in names]
     assert masses == pytest.approx(body["link_mass_kg"])
-    lags_s = model.actuator_dynprm[: model.nu, 0] - model.actuator_biasprm[: model.nu, 2] / (
-        model.actuator_gainprm[: model.nu, 0]
+    lags_s = (
+        model.actuator_dynprm[: model.nu, 0]
+        - model.actuator_biasprm[: model.nu, 2] / (model.actuator_gainprm[: model.nu, 0])
     )
     assert lags_s == pytest.approx(ROBOT["joints"]["servo_lag_s"])
 

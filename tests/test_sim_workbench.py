@@ -14,9 +14,7 @@ from sim.workbench import Workbench, bench_config
 ROBOT = tomllib.loads(
     (Path(__file__).parents[1] / "configs" / "robots" / "arm6.toml").read_text(encoding="utf-8")
 )
-LATE = Delays(
-    action_s=0.04, action_jitter_s=0.04, observation_s=0.06, observation_jitter_s=0.04
-)
+LATE = Delays(action_s=0.04, action_jitter_s=0.04, observation_s=0.06, observation_jitter_s=0.04)
 
 
 def make_bench(task="lid", delays=None):
