@@ -10,6 +10,8 @@ from torch import Tensor
 
 from policies.networks import log_prob_squashed
 
+SMALL = 1e-6  # keeps a ratio finite
+LARGEST_WEIGHT = 100.0  # of one transition in IQL's imitation, as in its authors' code
 NEAR_END = 0.999  # of an action's range, where the likelihood of a demonstration is still sane
 
 
@@ -44,14 +46,59 @@ def temperature_loss(log_alpha: Tensor, log_pi: Tensor, target_entropy: float) -
     return -log_alpha * (log_pi.detach().mean() + target_entropy)
 
 
-def imitation_loss(mean: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
-    """-mean_b log π(a|s) of a squashed Gaussian (B, n) at given actions (B, n) in -1..1.
+def imitation_loss(
+    mean: Tensor, log_std: Tensor, action: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """-Σ_b w log π(a|s) / B of a squashed Gaussian (B, n) at given actions (B, n) in -1..1.
 
     The density has no bound at the ends of the range, so actions count as at most 0.999 of it.
+    `weight` is (B,), 1 if not given.
     """
-    return -log_prob_squashed(mean, log_std, action.clamp(-NEAR_END, NEAR_END)).mean()
+    log_pi = log_prob_squashed(mean, log_std, action.clamp(-NEAR_END, NEAR_END))
+    return -(log_pi if weight is None else weight * log_pi).mean()
 
 
 def squared_error(mean: Tensor, action: Tensor) -> Tensor:
     """mean_b Σ_n (tanh μ - a)², of what an actor does when it does not explore."""
     return (mean.tanh() - action).square().sum(-1).mean()
+
+
+def equally_large(loss: Tensor, other: Tensor) -> Tensor:
+    """A loss scaled, without gradient, to the size that another has now."""
+    return loss * (other.detach().abs() / loss.detach().abs().clamp_min(SMALL))
+
+
+def conservative_gap(
+    q_sampled: Tensor, log_density: Tensor, q_data: Tensor, floor: Tensor | None, uniform: int
+) -> Tensor:
+    """Log Σ_j exp(Q(s, a_j) - log p(a_j)) - Q(s, a), (E, B): CQL(H), Kumar et al., 2006.04779.
+
+    With a floor, what the actor's own actions are worth counts as at least the return V_μ that the
+    data got from there: max(Q(s, a_j), V_μ(s)), so it is not pushed below what is known to be
+    possible (Cal-QL, Nakamoto et al., arXiv 2303.05479, eq. 4.1). A floor of -inf changes nothing.
+
+    Args:
+        q_sampled: (E, B, K) of the actions drawn, those drawn uniformly first.
+        log_density: (B, K) of these actions where they were drawn.
+        q_data: (E, B) of the actions in the data.
+        floor: V_μ (B,), or None.
+        uniform: how many of the K are uniform; they have no floor.
+    """
+    if floor is not None:
+        even, own = q_sampled.tensor_split([uniform], dim=-1)
+        q_sampled = torch.cat([even, own.maximum(floor.unsqueeze(-1))], dim=-1)
+    return (q_sampled - log_density).logsumexp(-1) - q_data
+
+
+def expectile_loss(difference: Tensor, expectile: float) -> Tensor:
+    """Mean |τ - 1(u < 0)| u², u = Q̂ - V (IQL, Kostrikov et al., arXiv 2110.06169, eq. 5)."""
+    weight = torch.where(difference < 0, 1 - expectile, expectile)
+    return (weight * difference.square()).mean()
+
+
+def advantage_loss(
+    mean: Tensor, log_std: Tensor, action: Tensor, advantage: Tensor, beta: float
+) -> Tensor:
+    """-mean_b exp(β A) log π(a|s), the factor at most 100 (IQL, 2110.06169, eq. 7)."""
+    weight = (beta * advantage).exp().clamp_max(LARGEST_WEIGHT)
+    return imitation_loss(mean, log_std, action, weight)

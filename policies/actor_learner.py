@@ -68,6 +68,7 @@ class Transitions(NamedTuple):
     next_state: Tensor  # (B, F + D)
     mask: Tensor  # (B,)
     mc_return: Tensor  # (B,)
+    offline: Tensor  # (B,) 1 where it is from offline data, 0 where from own practice
 
 
 class ActorLearner:
@@ -203,6 +204,10 @@ class ActorLearner:
         """Standard normal numbers."""
         return torch.randn(*shape, generator=self._whim if acting else self._noise)
 
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers in -1..1, each as likely."""
+        return torch.rand(*shape, generator=self._noise).mul_(2).sub_(1)
+
     def unit_actions(self, batch: Batch) -> Tensor:
         """(B, n) of a batch, from the units of the spec to -1..1."""
         action = torch.from_numpy(np.asarray(batch[ACTION], np.float32))
@@ -210,13 +215,15 @@ class ActorLearner:
 
     def transitions(self, batch: Batch) -> Transitions:
         """The whole batch as tensors."""
+        action = self.unit_actions(batch)
         return Transitions(
             self.inputs.states(batch),
-            self.unit_actions(batch),
+            action,
             torch.from_numpy(batch["reward"]),
             self.inputs.states(batch, "next_"),
             torch.from_numpy(batch["mask"]),
             torch.from_numpy(batch["mc_return"]),
+            torch.from_numpy(batch["offline"]) if "offline" in batch else torch.ones(len(action)),
         )
 
     def _new_actor(self, config: ActorConfig) -> Actor:

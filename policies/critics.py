@@ -1,6 +1,7 @@
 """An ensemble of Q functions with its slow copy, from which targets are made."""
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -39,12 +40,9 @@ class Critics:
         with torch.no_grad():
             return self._slow(state, action).squeeze(-1)
 
-    def descend(self, loss: Tensor) -> None:
-        """One step down the gradient."""
-        self.online.descend(loss)
-
-    def follow(self, rate: float) -> None:
-        """Q̂ ← (1 - τ) Q̂ + τ Q, τ = `rate`."""
+    def descend(self, losses: Iterable[Tensor], rate: float) -> None:
+        """One step down the gradient of a sum of losses, then Q̂ ← (1 - τ) Q̂ + τ Q, τ = `rate`."""
+        self.online.descend(losses)
         self._slow_flat.data.lerp_(self.online.flat.data, rate)
 
     def state_dict(self) -> dict[str, Any]:

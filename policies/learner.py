@@ -8,6 +8,7 @@ Data flow as one flat dict of arrays, a batch of transitions with a leading axis
     reward          (N,)      0 where the goal was reached, -1 elsewhere
     mask            (N,)      0 where a success ended it, so nothing follows; 1 also at a time-out
     mc_return       (N,)      discounted sum of the rewards from here on; -inf while not yet known
+    offline         (N,)      1 where it is from offline data, 0 from own practice; absent: all 1
 
 A learner that imitates reads observation and action alone.
 """

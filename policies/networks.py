@@ -77,7 +77,7 @@ class EnsembleMlp(nn.Module):
         if action is not None:
             hidden = _with_action(hidden, action, use(self.acted))  # (E, B, H) or (E, B, K, H)
         shape = hidden.shape[1:-1]
-        hidden = self._activated(hidden.flatten(1, -2), 0, use)
+        hidden = self._activated(hidden, 0, use).flatten(1, -2)  # (E, B or B * K, H)
         *between, last = self.weights
         for layer, weight in enumerate(between, start=1):
             hidden = torch.baddbmm(use(self.biases[layer]), hidden, use(weight))
@@ -96,8 +96,10 @@ class EnsembleMlp(nn.Module):
     def _activated(self, hidden: Tensor, layer: int, use: Use) -> Tensor:
         if self.layer_norm:
             normed = functional.layer_norm(hidden, hidden.shape[-1:])
-            hidden = torch.addcmul(use(self.offsets[layer]), normed, use(self.gains[layer]))
-        return hidden.relu_()  # in place: what went in is needed no more
+            shape = (self.members, *[1] * (hidden.ndim - 2), hidden.shape[-1])
+            gain, offset = use(self.gains[layer]).view(shape), use(self.offsets[layer]).view(shape)
+            hidden = torch.addcmul(offset, normed, gain)
+        return hidden.relu_()  # in place; of a view it would cost a copy
 
 
 def _with_action(hidden: Tensor, action: Tensor, weight: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """A network together with its optimiser: one vector, one step, one state to save."""
 
+from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -20,10 +21,11 @@ class Optimised(Generic[M]):
         self._gradient = torch.zeros_like(self.flat) if self.flat.grad is None else self.flat.grad
         self._adam = torch.optim.Adam([self.flat], lr=learning_rate, fused=True)
 
-    def descend(self, loss: Tensor) -> None:
-        """One step down the gradient of a loss."""
+    def descend(self, losses: Iterable[Tensor]) -> None:
+        """One step down the gradient of a sum of losses, each made and forgotten in its turn."""
         self._gradient.zero_()
-        loss.backward()
+        for loss in losses:
+            loss.backward()
         self._adam.step()
 
     def state_dict(self) -> dict[str, Any]:
@@ -31,9 +33,11 @@ class Optimised(Generic[M]):
         return {"module": self.module.state_dict(), "adam": self._adam.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """What `state_dict` gave."""
+        """What `state_dict` gave; the learning rate stays the own one."""
+        rate = self._adam.param_groups[0]["lr"]
         self.module.load_state_dict(state["module"])
         self._adam.load_state_dict(state["adam"])
+        self._adam.param_groups[0]["lr"] = rate
 
 
 class Temperature(nn.Module):

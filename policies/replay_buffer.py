@@ -33,7 +33,7 @@ from policies.spec import ACTION, INSTRUCTION, PolicySpec, fixed_shape
 
 FORMAT_VERSION = 1
 NEXT = "next_"
-REWARD, MASK, MC_RETURN = "reward", "mask", "mc_return"
+REWARD, MASK, MC_RETURN, OFFLINE = "reward", "mask", "mc_return", "offline"
 META = "meta"  # name of the JSON text in a file
 UNKNOWN_RETURN = -np.inf  # of a step whose episode is not over: bounds nothing from below
 
@@ -290,21 +290,19 @@ def sample_mixed(
     RLPD, Ball et al., arXiv 2302.02948). An empty online buffer leaves all to the offline one.
     """
     from_offline = count if not len(online) else round(count * offline_share)
-    if from_offline in (0, count):
-        return (online if from_offline == 0 else offline).sample(count)
-    parts = offline.sample(from_offline), online.sample(count - from_offline)
     order = _interleaved(from_offline, count)
+    parts = [
+        {**buffer.sample(rows), OFFLINE: np.full(rows, buffer is offline, np.float32)}
+        for buffer, rows in ((offline, from_offline), (online, count - from_offline))
+        if rows
+    ]
     return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
 
 def _interleaved(first: int, count: int) -> NDArray[np.intp]:
     """Places (count,) in a list of `first` rows and then the others, mixed evenly."""
-    places = np.concatenate(
-        [
-            (np.arange(first) + 0.5) / first,
-            (np.arange(count - first) + 0.5) / (count - first),
-        ]
-    )
+    sizes = (first, count - first)
+    places = np.concatenate([(np.arange(size) + 0.5) / max(size, 1) for size in sizes])
     return np.argsort(places, kind="stable")
 
 

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from policies.actor_critic import actor_loss, least, td_loss, td_target, temperature_loss
+from policies.actor_critic import (
+    actor_loss,
+    equally_large,
+    imitation_loss,
+    least,
+    td_loss,
+    td_target,
+    temperature_loss,
+)
 from policies.actor_learner import ActorLearner, Transitions
 from policies.critics import Critics
 from policies.networks import EnsembleMlp, sample_squashed
@@ -64,14 +72,49 @@ class SoftActorCritic:
         """All critic steps, then one of the actor and one of the temperature."""
         size = -(-len(batch.state) // self._config.critic_steps)
         parts = zip(*(tensor.split(size) for tensor in batch), strict=True)
-        critic_loss = torch.stack([self._improve_critics(Transitions(*part)) for part in parts])
-        return {"loss": critic_loss.mean().item(), **self._improve_actor(batch.state)}
+        losses = [self._improve_critics(Transitions(*part)) for part in parts]
+        return {"loss": torch.stack(losses).mean().item(), **self.improve_actor(batch)}
+
+    def improve_actor(self, batch: Transitions, imitation_weight: float = 0.0) -> dict[str, float]:
+        """One step of the actor and one of the temperature; returns metrics.
+
+        Args:
+            batch: of which states and, to imitate, actions are read.
+            imitation_weight: of imitating the actions that are from offline data, in terms of the
+                other loss: 1 makes both equally large, whatever the scale of the rewards (the
+                regulariser of RoboFuME, Yang et al., arXiv 2310.15145).
+        """
+        learner = self._learner
+        mean, log_std = learner.actor.module(batch.state)
+        action, log_pi = sample_squashed(mean, log_std, learner.noise(*mean.shape))
+        alpha = self.temperature.module()
+        q = self.critics.q(batch.state, action, frozen=True)
+        loss = actor_loss(log_pi, q.mean(0) if self._config.mean_critic else least(q), alpha)
+        metrics = {"actor_loss": loss.item(), "temperature": alpha.item()}
+        if imitation_weight:
+            imitation = imitation_loss(mean, log_std, batch.action, batch.offline)
+            metrics["imitation_loss"] = imitation.item()
+            loss = loss + imitation_weight * equally_large(imitation, loss)
+        learner.actor.descend([loss])
+        log_alpha = self.temperature.module.log_alpha
+        self.temperature.descend([temperature_loss(log_alpha, log_pi, self._target_entropy).sum()])
+        return {**metrics, "entropy": -log_pi.detach().mean().item()}
+
+    def alpha(self) -> Tensor:
+        """α (1,), what a nat of entropy is worth."""
+        return self.temperature.module()
+
+    def members(self) -> Tensor | None:
+        """The critics drawn for a target; None: all."""
+        config = self._config
+        if config.target_critics in (0, config.critics):
+            return None
+        return self._learner.noise(config.critics).topk(config.target_critics).indices
 
     def _improve_critics(self, batch: Transitions) -> Tensor:
         y = self._target(batch)
         loss = td_loss(self.critics.q(batch.state, batch.action), y)
-        self.critics.descend(loss)
-        self.critics.follow(self._config.target_rate)
+        self.critics.descend([loss], self._config.target_rate)
         return loss.detach()
 
     def _target(self, batch: Transitions) -> Tensor:
@@ -80,32 +123,10 @@ class SoftActorCritic:
         with torch.no_grad():
             mean, log_std = learner.actor.module(batch.next_state)
             action, log_pi = sample_squashed(mean, log_std, learner.noise(*mean.shape))
-            next_q = least(self.critics.slow_q(batch.next_state, action), self._members())
+            next_q = least(self.critics.slow_q(batch.next_state, action), self.members())
             if config.entropy_backup:
-                next_q = next_q - self.temperature.module() * log_pi
+                next_q = next_q - self.alpha() * log_pi
             return td_target(batch.reward, batch.mask, next_q, config.discount)
-
-    def _members(self) -> Tensor | None:
-        config = self._config
-        if config.target_critics in (0, config.critics):
-            return None
-        return self._learner.noise(config.critics).topk(config.target_critics).indices
-
-    def _improve_actor(self, state: Tensor) -> dict[str, float]:
-        learner = self._learner
-        mean, log_std = learner.actor.module(state)
-        action, log_pi = sample_squashed(mean, log_std, learner.noise(*mean.shape))
-        alpha = self.temperature.module()
-        q = self.critics.q(state, action, frozen=True)
-        loss = actor_loss(log_pi, q.mean(0) if self._config.mean_critic else least(q), alpha)
-        learner.actor.descend(loss)
-        log_alpha = self.temperature.module.log_alpha
-        self.temperature.descend(temperature_loss(log_alpha, log_pi, self._target_entropy).sum())
-        return {
-            "actor_loss": loss.item(),
-            "temperature": alpha.item(),
-            "entropy": -log_pi.detach().mean().item(),
-        }
 
 
 def new_critics(learner: ActorLearner, config: SoftConfig) -> Critics:

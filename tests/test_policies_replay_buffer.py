@@ -122,8 +122,10 @@ def test_equal_seeds_draw_equal_batches():
 @pytest.mark.parametrize("part", [slice(0, 8), slice(8, 16), slice(0, 16)])
 def test_a_mixed_batch_is_mixed_in_every_part(part):
     offline, online = filled((0, 1), (True,)), filled((100, 101), (True,))
-    place_m = sample_mixed(offline, online, 16, 0.25)["place_m"][part, 0]
+    batch = sample_mixed(offline, online, 16, 0.25)
+    place_m = batch["place_m"][part, 0]
     assert (place_m == 0).mean() == 0.25
+    np.testing.assert_array_equal(batch["offline"][part], place_m == 0)
 
 
 @pytest.mark.parametrize(("share", "found"), [(0.0, {100}), (1.0, {0}), (0.5, {0, 100})])

@@ -5,6 +5,11 @@ Imported when chosen, because they need torch.
 
 LEARNERS = {
     "bc": "policies.learners.bc:BehaviourCloning",
+    "calql": "policies.learners.calql:CalQL",
     "clone": "policies.learners.clone:PilotClone",
+    "cql": "policies.learners.cql:CQL",
+    "iql": "policies.learners.iql:IQL",
+    "rlpd": "policies.learners.rlpd:RLPD",
     "sac": "policies.learners.sac:SAC",
+    "wsrl": "policies.learners.wsrl:WSRL",
 }

@@ -41,7 +41,7 @@ class BehaviourCloning(ActorLearner):
         """One step towards the actions of the batch."""
         mean, log_std = self.actor.module(self.inputs.states(batch))
         loss = self._loss(mean, log_std, self.unit_actions(batch))
-        self.actor.descend(loss)
+        self.actor.descend([loss])
         return {"loss": loss.item()}
 
     def _loss(self, mean: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
