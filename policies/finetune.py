@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from policies.evaluate import Deployed, evaluate
 from policies.learner import Learner
 from policies.observation import Observation
+from policies.plain_state import in_form_of, plain
 from policies.practice_checkpoint import (
     PracticeCheckpointError,
     latest_checkpoint,
@@ -245,7 +246,7 @@ class PracticeRun:
             "settings": self._settings(),
             "log": self.log.save(),
             "chance": self._rng.bit_generator.state,
-            "env": parts.env.save(),
+            "env": plain(parts.env.save()),
             "strategy": parts.strategy.save(),
             "reward": parts.reward.save(),
             "observation": dict(self._observation),
@@ -268,7 +269,7 @@ class PracticeRun:
         self._parts = parts._replace(online=online, offline=offline)
         self.log.restore(state["log"])
         self._rng.bit_generator.state = state["chance"]
-        parts.env.restore(state["env"])
+        parts.env.restore(in_form_of(parts.env.save(), state["env"]))
         parts.strategy.restore(state["strategy"])
         parts.reward.restore(state["reward"])
         self._observation = state["observation"]

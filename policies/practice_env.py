@@ -5,7 +5,6 @@ each step it says which of its goals are reached. So a goal can be changed witho
 how a robot practises on its own.
 """
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,7 +28,7 @@ class PracticeEnv(Protocol):
     """A Gymnasium environment with several goals that never ends an episode by itself."""
 
     @property
-    def observation(self) -> tuple[TensorSpec, ...]:
+    def tensors(self) -> tuple[TensorSpec, ...]:
         """The tensors that it shows, without the instruction."""
         ...
 
@@ -74,11 +73,11 @@ class PracticeEnv(Protocol):
         """One action (n,) in the units of the spec, as Gymnasium has it."""
         ...
 
-    def save(self) -> Mapping[str, Any]:
-        """Everything that the future depends on: arrays and JSON values only."""
+    def save(self) -> Any:
+        """Everything that the future depends on: what `policies.plain_state` can take apart."""
         ...
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Any) -> Any:
         """Goes back to a saved state; from there on all is as it was, to the bit."""
         ...
 
@@ -88,4 +87,4 @@ def spec_of(env: PracticeEnv) -> PolicySpec:
 
     A world cannot make it: worlds do not know policies, and Gymnasium uses the name `spec`.
     """
-    return PolicySpec(env.observation, bounds_of(env.limits), env.rate_hz)
+    return PolicySpec(env.tensors, bounds_of(env.limits), env.rate_hz)

@@ -62,7 +62,7 @@ class TabletopEnv(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
     ever `irreversible`: the gripper reaches wherever the mug can be.
     """
 
-    observation = tuple(
+    tensors = tuple(
         TensorSpec(name, (2,), "float32", unit)
         for name, unit in (("gripper_xy_m", "m"), ("mug_xy_m", "m"), ("attached", "1"))
     )

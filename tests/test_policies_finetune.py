@@ -49,7 +49,7 @@ class ShortTabletop(TabletopEnv):
 
 def parts_of(strategy="switching", reward="truth", practice=None, offline=None, seed=0):
     env = ShortTabletop()
-    demonstrated = {tensor.name: np.zeros((4, 2), np.float32) for tensor in env.observation}
+    demonstrated = {tensor.name: np.zeros((4, 2), np.float32) for tensor in env.tensors}
     scene = Scene(GOALS, VECTORS, env.episode_steps, demonstrated)
     return Parts(
         env,
@@ -167,7 +167,7 @@ def test_who_imitates_is_not_updated():
 
 def offline_of(reward):
     buffer = ReplayBuffer(SPEC, 10)
-    observation = {t.name: np.zeros((3, 2), np.float32) for t in TabletopEnv.observation}
+    observation = {t.name: np.zeros((3, 2), np.float32) for t in TabletopEnv.tensors}
     values = np.full(2, reward)
     buffer.add_episode(observation, np.zeros((2, 3)), values, values > 0, VECTORS[0])
     return buffer
