@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from firmware_bridge.limits import AxisLimit, Limits
-from policies.observation import FREE_M, OBSERVATION
+from policies.observation import FREE_M
 from policies.pilots import PILOTS
 from policies.pilots.reflex import Config, Reflex
 from policies.policy import make_policy
