@@ -65,7 +65,8 @@ def test_a_planar_elbow_is_where_paper_says():
 
 
 def test_the_waist_turns_everything_about_the_upright():
-    straight, turned = CHAIN.forward(SOME_RAD), CHAIN.forward(SOME_RAD + [np.pi / 2, 0, 0, 0, 0, 0])
+    straight = CHAIN.forward(SOME_RAD)
+    turned = CHAIN.forward(SOME_RAD + np.array([np.pi / 2, 0, 0, 0, 0, 0]))
     quarter = rotation_about(np.array([0.0, 0.0, 1.0]), np.pi / 2)
     assert turned.position_m == pytest.approx(quarter @ straight.position_m)
     assert turned.rotation == pytest.approx(quarter @ straight.rotation)

@@ -171,7 +171,7 @@ def test_a_robot_that_is_no_arm_is_refused_naming_what_it_lacks():
 
 def test_robot_files_are_found_by_name_and_faults_are_one_line(tmp_path, monkeypatch):
     assert read_robot_file("arm6") == ROBOT
-    with pytest.raises(RobotFileError, match="no robot named 'arm7'; there are: .*arm6"):
+    with pytest.raises(RobotFileError, match=r"no robot named 'arm7'; there are: .*arm6"):
         read_robot_file("arm7")
     (tmp_path / "configs" / "robots").mkdir(parents=True)
     (tmp_path / "configs" / "robots" / "mine.toml").write_text("a = = 1")

@@ -64,7 +64,7 @@ def test_the_file_of_every_arm_gives_its_body(kind):
 def test_a_joint_follows_its_target_with_a_lag_of_130_ms(bench):
     bench.reset(0)
     start = bench.arm.joint_pos_rad(bench.data)
-    target = start + [0.1, 0, 0, 0, 0, 0]
+    target = start + np.array([0.1, 0, 0, 0, 0, 0])
     moved = []
     for _ in range(300):
         bench.arm.command(bench.data, target, 0.05)
@@ -91,7 +91,7 @@ def test_what_it_grips_does_not_slip_out(mass_kg):
     knob_m = scene.position_m[0] + [0.0, 0.0, 0.065]
     for opening_m, steps, z_m in ((0.06, 8, 0.05), (0.06, 4, 0.0), (0.01, 4, 0.0), (0.01, 5, 0.1)):
         for _ in range(steps):
-            to_m = knob_m + [0.0, 0.0, z_m] - scene.tool_target_m
+            to_m = knob_m + np.array([0.0, 0.0, z_m]) - scene.tool_target_m
             scene = bench.step((*np.clip(5 * to_m, -0.25, 0.25), opening_m)).truth
     assert scene.position_m[0, 2] > 0.08
     held_m = scene.position_m[0] - scene.tool_position_m

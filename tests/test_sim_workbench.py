@@ -97,10 +97,10 @@ def test_jitter_is_drawn_anew_and_repeats_with_the_seed():
     bench = make_bench(delays=Delays(action_jitter_s=0.16))
     moved = []
     for _ in range(2):
-        places = [bench.reset(4).truth.tool_target_m[1]]
-        for command in ((0.0, 0.25, 0.0, 0.05), (0.0, -0.25, 0.0, 0.05)) * 3:
-            places.append(bench.step(command).truth.tool_target_m[1])
-        moved.append(np.diff(places))
+        start_m = bench.reset(4).truth.tool_target_m[1]
+        to_and_fro = ((0.0, 0.25, 0.0, 0.05), (0.0, -0.25, 0.0, 0.05)) * 3
+        places = [bench.step(command).truth.tool_target_m[1] for command in to_and_fro]
+        moved.append(np.diff([start_m, *places]))
     assert np.array_equal(moved[0], moved[1])
     assert len(set(np.abs(moved[0]).round(4))) > 2
 
