@@ -10,14 +10,13 @@ package is refused on the ground.
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypedDict
 
 import msgspec
 
+from perception.atomic_file import write_atomically
 from perception.onnx_model import GraphTensor, OnnxModel, shape_fits
 from perception.quantities import InputError
 
@@ -86,8 +85,8 @@ def write_package(path: Path | str, onnx_bytes: bytes, manifest: Manifest) -> Mo
     content = _with_manifest(path, onnx_bytes, manifest)
     package = _checked_package(path, content)
     try:
-        _write_atomically(path, content)
-        _write_atomically(_hash_path(path), f"{package.sha256}  {path.name}\n".encode())
+        write_atomically(path, content)
+        write_atomically(_hash_path(path), f"{package.sha256}  {path.name}\n".encode())
     except OSError as error:
         raise ModelPackageError(f"cannot write {path}: {error.strerror}") from error
     return package
@@ -188,17 +187,3 @@ def _read_bytes(path: Path) -> bytes:
         raise ModelPackageError(
             f"cannot read {path}: {error.strerror}; a package is MODEL.onnx and MODEL.onnx.sha256"
         ) from error
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's 0600 would shut out the robot's own user
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

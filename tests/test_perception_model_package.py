@@ -102,7 +102,7 @@ def test_a_crash_while_writing_leaves_the_old_package(path, monkeypatch):
     def full_disk(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(model_package.os, "fsync", full_disk)
+    monkeypatch.setattr("perception.atomic_file.os.fsync", full_disk)
     with pytest.raises(ModelPackageError, match=r"cannot write .*No space left"):
         write_package(path, graph_bytes(), msgspec.structs.replace(MANIFEST, rate_hz=20.0))
     assert read_package(path).manifest == MANIFEST
@@ -114,14 +114,14 @@ def test_a_crash_while_writing_leaves_the_old_package(path, monkeypatch):
 
 def test_a_crash_between_both_files_is_refused_not_flown(path, monkeypatch):
     write_package(path, graph_bytes(), MANIFEST)
-    write_atomically = model_package._write_atomically
+    write_atomically = model_package.write_atomically
 
     def only_the_model(target, content):
         if target.suffix == ".sha256":
             raise OSError(5, "power cut")
         write_atomically(target, content)
 
-    monkeypatch.setattr(model_package, "_write_atomically", only_the_model)
+    monkeypatch.setattr(model_package, "write_atomically", only_the_model)
     with pytest.raises(ModelPackageError, match="power cut"):
         write_package(path, graph_bytes(), msgspec.structs.replace(MANIFEST, rate_hz=20.0))
     with pytest.raises(ModelPackageError, match="changed after it was written"):

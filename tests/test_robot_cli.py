@@ -18,6 +18,7 @@ from robot.commands.run import _draw, interruptible
 from robot.config import list_configs
 from robot.console import Console
 from robot.record import LogReader
+from robot.subjects import Subjects
 
 REPO = Path(__file__).resolve().parent.parent
 EUROC = REPO.parent / "shared" / "data" / "euroc_sample" / "mav0"
@@ -60,20 +61,60 @@ def pair(asl_room):
     return [min((asl_room / side / "data").iterdir()) for side in ("cam0", "cam1")]
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
-def test_every_verb_has_help_with_an_example(verb, call):
-    code, out, err = call(verb, "--help")
+def all_commands():
+    """Every verb, or verb and subject, with its command."""
+    for verb, target in COMMANDS.items():
+        item = pkgutil.resolve_name(target)
+        if isinstance(item, Subjects):
+            yield from (((verb, name), pkgutil.resolve_name(c)) for name, c in item.table.items())
+        else:
+            yield (verb,), item
+
+
+NAMED = [pytest.param(*row, id="-".join(row[0])) for row in all_commands()]
+SUBJECTS = [
+    (verb, pkgutil.resolve_name(target).table)
+    for verb, target in COMMANDS.items()
+    if isinstance(pkgutil.resolve_name(target), Subjects)
+]
+
+
+@pytest.mark.parametrize(("words", "command"), NAMED)
+def test_every_verb_and_subject_has_help_with_an_example(words, command, call):
+    code, out, err = call(*words, "--help")
     assert (code, err) == (0, [])
-    words = " ".join(out.replace("│", " ").split())
-    assert f"Example: reflexarc {verb}" in words
-    assert "--json" in words
+    printed = " ".join(out.replace("│", " ").split())
+    assert f"Example: reflexarc {' '.join(words)}" in printed
+    assert "--json" in printed
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
-def test_the_example_of_every_verb_can_be_parsed(verb):
-    documentation = " ".join((pkgutil.resolve_name(COMMANDS[verb]).__doc__ or "").split())
-    example = documentation.split(f"Example: reflexarc {verb}")[1].split()
-    assert parse(verb, example) is not None
+@pytest.mark.parametrize(("words", "command"), NAMED)
+def test_the_example_of_every_verb_and_subject_can_be_parsed(words, command):
+    documentation = " ".join((command.__doc__ or "").split())
+    example = documentation.split(f"Example: reflexarc {words[0]}")[1].split()
+    assert isinstance(parse(words[0], example), command)
+
+
+@pytest.mark.parametrize(("verb", "table"), SUBJECTS)
+def test_the_help_of_a_verb_shows_its_subjects_with_what_they_do(verb, table, call):
+    for flag in ("--help", "-h"):
+        code, out, err = call(verb, flag)
+        assert (code, err) == (0, [])
+        for subject in table:
+            (line,) = [line for line in out.splitlines() if line.split()[:1] == [subject]]
+            assert len(line.split()) > 3
+
+
+@pytest.mark.parametrize(("verb", "table"), SUBJECTS)
+def test_without_a_subject_those_there_are_are_named(verb, table, refused):
+    assert all(subject in refused(verb) for subject in table)
+    line = refused(verb, "moon", "--json")
+    assert all(word in line for word in ("no subject 'moon'", f"{verb} --help", *table))
+
+
+def test_an_option_may_come_before_the_subject():
+    command = parse("train", ["--updates", "7", "mono", "runs/a"])
+    assert (command.updates, command.data) == (7, Path("runs/a"))
 
 
 @pytest.mark.parametrize("flags", [[], ["--help"], ["-h"]])

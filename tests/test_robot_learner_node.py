@@ -206,7 +206,7 @@ def test_a_full_disk_costs_weights_that_are_counted_and_said(node, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr("perception.model_package.os.fsync", full)
+        patch.setattr("perception.atomic_file.os.fsync", full)
         ((port, alert),) = fly(node, range(7))
     assert (port, type(alert)) == ("alerts", Alert)
     assert "No space left on device" in alert.text

@@ -11,7 +11,7 @@ from perception.model_package import read_package
 from perception.mono_scores import MonoScores
 from perception.quantities import StereoImages
 from robot.cli import main
-from robot.commands.export import Measured, why_not
+from robot.commands.export.mono import Measured, why_not
 from robot.edges import Arrival
 from robot.messages import StereoFrame
 from robot.nodes.stereo import calibration_of

@@ -1,4 +1,4 @@
-"""Table of verbs: ``reflexarc VERB``, and where the command lives."""
+"""Table of verbs: ``reflexarc VERB``, and where its command, or its table of subjects, lives."""
 
 COMMANDS: dict[str, str] = {
     "run": "robot.commands.run:Run",
@@ -9,9 +9,9 @@ COMMANDS: dict[str, str] = {
     "top": "robot.commands.top:Top",
     "stop": "robot.commands.stop:Stop",
     "trace": "robot.commands.trace:TraceRun",
-    "train": "robot.commands.train:Train",
-    "evaluate": "robot.commands.evaluate:Evaluate",
-    "export": "robot.commands.export:Export",
+    "train": "robot.commands.train:TRAIN",
+    "evaluate": "robot.commands.evaluate:EVALUATE",
+    "export": "robot.commands.export:EXPORT",
     "study": "robot.commands.study:Study",
     "depth": "robot.commands.depth:Depth",
     "doctor": "robot.commands.doctor:Doctor",

@@ -6,7 +6,7 @@ from typing import Any
 from perception.mono import MonoDepth, MonoSpec
 from perception.mono_labels import LabelledFrame
 from perception.mono_scores import judged
-from robot.commands.train import described, training_library
+from robot.commands.train.mono import described, training_library
 from robot.nodes.learner import LearnerConfig
 from robot.stereo_pairs import Lesson
 from robot.study.rows import Row

@@ -13,7 +13,7 @@ import numpy as np
 from perception.mono import MonoSpec
 from perception.mono_labels import rows_of, split
 from perception.mono_scores import constant_prediction, judged
-from robot.commands.train import described
+from robot.commands.train.mono import described
 from robot.nodes.learner import LearnerConfig
 from robot.stereo_pairs import load_lesson
 from robot.study.cells import UNSEEN_ROOMS, UNSEEN_S, Cell, Protocol

@@ -19,7 +19,7 @@ from perception.mono import MonoEye, MonoSpec
 from perception.mono_labels import LabelledFrame, rows_of, split
 from perception.mono_scores import constant_prediction, judged
 from perception.quantities import StereoImages
-from robot.commands.train import described
+from robot.commands.train.mono import described
 from robot.stereo_pairs import Lesson, load_lesson, open_stereo_pairs
 from robot.study.cells import Cell, Protocol
 from robot.study.lessons import scores_of, teach, untaught

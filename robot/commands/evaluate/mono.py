@@ -1,4 +1,4 @@
-"""``reflexarc evaluate``: how well a model package does on a recording."""
+"""``reflexarc evaluate mono``: how well a model package does on a recording."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from perception.mono import IMAGE, INVERSE_DEPTH, SCALE, MonoDepth, MonoEye, spe
 from perception.mono_labels import LabelledFrame, rows_of, split
 from perception.mono_scores import JudgeConfig, judged
 from perception.quantities import InputError
-from robot.commands.train import described, line
+from robot.commands.train.mono import described, line
 from robot.console import Console
 from robot.stereo_pairs import Lesson, load_lesson
 
@@ -25,7 +25,7 @@ MS_PER_S = 1000
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class EvaluateMono:
     """Judge a depth network by what stereo sees in a recording.
 
     On the recording that it learned from, only the frames that were left out then are judged.
@@ -33,8 +33,6 @@ class Evaluate:
     Example: reflexarc evaluate mono runs/b --package mono.onnx
     """
 
-    subject: tyro.conf.Positional[Literal["mono"]]
-    """What to judge: mono, depth from one camera."""
     data: tyro.conf.Positional[Path]
     """A run folder, its log, or a EuRoC/ASL folder with cam0 and cam1."""
     package: Path

@@ -1,4 +1,4 @@
-"""``reflexarc export``: a network in eight bits, if that is worth having; or a texton student."""
+"""``reflexarc export mono``: a network in eight bits, if that is worth having."""
 
 import importlib
 import json
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,11 +19,10 @@ from perception.mono_labels import rows_of, split
 from perception.mono_scores import MonoScores, judged
 from perception.onnx_model import OnnxModel
 from perception.quantities import InputError
-from robot.commands.evaluate import looked
-from robot.commands.train import described, line
+from robot.commands.evaluate.mono import looked
+from robot.commands.train.mono import described, line
 from robot.console import Console
 from robot.stereo_pairs import Lesson, load_lesson
-from robot.texton_lesson import export_lesson
 
 CALIBRATION_FRAMES = 64  # spread over the recording; more change nothing that can be measured
 MAX_WORSE = 1.02  # of abs_rel; beyond, accuracy counts as lost
@@ -32,57 +31,28 @@ MS_PER_S = 1000
 
 
 @dataclass(frozen=True)
-class Export:
-    """Write a depth network in eight bits, or what a texton student learns from a recording.
+class ExportMono:
+    """Write a depth network in eight bits, if that is worth having.
 
-    mono: both variants are measured, frame by frame in turn, on one thread. A variant that is
-    slower or worse is not written; the reason is printed.
-    textons: the package answers as the student does, on recorded frames, or is not written.
+    Both variants are measured, frame by frame in turn, on one thread. A variant that is slower or
+    worse is not written; the reason is printed.
 
     Example: reflexarc export mono runs/a --package mono.onnx --out mono_int8.onnx
     """
 
-    subject: tyro.conf.Positional[Literal["mono", "textons"]]
-    """What to export: mono, depth from one camera; textons, nearness by its looks."""
     data: tyro.conf.Positional[Path]
-    """A recording to measure on or learn from: a run folder, its log, or a EuRoC/ASL folder."""
-    package: Path | None = None
-    """The float32 package, of mono."""
-    out: Path | None = None
-    """The package to write; default: mono_int8.onnx or textons.onnx."""
+    """A recording to measure on: a run folder, its log, or a EuRoC/ASL folder."""
+    package: Path
+    """The float32 package."""
+    out: Path = Path("mono_int8.onnx")
+    """The package to write."""
     json: bool = False
     """Print the outcome as JSON, and no progress."""
 
     def __call__(self) -> int:
-        """Reads, learns or quantises, measures, decides."""
-        if self._out.suffix != ".onnx":
+        """Reads, quantises, measures, decides."""
+        if self.out.suffix != ".onnx":
             raise InputError(f"--out {self.out}: the name of a package ends in .onnx")
-        return self._textons() if self.subject == "textons" else self._mono()
-
-    @property
-    def _out(self) -> Path:
-        names = {"mono": "mono_int8.onnx", "textons": "textons.onnx"}
-        return self.out or Path(names[self.subject])
-
-    def _textons(self) -> int:
-        if self.package is not None:
-            raise InputError("--package is for mono; textons learn from the recording alone")
-        with Console(quiet=self.json).progress("stereo looks", None, "pairs") as progress:
-            package = export_lesson(self.data, self._out, progress)
-        outcome = {"written": str(self._out), "sha256": package.sha256, **package.manifest.extra}
-        if self.json:
-            sys.stdout.write(json.dumps(outcome) + "\n")
-        else:
-            sys.stdout.write(
-                f"learned from {outcome['pairs']} frames; an obstacle is above "
-                f"{outcome['threshold_px']:g} px, and {100 * outcome['learned_fpr']:.0f} % of the "
-                f"free frames are taken for one\npackage: {self._out}\n"
-            )
-        return 0
-
-    def _mono(self) -> int:
-        if self.package is None:
-            raise InputError("--package is missing: the float32 package to quantise")
         package = read_package(self.package)
         spec = spec_of(package)
         quantiser = quantising_library()
@@ -90,7 +60,7 @@ class Export:
             lesson = load_lesson(self.data, spec, progress)
         MonoEye(package, lesson.rig)  # refuses another calibration
         onnx_bytes = quantiser.quantised(package.path.read_bytes(), calibration_inputs(lesson))
-        small = package._replace(path=self._out, model=OnnxModel(onnx_bytes))
+        small = package._replace(path=self.out, model=OnnxModel(onnx_bytes))
         plain, int8 = compare((package, small), lesson)
         reason = why_not(plain, int8)
         written = None if reason else self._write(onnx_bytes, package, lesson, int8.scores)
@@ -107,7 +77,7 @@ class Export:
             calibration_hash=calibration_hash(lesson.rig),
             extra={**parent.manifest.extra, "weights": "int8", "scores": described(scores)},
         )
-        return write_package(self._out, onnx_bytes, manifest).sha256
+        return write_package(self.out, onnx_bytes, manifest).sha256
 
     def _report(
         self, plain: "Measured", int8: "Measured", reason: str | None, sha256: str | None
@@ -115,7 +85,7 @@ class Export:
         outcome: dict[str, Any] = {
             "float32": {"ms_p50": plain.ms_p50, **described(plain.scores)},
             "int8": {"ms_p50": int8.ms_p50, **described(int8.scores)},
-            "written": None if reason else str(self._out),
+            "written": None if reason else str(self.out),
             "sha256": sha256,
             "reason": reason,
         }
@@ -124,7 +94,7 @@ class Export:
             return
         for name in ("float32", "int8"):
             sys.stdout.write(f"{name}: {outcome[name]['ms_p50']} ms, {line(outcome[name])}\n")
-        sys.stdout.write(f"not written: {reason}\n" if reason else f"package: {self._out}\n")
+        sys.stdout.write(f"not written: {reason}\n" if reason else f"package: {self.out}\n")
 
 
 class Measured(NamedTuple):

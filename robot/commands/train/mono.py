@@ -1,4 +1,4 @@
-"""``reflexarc train``: a recording teaches a network, which becomes a model package."""
+"""``reflexarc train mono``: a recording teaches a network, which becomes a model package."""
 
 import importlib
 import json
@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from robot.stereo_pairs import Lesson, load_lesson
 
 
 @dataclass(frozen=True)
-class Train:
+class TrainMono:
     """Teach one camera depth by what stereo saw in a recording; write a model package.
 
     Every fifth part of the recording is left out of the learning and then judged by stereo.
@@ -31,8 +31,6 @@ class Train:
     Example: reflexarc train mono runs/a --out mono.onnx --updates 3000
     """
 
-    subject: tyro.conf.Positional[Literal["mono"]]
-    """What to teach: mono, depth from one camera."""
     data: tyro.conf.Positional[Path]
     """A run folder, its log, or a EuRoC/ASL folder with cam0 and cam1."""
     out: Path = Path("mono.onnx")

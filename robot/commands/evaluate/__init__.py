@@ -1,0 +1,10 @@
+"""What can be judged: ``reflexarc evaluate SUBJECT``, and where the command lives."""
+
+from robot.subjects import Subjects
+
+EVALUATE = Subjects(
+    "Judge a model package.",
+    {
+        "mono": "robot.commands.evaluate.mono:EvaluateMono",
+    },
+)

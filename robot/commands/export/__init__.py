@@ -1,0 +1,11 @@
+"""What can be exported: ``reflexarc export SUBJECT``, and where the command lives."""
+
+from robot.subjects import Subjects
+
+EXPORT = Subjects(
+    "Write a model package for the robot.",
+    {
+        "mono": "robot.commands.export.mono:ExportMono",
+        "textons": "robot.commands.export.textons:ExportTextons",
+    },
+)
