@@ -150,10 +150,10 @@ def resolved(method: Method) -> dict[str, Any]:
     return found
 
 
-def config_hash(cell: PracticeCell, method: Method) -> str:
-    """Of the task and all that the method resolves to."""
-    task = PRACTICE_TASKS[cell.task]
-    text = json.dumps([cell.task, task.world, task.expert, resolved(method)], sort_keys=True)
+def config_hash(task: str, method: Method) -> str:
+    """Of the task and all that the method resolves to; a row's name says its seed."""
+    row = PRACTICE_TASKS[task]
+    text = json.dumps([task, row.world, row.expert, resolved(method)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

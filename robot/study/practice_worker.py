@@ -83,7 +83,7 @@ def measure(order: Order, hooks: Hooks) -> Row | None:
         "kind": "practice",
         **vars(cell),
         "commit": code,
-        "config_hash": config_hash(cell, method),
+        "config_hash": config_hash(cell.task, method),
         "hardware": hardware(),
         "settings": resolved(method),
         "final": {"trials": len(final), "successes": sum(trial.success for trial in final)},
