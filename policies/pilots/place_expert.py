@@ -25,5 +25,7 @@ class PlaceExpert(ArmExpert):
         is_there = np.linalg.norm(pot_m[:2] - zone_m) < 0.035 and pot_m[2] < 0.004
         place_m = np.array([*(zone_m + self.spot * SPREAD_M), KNOB_Z_M])
         grasp_m = pot_m + KNOB_Z_M * up
-        load = Load(raised(grasp_m, 0.004), raised(place_m, 0.004), KNOB_WIDTH_M, 0.12, bool(is_there))
+        load = Load(
+            raised(grasp_m, 0.004), raised(place_m, 0.004), KNOB_WIDTH_M, 0.12, bool(is_there)
+        )
         return self.mover.carry(hand, load)

@@ -1,8 +1,8 @@
 """Sweeps eight pieces into the tray, or out of it, in strokes of the brush along y.
 
-    up, behind the rearmost pieces of a band ----> down ----> along, to the stroke's end
-                          ^                                             |
-                          +------------------- up <---------------------+
+up, behind the rearmost pieces of a band ----> down ----> along, to the stroke's end
+                      ^                                             |
+                      +------------------- up <---------------------+
 """
 
 import numpy as np

@@ -66,7 +66,9 @@ class SweepTask:
 
     def draw(self, goal: int, rng: np.random.Generator) -> Layout:
         """Forward: the pieces lie scattered on the board. Backward: in the tray."""
-        low_m, high_m = ((0.215, -0.13), (0.335, -0.03)) if goal == 0 else ((0.215, 0.07), (0.335, 0.15))
+        low_m, high_m = (
+            ((0.215, -0.13), (0.335, -0.03)) if goal == 0 else ((0.215, 0.07), (0.335, 0.15))
+        )
         xy_m = _scattered(np.array(low_m), np.array(high_m), rng)
         return Layout(np.column_stack([xy_m, np.zeros(COUNT)]), np.empty(0))
 
