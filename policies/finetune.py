@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.evaluate import Deployed, evaluate
+from policies.evaluate import Deployed, Trial, evaluate
 from policies.learner import Learner
 from policies.observation import Observation
 from policies.plain_state import in_form_of, plain
@@ -138,6 +138,15 @@ class PracticeRun:
             self._end(asks_reset=verdict.reset or is_lost)
         self._learn()
 
+    def evaluate(self, episodes: int) -> list[Trial]:
+        """Attempts of the deployed policy at all forward goals, frozen, in the other world."""
+        parts = self._parts
+        env = parts.evaluation_env
+        goals = [index for index, goal in enumerate(env.goals) if goal.direction == "forward"]
+        seed = np.random.SeedSequence((self._seed, self.log.tally.steps)).generate_state(1)[0]
+        deployed = Deployed(parts.learner)
+        return evaluate(env, deployed, parts.instructions, goals, episodes, int(seed))
+
     def resume(self) -> bool:
         """Goes on from the latest checkpoint in the folder; False if there is none.
 
@@ -212,18 +221,10 @@ class PracticeRun:
         return sample_mixed(parts.offline, parts.online, pace.rows, pace.offline_share)
 
     def _evaluate(self) -> None:
-        """The deployed policy, frozen, in the other world."""
-        parts, config, tally = self._parts, self._config, self.log.tally
-        env = parts.evaluation_env
-        goals = [index for index, goal in enumerate(env.goals) if goal.direction == "forward"]
-        seed = int(np.random.SeedSequence((self._seed, tally.steps)).generate_state(1)[0])
-        deployed = Deployed(parts.learner)
-        trials = evaluate(
-            env, deployed, parts.instructions, goals, config.evaluation_episodes, seed
-        )
-        point = point_of(tally.steps, trials)
+        step = self.log.tally.steps
+        point = point_of(step, self.evaluate(self._config.evaluation_episodes))
         self.log.curve.append(point)
-        self._hooks.log(tally.steps, {"deployed_success": point.success})
+        self._hooks.log(step, {"deployed_success": point.success})
 
     def _told(self, observation: Observation) -> dict[str, NDArray[np.float32]]:
         return {**observation, INSTRUCTION: self._parts.instructions[self._goal]}

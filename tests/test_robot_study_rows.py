@@ -11,10 +11,12 @@ from perception.organisation import LessonConfig, Organisation, Organiser
 from perception.quantities import InputError
 from robot.cli import main
 from robot.commands.study import duration, estimate_s, seeds_of
+from robot.study import pssl_worker
 from robot.study.cells import ALONE, LEARN, NEW_ROOM, Cell, Protocol, config_hash, flight_of, grid
-from robot.study.conduct import Plan, Watcher, conduct
+from robot.study.conduct import Watcher, conduct
+from robot.study.hooks import Hooks
 from robot.study.judge import Judged, PhaseNotes
-from robot.study.measure import Hooks, StudyError, is_frozen, measure
+from robot.study.measure import StudyError, is_frozen, measure
 from robot.study.rows import RowError, is_finished, read_rows, row_path, write_row
 
 CELL = Cell("stereo", 1001, "network")
@@ -46,7 +48,7 @@ def worker(tmp_path):
 
 
 def plan_of(cells, tmp_path, worker, jobs=1):
-    return Plan(cells, SMALL, tmp_path / "rows", tmp_path, jobs, worker)
+    return pssl_worker.plan_of(cells, SMALL, tmp_path / "rows", tmp_path, jobs, worker)
 
 
 def watcher_into(told):

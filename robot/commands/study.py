@@ -23,7 +23,8 @@ from robot.study.cells import (
     grid,
     seconds_of,
 )
-from robot.study.conduct import Plan, Watcher, conduct
+from robot.study.conduct import Watcher, conduct
+from robot.study.pssl_worker import plan_of
 from robot.study.report import brief, write_report
 from robot.study.rows import Row, is_finished, read_rows
 
@@ -105,7 +106,7 @@ class Study:
         )
         if not missing:
             return True
-        plan = Plan(missing, self.protocol, self.rows, self.packages, self.jobs)
+        plan = plan_of(missing, self.protocol, self.rows, self.packages, self.jobs)
         total_s = sum(seconds_of(cell, self.protocol) for cell in missing)
         bar = Console(quiet=self.json or not sys.stderr.isatty())  # in a file, lines are enough
         with (

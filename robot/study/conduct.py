@@ -9,20 +9,17 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from robot.study.cells import Cell, Protocol
-from robot.study.rows import Row, write_row
-from robot.study.worker import Order
+from robot.study.rows import Named, Row, write_row
 
 WAIT_S = 0.5  # between two looks at who wants to stop
 END_S = 20.0  # that an interrupted cell may take to end
@@ -32,25 +29,34 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
+class Cell(Named, Hashable, Protocol):
+    """One measurement; equal cells are the same one."""
+
+    @property
+    def parent(self) -> "Cell | None":
+        """The one that must be measured before, as this builds on it."""
+        ...
+
+
 class Plan(NamedTuple):
     """What is to be measured, and where to."""
 
-    cells: Sequence[Cell]
-    protocol: Protocol
+    cells: Sequence[Any]  # `Cell`s, all of one study
+    order: Callable[[Any], str]
+    """Of a cell: what its process is told to measure, the last of its arguments."""
     rows: Path
-    packages: Path
     jobs: int
-    worker: tuple[str, ...] = (sys.executable, "-m", "robot.study.worker")
-    """The program of one cell, before its order."""
+    worker: tuple[str, ...]
+    """The program of one cell, before its order; it speaks as `robot.study.worker` does."""
 
 
 class Watcher(NamedTuple):
     """Told how it goes."""
 
-    began: Callable[[Cell], None]
-    seconds: Callable[[Cell, float], None]
-    finished: Callable[[Cell, Row], None]
-    failed: Callable[[Cell, str], None]
+    began: Callable[[Any], None]
+    seconds: Callable[[Any, float], None]
+    finished: Callable[[Any, Row], None]
+    failed: Callable[[Any, str], None]
 
 
 @dataclass
@@ -125,9 +131,8 @@ def _jobs() -> Iterator[dict[Cell, _Job]]:
 
 def _start(cell: Cell, plan: Plan, news: "queue.Queue[Any]") -> _Job:
     """A process of its own session: Ctrl-C at the terminal reaches us, and we tell it."""
-    order = msgspec.json.encode(Order(cell, plan.protocol, str(plan.packages))).decode()
     process = subprocess.Popen(
-        [*plan.worker, order],
+        [*plan.worker, plan.order(cell)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -6,8 +6,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from robot.node import Role
 from robot.nodes.judge import JUDGED, KEPT
 from robot.provenance import commit, hardware
 from robot.study.cells import ALONE, STUDENTS, Cell, Flight, Protocol, config_hash, flight_of
+from robot.study.hooks import Hooks, Interrupted
 from robot.study.judge import Judged
 from robot.study.keepsakes import Kept, errors_of, read_kept, teacher_errors
 from robot.study.many_rooms import errors_by_rooms
@@ -34,30 +33,8 @@ class StudyError(InputError):
     """A cell that cannot be measured."""
 
 
-class Interrupted(Exception):  # noqa: N818 - nothing is wrong
-    """Somebody stopped it."""
-
-
 TAUGHT = {"curve": curves_of_sizes, "rooms": errors_by_rooms}
 """What is made of a recorded flight, of the kinds that teach offline."""
-
-
-@dataclass
-class Hooks:
-    """How a measurement speaks with who asked for it."""
-
-    progress: Callable[[float], None] = lambda _: None
-    """Told the simulated seconds so far."""
-    should_stop: Callable[[], bool] = lambda: False
-
-    def go_on(self, _: float) -> None:
-        """Nothing, unless it is to stop.
-
-        Raises:
-            Interrupted: it is.
-        """
-        if self.should_stop():
-            raise Interrupted
 
 
 def measure(cell: Cell, protocol: Protocol, packages: Path, hooks: Hooks) -> Row | None:

@@ -3,24 +3,32 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from perception.quantities import InputError
-from robot.study.cells import Cell
 
 Row = dict[str, Any]
+
+
+class Named(Protocol):
+    """A measurement of some study."""
+
+    @property
+    def name(self) -> str:
+        """Of its row; no other cell of the study has it."""
+        ...
 
 
 class RowError(InputError):
     """A row that was measured differently, or is none."""
 
 
-def row_path(folder: Path, cell: Cell) -> Path:
+def row_path(folder: Path, cell: Named) -> Path:
     """Where a cell's row is kept."""
     return folder / f"{cell.name}.json"
 
 
-def write_row(folder: Path, cell: Cell, row: Row) -> None:
+def write_row(folder: Path, cell: Named, row: Row) -> None:
     """Writes it at once; a reader sees all of it or nothing, whenever this is interrupted.
 
     Raises:
@@ -37,7 +45,7 @@ def write_row(folder: Path, cell: Cell, row: Row) -> None:
         raise RowError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def is_finished(folder: Path, cell: Cell, config_hash: str, *, again: bool = False) -> bool:
+def is_finished(folder: Path, cell: Named, config_hash: str, *, again: bool = False) -> bool:
     """Whether a cell has a row of this configuration; with `again` none counts.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One cell in a process of its own: `python -m robot.study.worker ORDER`, an order being JSON.
+"""What a process does that measures one cell for `robot.study.conduct`.
 
 It says on standard output how far it is and at last the row, one JSON object per line; standard
 error carries a fault as one line. It ends when it is interrupted, or when who started it is gone.
@@ -7,36 +7,31 @@ error carries a fault as one line. It ends when it is interrupted, or when who s
 import os
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from robot.commands.run import interruptible
 from robot.config import USER_ERRORS
-from robot.study.cells import Cell, Protocol
-from robot.study.measure import Hooks, measure
+from robot.study.hooks import Hooks
+from robot.study.rows import Row
 
 TELL_EVERY_S = 2.0
 DONE, FAILED, INTERRUPTED = 0, 1, 3
 
 
-class Order(msgspec.Struct):
-    """What to measure."""
+def work(measure: Callable[[Hooks], Row | None]) -> int:
+    """Measures and tells; returns the exit code of the process.
 
-    cell: Cell
-    protocol: Protocol
-    packages: str
-
-
-def main(argv: list[str]) -> int:
-    """Measures what the order says."""
-    order = msgspec.json.decode(argv[0], type=Order)
+    Args:
+        measure: gives the row, or None if its hooks told it to stop.
+    """
     parent = os.getppid()
     with interruptible() as interrupted:
         hooks = Hooks(_Teller(), lambda: interrupted() or os.getppid() != parent)
         try:
-            row = measure(order.cell, order.protocol, Path(order.packages), hooks)
+            row = measure(hooks)
         except USER_ERRORS as error:
             sys.stderr.write(f"{' '.join(str(error).split())}\n")
             return FAILED
@@ -62,7 +57,3 @@ def _tell(told: dict[str, Any]) -> None:
     assert sys.__stdout__ is not None  # noqa: S101 - a pipe; what nodes print goes elsewhere
     sys.__stdout__.write(msgspec.json.encode(told).decode() + "\n")
     sys.__stdout__.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

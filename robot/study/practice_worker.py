@@ -1,0 +1,175 @@
+"""One run of a grid of practice, in a process of its own; its argument is an order in JSON.
+
+A run is stopped and goes on from its checkpoint, so that an interrupted study loses minutes.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from policies.demonstrations import Demonstration, add_all, demonstrate, states_of
+from policies.evaluate import success_rate
+from policies.finetune import Hooks as PracticeHooks
+from policies.finetune import Parts, PracticeRun
+from policies.learner import Learner, make_learner
+from policies.practice_env import PracticeEnv, spec_of
+from policies.replay_buffer import ReplayBuffer
+from policies.rewards import make_reward
+from policies.spec import PolicySpec, with_instruction
+from policies.strategy import Scene, make_strategy
+from robot.practice_tasks import expert_for, instructions_of, make_world
+from robot.provenance import commit, hardware
+from robot.study.conduct import Plan
+from robot.study.hooks import Hooks
+from robot.study.practice_grid import (
+    Method,
+    PracticeCell,
+    PracticeGrid,
+    config_hash,
+    finetune_config,
+    resolved,
+    tupled,
+)
+from robot.study.rows import Row
+from robot.study.worker import work
+
+WORKER = (sys.executable, "-m", "robot.study.practice_worker")
+ONLINE_ROOM = 20_000  # transitions of demonstrations that fit beside a run's own
+
+
+class Order(msgspec.Struct):
+    """What to measure."""
+
+    cell: PracticeCell
+    method: Method
+    checkpoints: str  # folder
+
+
+def plan_of(
+    grid: PracticeGrid, cells: Sequence[PracticeCell], rows: Path, checkpoints: Path, jobs: int
+) -> Plan:
+    """Cells of a grid as something that can be conducted."""
+
+    def order(cell: PracticeCell) -> str:
+        told = Order(cell, grid.methods[cell.method], str(checkpoints / cell.name))
+        return msgspec.json.encode(told).decode()
+
+    return Plan(cells, order, rows, jobs, WORKER)
+
+
+def measure(order: Order, hooks: Hooks) -> Row | None:
+    """Practises a cell and makes its row; None if it was stopped before the end.
+
+    Raises:
+        InputError: a name or an option that there is not, or a checkpoint of another run.
+    """
+    began_s, began_cpu_s = time.monotonic(), time.process_time()
+    code = commit()  # as it is now: somebody may work on it meanwhile
+    cell, method = order.cell, order.method
+    run = practice_of(cell, method, Path(order.checkpoints), hooks)
+    if not run.run():
+        return None
+    final = run.evaluate(method.final_episodes)
+    rate = success_rate(final)
+    shutil.rmtree(order.checkpoints, ignore_errors=True)
+    return {
+        "cell": cell.name,
+        "kind": "practice",
+        **vars(cell),
+        "commit": code,
+        "config_hash": config_hash(cell, method),
+        "hardware": hardware(),
+        "settings": resolved(method),
+        "final": {"trials": len(final), "successes": sum(trial.success for trial in final)},
+        **run.log.figures(),
+        "final_success": rate.value,  # of more attempts than the last point of the curve
+        "wall_seconds": round(time.monotonic() - began_s, 1),
+        "cpu_seconds": round(time.process_time() - began_cpu_s, 1),
+    }
+
+
+def practice_of(cell: PracticeCell, method: Method, checkpoints: Path, hooks: Hooks) -> PracticeRun:
+    """The run of a cell, ready for its first step or for that after its checkpoint."""
+    world, config = make_world(cell.task), finetune_config(method)
+    instructions = instructions_of(cell.task, world)
+    spec = with_instruction(spec_of(world), instructions.shape[1])
+    shown = demonstrations_of(cell.task, world, method)
+    offline = ReplayBuffer(spec, max(1, sum(len(d.action) for d in shown)), cell.seed)
+    add_all(offline, shown, instructions)
+    online = ReplayBuffer(spec, config.steps + ONLINE_ROOM, cell.seed)
+    if method.demonstrations_online:
+        add_all(online, shown, instructions)
+    forward = [d for d in shown if world.goals[d.goal].direction == "forward"]
+    scene = Scene(world.goals, instructions, world.episode_steps, states_of(forward))
+    learner = make_learner(method.learner, spec, tupled(method.learner_options), cell.seed)
+    parts = Parts(
+        world,
+        make_world(cell.task),
+        learner,
+        online,
+        offline if shown else None,
+        make_strategy(method.strategy, scene, method.strategy_options, cell.seed),
+        make_reward(method.reward, method.reward_options, cell.seed),
+        instructions,
+    )
+    told = PracticeHooks(progress=hooks.progress, should_stop=hooks.should_stop)
+    run = PracticeRun(parts, config, cell.seed, told, checkpoints)
+    if not run.resume() and shown:
+        learn_offline(learner, offline, spec, method, cell.seed, checkpoints)
+    return run
+
+
+def demonstrations_of(task: str, world: PracticeEnv, method: Method) -> list[Demonstration]:
+    """So many of each direction, its goals in turn; none at all if the method wants none."""
+    shown: list[Demonstration] = []
+    for number, direction in enumerate(("forward", "backward")):
+        goals = [index for index, goal in enumerate(world.goals) if goal.direction == direction]
+        shown += demonstrate(
+            world,
+            lambda goal: expert_for(task, world, goal),
+            goals,
+            method.demonstrations,
+            int(np.random.SeedSequence((method.demonstrations_seed, number)).generate_state(1)[0]),
+        )
+    return shown
+
+
+def learn_offline(
+    learner: Learner,
+    data: ReplayBuffer,
+    spec: PolicySpec,
+    method: Method,
+    seed: int,
+    folder: Path,
+) -> None:
+    """Prepares the learner with the data and lets it, or the one before it, learn from them."""
+    everything = data.rows(np.arange(len(data)))
+    learner.prepare(everything)
+    if method.offline is None:
+        return
+    first: Any = learner
+    if method.offline.learner:
+        first = make_learner(method.offline.learner, spec, tupled(method.offline.options), seed)
+        first.prepare(everything)
+    for _ in range(method.offline.updates):
+        first.update(data.sample(first.practice.rows))
+    if first is not learner:
+        folder.mkdir(parents=True, exist_ok=True)
+        first.save(folder / "offline.pt")
+        learner.begin_from(folder / "offline.pt")  # type: ignore[attr-defined]
+
+
+def main(argv: list[str]) -> int:
+    """Measures what the order says."""
+    order = msgspec.json.decode(argv[0], type=Order)
+    return work(lambda hooks: measure(order, hooks))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,178 @@
+import json
+
+import msgspec
+import pytest
+
+from perception.quantities import InputError
+from robot.practice_tasks import PRACTICE_TASKS, expert_for, instructions_of, make_world
+from robot.study.hooks import Hooks
+from robot.study.practice_grid import (
+    Method,
+    PracticeCell,
+    config_hash,
+    load_grid,
+    resolved,
+)
+from robot.study.practice_worker import Order, demonstrations_of, measure, plan_of
+from robot.study.rows import is_finished, row_path, write_row
+
+GRID = """
+task = "tabletop"
+seeds = "0-1"
+[common]
+learner = "sac"
+demonstrations = 2
+final_episodes = 4
+learner_options = {hidden = [8], critic_hidden = [8], batch_size = 8, warmup_steps = 5}
+[common.finetune]
+steps = 40
+evaluate_every = 40
+evaluation_episodes = 4
+checkpoint_every = 10
+[methods.switching]
+strategy = "switching"
+[methods.medal]
+strategy = "medal"
+finetune = {steps = 20}
+reward = "noisy_truth"
+"""
+CELL = PracticeCell("tabletop", "switching", 1001)
+
+
+def written(tmp_path, text=GRID):
+    path = tmp_path / "tiny.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.fixture
+def grid(tmp_path):
+    return load_grid(written(tmp_path))
+
+
+def comparable(row):
+    """Without what two equal runs differ in."""
+    return {k: v for k, v in row.items() if k not in ("wall_seconds", "cpu_seconds", "commit")}
+
+
+@pytest.mark.parametrize("task", PRACTICE_TASKS)
+def test_every_task_has_a_world_an_expert_for_each_goal_and_vectors(task):
+    world = make_world(task)
+    assert len(instructions_of(task, world)) == len(world.goals)
+    assert {goal.direction for goal in world.goals} == {"forward", "backward"}
+    for goal in range(len(world.goals)):
+        expert_for(task, world, goal).spec.check_observation(world.reset(seed=0)[0])
+
+
+def test_a_grid_is_tasks_methods_and_seeds(grid):
+    assert grid.cells([0, 1]) == [
+        PracticeCell("tabletop", method, seed) for seed in (0, 1) for method in grid.methods
+    ]
+    assert CELL.name == "tabletop-switching-1001"
+
+
+def test_methods_share_what_is_common_and_may_say_otherwise(grid):
+    switching, medal = (resolved(grid.methods[name]) for name in ("switching", "medal"))
+    assert (switching["finetune"]["steps"], medal["finetune"]["steps"]) == (40, 20)
+    assert medal["finetune"]["evaluate_every"] == 40
+    assert medal["reward_options"] == {"false_positive_rate": 0.06, "false_negative_rate": 0.7}
+    assert switching["learner_options"]["critics"] == 2  # a default
+
+
+def test_a_configuration_is_all_that_a_method_resolves_to(grid):
+    def changed(**changes):
+        return config_hash(CELL, msgspec.structs.replace(grid.methods["switching"], **changes))
+
+    same = changed()
+    assert changed(finetune={**grid.methods["switching"].finetune, "updates_per_step": 1.0}) == same
+    others = {
+        changed(demonstrations=3),
+        changed(strategy="naive"),
+        changed(reward="noisy_truth"),
+        changed(finetune={"steps": 41}),
+        changed(learner_options={}),
+    }
+    assert len(others | {same}) == 6
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"tabletop"', '"kitchen"', r"no task is called 'kitchen'; valid names: tabletop"),
+        ('strategy = "switching"', 'strategy = "vaprl"', "no strategy is called 'vaprl'"),
+        ('learner = "sac"', 'learner = "td3"', "no learner is called 'td3'"),
+        ("batch_size = 8", "batch = 8", "learner sac has no option batch; valid options"),
+        ("evaluation_episodes = 4", "episodes = 4", "finetune has no option episodes"),
+        ("demonstrations = 2", 'demonstrations = "two"', r"Expected `int`, got `str`"),
+        ("demonstrations = 2", "demos = 2", "unknown field `demos`"),
+    ],
+)
+def test_a_wrong_grid_is_one_line(tmp_path, old, new, said):
+    assert old in GRID
+    with pytest.raises(InputError, match=said) as refused:
+        load_grid(written(tmp_path, GRID.replace(old, new)))
+    assert "\n" not in str(refused.value)
+
+
+def test_the_published_grid_can_be_read():
+    assert {"naive", "forward_backward", "medal", "switching"} <= load_grid(
+        "tabletop"
+    ).methods.keys()
+
+
+def test_demonstrations_are_the_same_for_all_seeds(grid):
+    method = grid.methods["switching"]
+    world = make_world("tabletop")
+    first, again = (demonstrations_of("tabletop", world, method) for _ in range(2))
+    assert [one.goal for one in first] == [0, 1, 4, 4]
+    assert all((a.action == b.action).all() for a, b in zip(first, again, strict=True))
+
+
+def test_a_run_becomes_a_row_and_goes_on_where_it_was_stopped(grid, tmp_path):
+    method = grid.methods["switching"]
+    whole = measure(Order(CELL, method, str(tmp_path / "a")), Hooks())
+    asked = iter(range(1000))
+    order = Order(CELL, method, str(tmp_path / "b"))
+    assert measure(order, Hooks(should_stop=lambda: next(asked) >= 23)) is None
+    steps = []
+    row = measure(order, Hooks(steps.append))
+    assert steps == list(range(24, 41))
+    assert comparable(row) == comparable(whole)
+    write_row(tmp_path, CELL, row)
+    assert is_finished(tmp_path, CELL, config_hash(CELL, method))
+    assert {"commit", "hardware", "seed", "curve", "settings", "regret"} <= row.keys()
+    assert row["final"]["trials"] == 4
+    assert [point["step"] for point in row["curve"]] == [0, 40]
+    assert row_path(tmp_path, CELL).stat().st_size < 10_000
+    assert not (tmp_path / "b").exists()  # its checkpoints
+
+
+def test_offline_learning_hands_over_to_the_learner_that_practises(grid, tmp_path):
+    offline = {"learner": "calql", "updates": 2, "options": {**SMALL, "sampled_actions": 1}}
+    method = msgspec.convert(
+        {
+            "strategy": "switching",
+            "learner": "wsrl",
+            "learner_options": {**SMALL, "warmup_steps": 5},
+            "finetune": {"steps": 10, "evaluate_every": 10, "evaluation_episodes": 4},
+            "offline": offline,
+            "final_episodes": 4,
+            "demonstrations": 1,
+        },
+        Method,
+    )
+    row = measure(Order(CELL, method, str(tmp_path / "c")), Hooks())
+    assert row["updates"] == 5
+    assert row["settings"]["offline"]["options"]["sampled_actions"] == 1
+
+
+SMALL = {"hidden": [8], "critic_hidden": [8], "batch_size": 8}
+
+
+def test_an_order_says_all_that_a_process_needs(grid, tmp_path):
+    plan = plan_of(grid, grid.cells([3]), tmp_path / "rows", tmp_path / "checkpoints", 1)
+    order = msgspec.json.decode(plan.order(plan.cells[0]), type=Order)
+    assert order.cell == PracticeCell("tabletop", "switching", 3)
+    assert order.method == grid.methods["switching"]
+    assert order.checkpoints.endswith("checkpoints/tabletop-switching-0003")
+    assert json.loads(plan.order(plan.cells[0]))["cell"]["method"] == "switching"
