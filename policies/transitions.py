@@ -2,7 +2,6 @@
 
     reward        -1   -1    0    -1          0: the reward source said success
     mask           1    1    0     1          0: nothing comes after a success
-    steps to go    2    1    0   none         until the next success
     mc_return    -1-g  -1    0  -1/(1-g)      g: gamma
 
 A return of k steps of -1 before a success is -(1 - g^k) / (1 - g). Where no success follows it is
@@ -14,12 +13,11 @@ otherwise look better the earlier it was cut (the sparse-reward rule of Cal-QL, 
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from policies.episodes import SUCCESS, Episode
+from policies.episodes import FAILURE, SUCCESS, Episode
+from policies.replay_buffer import MASK, MC_RETURN, NEXT, REWARD, returns_to_go
 from policies.spec import ACTION, INSTRUCTION
-
-REWARD, MASK, MC_RETURN, NEXT = "reward", "mask", "mc_return", "next_"
 
 Transitions = dict[str, NDArray[Any]]
 
@@ -48,14 +46,5 @@ def transitions(
     rows[ACTION] = episode.action.astype(np.float32)
     rows[REWARD] = episode.reward.astype(np.float32)
     rows[MASK] = (episode.reward != SUCCESS).astype(np.float32)
-    rows[MC_RETURN] = mc_return(episode.reward, gamma)
+    rows[MC_RETURN] = returns_to_go(episode.reward, rows[MASK], gamma, FAILURE)
     return rows
-
-
-def mc_return(reward: ArrayLike, gamma: float) -> NDArray[np.float32]:
-    """Return to go (T,) of rewards (T,) that are -1, or 0 at a success, which ends the counting."""
-    is_success = np.asarray(reward) == SUCCESS  # (T,)
-    index = np.where(is_success, np.arange(len(is_success)), np.inf)
-    next_success = np.minimum.accumulate(index[::-1])[::-1]  # inf where none follows
-    steps_to_go = next_success - np.arange(len(is_success))
-    return (-(1 - gamma**steps_to_go) / (1 - gamma)).astype(np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_data import episode_of
 
-from policies.transitions import mc_return, transitions
+from policies.transitions import transitions
 
 G = 0.9
 
@@ -22,13 +22,15 @@ G = 0.9
     ],
 )
 def test_return_to_go_counts_steps_to_the_next_success(reward, expected):
-    found = mc_return(np.array(reward, np.float32), G)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    judged = dataclasses.replace(
+        episode_of(succeeds=False, steps=len(reward)), reward=np.array(reward, np.float32)
+    )
+    np.testing.assert_allclose(transitions(judged, G)["mc_return"], expected, rtol=1e-6)
 
 
 def test_without_foresight_a_return_is_the_reward():
-    np.testing.assert_array_equal(mc_return([-1, 0, -1], 0.0), [-1, 0, -1])
+    rows = transitions(episode_of(), 0.0)
+    np.testing.assert_array_equal(rows["mc_return"], rows["reward"])
 
 
 def test_a_row_holds_a_step_and_what_came_of_it():

@@ -9,6 +9,7 @@ COMMANDS: dict[str, str] = {
     "top": "robot.commands.top:Top",
     "stop": "robot.commands.stop:Stop",
     "trace": "robot.commands.trace:TraceRun",
+    "collect": "robot.commands.collect:Collect",
     "train": "robot.commands.train:TRAIN",
     "evaluate": "robot.commands.evaluate:EVALUATE",
     "export": "robot.commands.export:EXPORT",

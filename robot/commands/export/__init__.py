@@ -3,8 +3,9 @@
 from robot.subjects import Subjects
 
 EXPORT = Subjects(
-    "Write a model package for the robot.",
+    "Write a model package for the robot, or data for the learners of others.",
     {
+        "episodes": "robot.commands.export.episodes:ExportEpisodes",
         "mono": "robot.commands.export.mono:ExportMono",
         "textons": "robot.commands.export.textons:ExportTextons",
     },

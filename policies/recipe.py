@@ -1,0 +1,132 @@
+"""What a data set is made of: which pilots try which goals how often, fixed before they begin.
+
+A recipe is all that the data hang on: equal recipes give equal episodes to the bit, one by one, so
+a collection that was stopped goes on where it was, and the hash of a recipe in a table of results
+says which data its learners began with. Goals take turns, so that any beginning of a collection
+holds about as many attempts at each.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from perception.goal import Goal
+from perception.quantities import InputError
+
+Goals = Literal["both", "forward", "backward"]
+EXPERT = "expert"  # the pilot of the task
+
+
+class RecipeError(InputError):
+    """A recipe that nothing can be made by."""
+
+
+@dataclass(frozen=True)
+class RecipeRow:
+    """Attempts of one pilot at the goals of one task."""
+
+    task: str
+    episodes: int  # per goal
+    name: str = ""  # of a variant of the task; default: the task's own
+    goals: Goals = "both"
+    pilot: str = EXPERT  # "expert": that of the task; else a pilot, a package, or a device
+    noise: float | None = None  # of its actions; None: as the pilot has it
+    steps: int | None = None  # longest attempt; None: as the task has it
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the world, a variant of the task
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that mean nothing.
+
+        Raises:
+            RecipeError: naming the field.
+        """
+        if self.episodes < 1:
+            raise RecipeError(f"{self.label}: episodes = {self.episodes}; must be 1 or more")
+        if self.noise is not None and not 0 <= self.noise < float("inf"):
+            raise RecipeError(f"{self.label}: noise = {self.noise}; must be 0 or more and finite")
+        if self.steps is not None and self.steps < 1:
+            raise RecipeError(f"{self.label}: steps = {self.steps}; must be 1 or more")
+        if self.options and not self.name:
+            raise RecipeError(f"{self.label}: options make another variant; give it a name")
+
+    @property
+    def label(self) -> str:
+        """What its episodes call the task."""
+        return self.name or self.task
+
+    @property
+    def operator(self) -> str:
+        """Who acts, as its episodes say it."""
+        return self.pilot if self.noise is None else f"{self.pilot}, noise {self.noise:g}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A data set to be made."""
+
+    rows: tuple[RecipeRow, ...]
+    seed: int = 0
+    encoder: str = "minilm"  # of the instructions
+    description: str = ""  # for people
+
+    def __post_init__(self) -> None:
+        """Refuses what names nothing, or two things alike.
+
+        Raises:
+            RecipeError: naming the fault.
+        """
+        if not self.rows:
+            raise RecipeError("a recipe needs at least one row: [[rows]] with task and episodes")
+        if self.seed < 0:
+            raise RecipeError(f"seed = {self.seed}; must be 0 or more")
+        variants: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        for row in self.rows:
+            made = (row.task, row.options)
+            if variants.setdefault(row.label, made) != made:
+                raise RecipeError(f"two rows call different things {row.label!r}; give other names")
+
+    def to_json(self) -> dict[str, Any]:
+        """All that the data hang on, as JSON values."""
+        return {
+            "rows": [{**asdict(row), "options": dict(row.options)} for row in self.rows],
+            "seed": self.seed,
+            "encoder": self.encoder,
+        }
+
+
+class Attempt(NamedTuple):
+    """One attempt that a recipe asks for."""
+
+    number: int  # of its episode in the data set
+    row: RecipeRow
+    goal: int
+    seed: int
+
+
+def attempts_of(recipe: Recipe, goals: Mapping[str, Sequence[Goal]]) -> list[Attempt]:
+    """All attempts of a recipe in their order.
+
+    Args:
+        recipe: what is asked for.
+        goals: of each task by its label.
+
+    Raises:
+        RecipeError: a task without a goal of the direction that is asked for.
+    """
+    planned: list[tuple[RecipeRow, int, int]] = []
+    for number, row in enumerate(recipe.rows):
+        chosen = [n for n, goal in enumerate(goals[row.label]) if row.goals in ("both", goal[1])]
+        if not chosen:
+            raise RecipeError(f"task {row.label!r} has no {row.goals} goal")
+        planned += [
+            (row, goal, _seed(recipe.seed, number, goal, repeat))
+            for repeat in range(row.episodes)
+            for goal in chosen
+        ]
+    return [Attempt(number, *rest) for number, rest in enumerate(planned)]
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])

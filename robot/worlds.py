@@ -1,0 +1,79 @@
+"""Worlds to practise in, by the name of their task: where each is, its robot, and who shows it.
+
+Listing them imports neither MuJoCo nor Gymnasium; making one does.
+"""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+from perception.quantities import InputError
+from perception.tables import ChoiceError, load_item
+from policies.practice_env import PracticeEnv
+from sim.manipulation_tasks import MANIPULATION_TASKS
+
+
+class WorldRow(NamedTuple):
+    """One task."""
+
+    target: str  # "module:Class", a Gymnasium environment with goals
+    robot: str  # whose episodes are recorded in it
+    expert: str  # row of PILOTS
+    options: Mapping[str, Any] = {}  # of the class
+
+
+WORLDS: dict[str, WorldRow] = {
+    "tabletop": WorldRow("sim.tabletop:TabletopEnv", "tabletop", "tabletop_expert"),
+    **{
+        task: WorldRow(
+            "sim.arm_env:ArmEnv", "arm6", f"{task.partition('_')[0]}_expert", {"task": task}
+        )
+        for task in MANIPULATION_TASKS
+    },
+}
+
+
+class WorldError(InputError):
+    """A world that cannot be made here."""
+
+
+def make_world(task: str, options: Mapping[str, Any] | None = None) -> PracticeEnv:
+    """The world of a task; attempts in it end only when the loop says so.
+
+    Raises:
+        ChoiceError: no such task, or an option that the world does not have.
+        WorldError: what the world needs is not installed.
+    """
+    row = world_row(task)
+    options = options or {}
+    try:
+        world = load_item({task: row.target}, "task", task)
+    except ModuleNotFoundError as error:
+        raise WorldError(
+            f"the world of {task!r} needs {error.name}: run 'pip install reflexarc[sim]'"
+        ) from error
+    _refuse_unknown(task, world, options)
+    return cast("PracticeEnv", world(**row.options, **options, end_on_success=False))
+
+
+def world_row(task: str) -> WorldRow:
+    """The row of a task.
+
+    Raises:
+        ChoiceError: no such task; lists those there are.
+    """
+    if task not in WORLDS:
+        raise ChoiceError(f"no task is called {task!r}; valid tasks: {', '.join(sorted(WORLDS))}")
+    return WORLDS[task]
+
+
+def _refuse_unknown(task: str, world: Any, options: Mapping[str, Any]) -> None:
+    """A world that takes any option names those it does not know itself."""
+    parameters = inspect.signature(world).parameters
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return
+    if unknown := sorted(set(options) - set(parameters)):
+        raise ChoiceError(
+            f"task {task} has no option {', '.join(unknown)}; valid options: "
+            f"{', '.join(parameters)}"
+        )

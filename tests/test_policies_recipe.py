@@ -1,0 +1,75 @@
+"""What a recipe asks for, and that it asks for the same every time."""
+
+import dataclasses
+
+import pytest
+
+from perception.goal import Goal
+from policies.recipe import Recipe, RecipeError, RecipeRow, attempts_of
+
+GOALS = {
+    "lid": (Goal("on", "forward"), Goal("off", "backward")),
+    "mugs": (Goal("red", "forward"), Goal("blue", "forward"), Goal("back", "backward")),
+    "one_way": (Goal("on", "forward"),),
+}
+RECIPE = Recipe((RecipeRow("lid", 2), RecipeRow("mugs", 3, goals="forward")), seed=5)
+
+
+def test_goals_take_turns_row_after_row():
+    attempts = attempts_of(RECIPE, GOALS)
+    assert [attempt.number for attempt in attempts] == [*range(10)]
+    assert [attempt.row.task for attempt in attempts] == ["lid"] * 4 + ["mugs"] * 6
+    assert [attempt.goal for attempt in attempts] == [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]
+
+
+def test_every_attempt_has_a_seed_of_its_own_and_the_same_every_time():
+    seeds = [attempt.seed for attempt in attempts_of(RECIPE, GOALS)]
+    assert len(set(seeds)) == 10
+    assert seeds == [attempt.seed for attempt in attempts_of(RECIPE, GOALS)]
+    other = dataclasses.replace(RECIPE, seed=6)
+    assert not {*seeds} & {attempt.seed for attempt in attempts_of(other, GOALS)}
+
+
+def test_a_longer_recipe_begins_as_the_shorter_one():
+    longer = Recipe((RecipeRow("lid", 3),), seed=5)
+    found = [(a.goal, a.seed) for a in attempts_of(longer, GOALS)]
+    assert found[:4] == [(a.goal, a.seed) for a in attempts_of(RECIPE, GOALS)][:4]
+
+
+def test_only_goals_of_the_direction_are_tried():
+    recipe = Recipe((RecipeRow("mugs", 2, goals="backward"),))
+    assert [attempt.goal for attempt in attempts_of(recipe, GOALS)] == [2, 2]
+    with pytest.raises(RecipeError, match="'one_way' has no backward goal"):
+        attempts_of(Recipe((RecipeRow("one_way", 1, goals="backward"),)), GOALS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "fragment"),
+    [
+        ({"episodes": 0}, "episodes = 0"),
+        ({"episodes": 1, "noise": -0.1}, "noise = -0.1"),
+        ({"episodes": 1, "noise": float("nan")}, "noise = nan"),
+        ({"episodes": 1, "steps": 0}, "steps = 0"),
+        ({"episodes": 1, "options": {"mass_kg": 1}}, "give it a name"),
+    ],
+)
+def test_a_row_that_means_nothing_is_refused(fields, fragment):
+    with pytest.raises(RecipeError, match="lid: ") as raised:
+        RecipeRow("lid", **fields)
+    assert fragment in str(raised.value)
+
+
+def test_a_recipe_that_means_nothing_is_refused():
+    with pytest.raises(RecipeError, match="at least one row"):
+        Recipe(())
+    with pytest.raises(RecipeError, match="seed = -1"):
+        Recipe((RecipeRow("lid", 1),), seed=-1)
+    two = (RecipeRow("lid", 1), RecipeRow("mugs", 1, name="lid"))
+    with pytest.raises(RecipeError, match="two rows call different things 'lid'"):
+        Recipe(two)
+
+
+def test_what_people_read_does_not_change_what_the_data_hang_on():
+    described = dataclasses.replace(RECIPE, description="for a talk")
+    assert described.to_json() == RECIPE.to_json()
+    assert RecipeRow("lid", 1, noise=0.25).operator == "expert, noise 0.25"
