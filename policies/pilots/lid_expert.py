@@ -53,7 +53,7 @@ class LidExpert(ArmExpert):
         else:
             to_m = np.array([*(ASIDE_M + self.spot * AREA_M), LID_HALF_M])
             is_there = off_m > 0.12 and lid_m[2] < LID_HALF_M + 0.004
-        travel_z_m = self._pot_m + LID_HALF_M + KNOB_Z_M + 0.03
+        travel_z_m = self._pot_m + LID_HALF_M + KNOB_Z_M + 0.042  # fingers pass over the knob
         place_m = raised(to_m, KNOB_Z_M)
         load = Load(lid_m + rise_m, place_m, KNOB_WIDTH_M, travel_z_m, bool(is_there))
         return self.mover.carry(hand, load)
