@@ -55,6 +55,7 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     demonstrations: int = 12  # of each direction
     demonstrations_seed: int = 0  # the same for all seeds: one set of data
     demonstrations_online: bool = False  # are the first episodes of the online buffer too
+    online_capacity: int = 250_000  # transitions; the oldest give way
     final_episodes: int = 100  # of the last evaluation
 
 
