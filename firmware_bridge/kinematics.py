@@ -154,9 +154,11 @@ class SerialChain:
         joints = np.array(start_rad, np.float64)
         for _ in range(200):
             error = pose_error(target, self.forward(joints))
-            if np.abs(error).max() < tolerance_m:
+            largest = np.abs(error).max()
+            if largest < tolerance_m:
                 return joints
-            joints = joints + self.damped_step(joints, error)
+            near = error * min(1.0, 0.1 / largest)  # a straight step holds for short ways only
+            joints = joints + self.damped_step(joints, near)
         raise UnreachableError(
             f"the arm cannot bring its tool to {np.round(target.position_m, 3)} m pointing so"
         )

@@ -22,8 +22,8 @@ def locate(
         The tool's position (3,) m and rotation (3, 3), base frame.
     """
     count = len(joints)
-    R, p = np.eye(3), np.zeros(3)
-    origins, turned = np.empty((count, 3)), np.empty((3, 3))
+    R, p, origins = np.zeros((3, 3)), np.zeros(3), np.empty((count, 3))
+    R[0, 0] = R[1, 1] = R[2, 2] = 1.0
     for i in range(count):
         for row in range(3):
             jacobian[3 + row, i] = 0.0
@@ -31,8 +31,7 @@ def locate(
                 p[row] += R[row, k] * offsets_m[i, k]
                 jacobian[3 + row, i] += R[row, k] * axes[i, k]
             origins[i, row] = p[row]
-        _turn(R, axes[i], joints[i], turned)
-        R[:] = turned
+        _turn(R, axes[i, 0], axes[i, 1], axes[i, 2], joints[i])
     for row in range(3):
         for k in range(3):
             p[row] += R[row, k] * tool_offset_m[k]
@@ -46,16 +45,15 @@ def locate(
 
 
 @kernel
-def _turn(R: Array, axis: Array, angle: float, turned: Array) -> None:
-    """`R @ rotation_about(axis, angle)` into `turned`, each row by Rodrigues: v R = c v + ..."""
+def _turn(R: Array, x: float, y: float, z: float, angle: float) -> None:
+    """`R @ rotation_about((x, y, z), angle)` in place: each row by Rodrigues, turned back."""
     s, c = np.sin(angle), np.cos(angle)
-    x, y, z = axis[0], axis[1], axis[2]
     for row in range(3):
         a, b, d = R[row, 0], R[row, 1], R[row, 2]
         along = (1 - c) * (a * x + b * y + d * z)
-        turned[row, 0] = c * a + s * (b * z - d * y) + along * x
-        turned[row, 1] = c * b + s * (d * x - a * z) + along * y
-        turned[row, 2] = c * d + s * (a * y - b * x) + along * z
+        R[row, 0] = c * a + s * (b * z - d * y) + along * x
+        R[row, 1] = c * b + s * (d * x - a * z) + along * y
+        R[row, 2] = c * d + s * (a * y - b * x) + along * z
 
 
 @kernel
@@ -64,9 +62,10 @@ def damped_step(
 ) -> Array:
     """`SerialChain.damped_step`, given the Jacobian (6, n)."""
     count = len(joints)
-    step, free = np.zeros(count), np.ones(count, np.bool_)
-    left, A = error.copy(), np.empty((6, 6))
+    step, left, A = np.zeros(count), np.empty(6), np.empty((6, 6))
+    free = np.ones(count, np.bool_)
     for _ in range(count):
+        _subtract_bound(jacobian, free, step, error, left)
         _normal_matrix(jacobian, free, damping, A)
         y = _solve_spd(A, left)
         is_within = True
@@ -81,11 +80,19 @@ def damped_step(
                     free[i], is_within = False, False
         if is_within:
             return step
-        left[:] = error
-        for i in range(count):
-            if not free[i]:
-                left -= jacobian[:, i] * step[i]
     return step
+
+
+@kernel
+def _subtract_bound(
+    jacobian: Array, free: NDArray[np.bool_], step: Array, error: Array, left: Array
+) -> None:
+    """What the free joints have to do, into `left` (6,): the error less what bound ones do."""
+    for row in range(6):
+        left[row] = error[row]
+        for i in range(len(free)):
+            if not free[i]:
+                left[row] -= jacobian[row, i] * step[i]
 
 
 @kernel
@@ -104,7 +111,7 @@ def _normal_matrix(jacobian: Array, free: NDArray[np.bool_], damping: float, A: 
 def _solve_spd(A: Array, b: Array) -> Array:
     """Solves A x = b by Cholesky, of a positive definite A whose lower half is given; spoils A."""
     n = len(b)
-    x = b.copy()
+    x = np.empty(n)
     for j in range(n):
         for k in range(j):
             A[j, j] -= A[j, k] * A[j, k]
@@ -114,6 +121,7 @@ def _solve_spd(A: Array, b: Array) -> Array:
                 A[i, j] -= A[i, k] * A[j, k]
             A[i, j] /= A[j, j]
     for i in range(n):
+        x[i] = b[i]
         for k in range(i):
             x[i] -= A[i, k] * x[k]
         x[i] /= A[i, i]

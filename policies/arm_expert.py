@@ -45,8 +45,13 @@ class ArmExpert:
         """Fit for one robot.
 
         Raises:
-            ExpertOptionError: the task has no such goal.
+            ExpertOptionError: the task has no such goal, or the robot is no arm.
         """
+        units = [axis.unit for axis in limits.axes]
+        if units != ["m/s", "m/s", "m/s", "m"]:
+            raise ExpertOptionError(
+                f"an arm's expert commands (m/s, m/s, m/s, m), the robot takes ({', '.join(units)})"
+            )
         if config.goal not in range(self.goal_count):
             raise ExpertOptionError(f"goal is {config.goal}: give 0 to {self.goal_count - 1}")
         self.spec = PolicySpec((*ARM_TENSORS, *self.tensors), bounds_of(limits), rate_hz)

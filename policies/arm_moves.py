@@ -26,6 +26,7 @@ HEIGHT_M = 0.010  # above the right height by less: the fingers take hold of it
 ABOVE_M = 0.035  # from where it goes straight down
 SQUEEZE_M = 0.014  # told to close by this much more than the thing is wide: about 6 N a finger
 OPEN_M = 0.030  # wider than the thing by this before it is taken
+SETTLED_M = 0.0025  # the tool is where it was told to be
 LOOSE_M = 0.012  # wider than the thing by this: it is let go of
 
 ARM_TENSORS = (
@@ -62,6 +63,7 @@ class Load(NamedTuple):
     travel_z_m: float  # height at which nothing is in the way of the tool and what it holds
     is_there: bool  # whether it is where it shall be
     precision_m: float = 0.012  # beside its place by less: it may go down
+    is_tight: bool = False  # it must not go down while it still swings
     slides: bool = False  # it cannot be lifted
 
 
@@ -107,9 +109,10 @@ class Mover:
         if load.slides:
             return self.go(hand, np.array([*load.place_m[:2], hand.told_m[2]]), opening_m)
         to_m = load.place_m - (load.grasp_m - hand.tool_m) * (1, 1, 0)  # it may sit off-centre
-        if off_m < 0.02:  # what servos sag is taken up too, slowly enough for their lag
-            to_m[:2] = hand.told_m[:2] + 0.7 * (load.place_m - load.grasp_m)[:2]
-        if off_m > load.precision_m:
+        lagging_m = float(np.linalg.norm(hand.told_m[:2] - hand.tool_m[:2]))
+        if lagging_m < SETTLED_M:  # what is left is the servos' sag
+            to_m[:2] = hand.told_m[:2] + (load.place_m - load.grasp_m)[:2]
+        if off_m > load.precision_m or (load.is_tight and lagging_m > SETTLED_M):
             to_m[2] = load.place_m[2] + ABOVE_M
         return self.travel(hand, to_m, load.travel_z_m, opening_m)
 

@@ -31,5 +31,6 @@ class PegExpert(ArmExpert):
             TRAVEL_Z_M,
             bool(is_there),
             PRECISION_M[self.goal],
+            is_tight=True,
         )
         return self.mover.carry(hand, load)

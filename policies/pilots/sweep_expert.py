@@ -15,10 +15,11 @@ from policies.observation import Observation
 COUNT = 8
 DOWN_M, UP_M = 0.014, 0.055  # heights of the tool: brushing, and above the pieces
 BAND_M = 0.045  # the brush's middle is so far from the band's first piece
+MIDDLES_M = (0.237, 0.323)  # least and greatest x of the brush's middle, between the rims
 BEHIND_M = 0.026  # brush and piece pass each other
 ENDS_M = (0.085, -0.045)  # y at which a stroke ends, by goal
 DONE_M = (0.06, -0.01)  # y that a piece must have passed
-GRIPPER_M = 0.02
+GRIPPER_M = 0.0  # closed: open fingers are wider than the brush is thick
 
 
 class SweepExpert(ArmExpert):
@@ -39,7 +40,8 @@ class SweepExpert(ArmExpert):
             return self._to(hand, hand.told_m[0], end_m, DOWN_M)
         first_m = float(left_m[:, 0].min())
         middle_m = first_m + min(BAND_M, float(np.ptp(left_m[:, 0])) / 2)
-        band_m = left_m[left_m[:, 0] < middle_m + BAND_M + 0.02]
+        middle_m = min(max(middle_m, MIDDLES_M[0]), MIDDLES_M[1])
+        band_m = left_m[left_m[:, 0] < max(middle_m, first_m) + BAND_M + 0.02]
         start_m = float((way * band_m[:, 1]).min()) * way - way * BEHIND_M
         is_behind = np.hypot(hand.tool_m[0] - middle_m, hand.tool_m[1] - start_m) < 0.012
         if is_behind:

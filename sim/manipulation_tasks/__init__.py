@@ -1,4 +1,4 @@
-"""Manipulation tasks by name: where the class is and with which options, imported when chosen."""
+"""Manipulation tasks by name: class, options and scripted expert, imported when chosen."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,18 +11,19 @@ class Row(NamedTuple):
     """One task."""
 
     target: str  # "module:Class", a `sim.manipulation.Manipulation`
-    options: Mapping[str, Any] = {}  # in place of its defaults
+    expert: str  # the pilot that does it, by its name among policies
+    options: Mapping[str, Any] = {}  # in place of the task's defaults; the expert's too
 
 
 MANIPULATION_TASKS: dict[str, Row] = {
-    "bin_bench": Row("sim.manipulation_tasks.bin:BinTask", {"item": "bench"}),
-    "bin_vase": Row("sim.manipulation_tasks.bin:BinTask", {"item": "vase"}),
-    "bin_weight": Row("sim.manipulation_tasks.bin:BinTask", {"item": "weight"}),
-    "drawer": Row("sim.manipulation_tasks.drawer:DrawerTask"),
-    "lid": Row("sim.manipulation_tasks.lid:LidTask"),
-    "peg": Row("sim.manipulation_tasks.peg:PegTask"),
-    "place": Row("sim.manipulation_tasks.place:PlaceTask"),
-    "sweep": Row("sim.manipulation_tasks.sweep:SweepTask"),
+    "bin_bench": Row("sim.manipulation_tasks.bin:BinTask", "bin_expert", {"item": "bench"}),
+    "bin_vase": Row("sim.manipulation_tasks.bin:BinTask", "bin_expert", {"item": "vase"}),
+    "bin_weight": Row("sim.manipulation_tasks.bin:BinTask", "bin_expert", {"item": "weight"}),
+    "drawer": Row("sim.manipulation_tasks.drawer:DrawerTask", "drawer_expert"),
+    "lid": Row("sim.manipulation_tasks.lid:LidTask", "lid_expert"),
+    "peg": Row("sim.manipulation_tasks.peg:PegTask", "peg_expert"),
+    "place": Row("sim.manipulation_tasks.place:PlaceTask", "place_expert"),
+    "sweep": Row("sim.manipulation_tasks.sweep:SweepTask", "sweep_expert"),
 }
 
 

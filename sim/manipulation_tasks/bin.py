@@ -1,4 +1,4 @@
-"""A bin and one of three things: put it in, take it out. The three differ in mass, size and grip."""
+"""A bin and one of three things, which differ in mass, size and grip: put it in, take it out."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from perception.goal import Goal
-from sim.bench_things import BOX, SEEN, THING, add_box, add_cylinder
+from sim.bench_things import BOX, SEEN, TABLE, THING, add_box, add_cylinder
 from sim.gl import mujoco
 from sim.manipulation import BoolArray, FloatArray, Layout, Scene
 from sim.robots.arm6 import HAND, TOUCHES_THINGS
@@ -18,9 +18,11 @@ from sim.robots.arm6 import HAND, TOUCHES_THINGS
 COUNT = 8
 PIECE_RADIUS_M, PIECE_HALF_M, PIECE_KG = 0.011, 0.011, 0.008
 BRUSH_HALF_M = (0.014, 0.005, 0.055)  # down, along the sweep, across it; in the hand's frame
-TRAY_M = np.array([[0.19, 0.05], [0.37, 0.175]])  # (2, 2) least and greatest x, y
-BOARD_M = np.array([[0.19, -0.175], [0.37, 0.0]])  # where pieces lie that are swept out
+TRAY_M = np.array([[0.18, 0.05], [0.38, 0.175]])  # (2, 2) least and greatest x, y
+BOARD_M = np.array([[0.18, -0.175], [0.38, 0.0]])  # where pieces lie that are swept out
+RIM_M, RIM_HALF_M = (0.178, 0.382), (0.003, 0.19, 0.005)  # x of two rims along the sweep
 REACH_M = np.array([[0.15, -0.19], [0.40, 0.19]])  # the brush gets behind what lies within
+WHITE = (0.9, 0.9, 0.92, 1)
 CANDY = ((0.8, 0.25, 0.25, 1), (0.25, 0.6, 0.3, 1), (0.85, 0.7, 0.2, 1), (0.3, 0.4, 0.8, 1))
 
 
@@ -58,9 +60,11 @@ class SweepTask:
             type=BOX,
             size=(half_x_m, half_y_m, 0.0005),
             pos=(x_m, y_m, 0),
-            rgba=(0.9, 0.9, 0.92, 1),
+            rgba=WHITE,
             **SEEN,
         )
+        for x_m in RIM_M:  # for pieces alone: the brush reaches over it
+            add_box(spec.worldbody, (x_m, 0, RIM_HALF_M[2]), RIM_HALF_M, WHITE, **TABLE)
         brush = {**TOUCHES_THINGS, "condim": 1, "mass": 0.04}
         add_box(spec.body(HAND), (0.10, 0, 0), BRUSH_HALF_M, (0.3, 0.2, 0.15, 1), **brush)
 

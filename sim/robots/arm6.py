@@ -26,6 +26,7 @@ HAND = "hand"  # the body that carries palm, fingers and wrist camera
 WRIST_CAMERA = "wrist"
 TOUCHES_THINGS = {"contype": 2, "conaffinity": 0}  # things have bit 2 in their conaffinity
 TOUCHES_NOTHING = {"contype": 0, "conaffinity": 0}
+SPRING_LAG_S = 0.02  # damping over stiffness of a servo: damping ratios are 0.5 to 1.1 by it
 PAD_M = (0.020, 0.004, 0.011)  # half sizes along, across and beside the finger
 TIP_M = 0.012  # the fingers reach beyond the tool's point
 PAD_FRICTION = (1.2, 0.02, 0.0001)  # rubber pads: sliding, twisting m, rolling m
@@ -85,9 +86,11 @@ class Arm6Body:
         """Adds links, gripper, servos and wrist camera to a MuJoCo specification.
 
         Raises:
-            ArmBodyError: the robot file's chain has not six joints.
+            ArmBodyError: the robot file's chain has not six joints, or too short a lag.
         """
         chain = arm.chain
+        if chain.servo_lag_s <= SPRING_LAG_S:
+            raise ArmBodyError(f"[joints] servo_lag_s {chain.servo_lag_s}: over {SPRING_LAG_S} s")
         if len(chain.joints) != JOINTS:
             raise ArmBodyError(f"arm6 has {JOINTS} joints, [[joints.chain]] {len(chain.joints)}")
         parent = spec.worldbody.add_body(name="base")
@@ -158,8 +161,8 @@ class Arm6:
         self._chain = chain
         names = (*chain.names, *FINGERS)
         self._qpos = np.array([model.joint(name).qposadr[0] for name in names])
-        self._ctrl = np.array([model.actuator(name).id for name in names])
         self._act = np.array([model.actuator(name).actadr[0] for name in names])
+        self._ctrl = slice(model.actuator(names[0]).id, model.actuator(names[-1]).id + 1)
 
     def place(self, data: Any, joint_pos_rad: npt.ArrayLike, opening_m: float) -> None:
         """Puts the arm there, its servos holding it."""
@@ -168,8 +171,8 @@ class Arm6:
 
     def command(self, data: Any, joint_target_rad: npt.ArrayLike, opening_m: float) -> None:
         """Gives the servos new targets."""
-        half_m = opening_m / 2
-        data.ctrl[self._ctrl] = (*np.asarray(joint_target_rad).tolist(), half_m, half_m)
+        ctrl = data.ctrl[self._ctrl]  # a view: the arm's servos were added in this order
+        ctrl[:JOINTS], ctrl[JOINTS:] = joint_target_rad, opening_m / 2
 
     def joint_pos_rad(self, data: Any) -> npt.NDArray[np.float64]:
         """Measured angles (6,)."""
@@ -181,9 +184,14 @@ class Arm6:
 
 
 def _add_servo(spec: Any, name: str, stiffness: float, lag_s: float) -> Any:
-    """A critically damped spring towards a target that follows the command with a lag."""
+    """A damped spring towards a target that follows the command late: together, the lag."""
     servo = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-    servo.set_to_position(kp=stiffness, dampratio=1.0, timeconst=lag_s, inheritrange=1.0)
+    servo.set_to_position(
+        kp=stiffness,
+        kv=stiffness * SPRING_LAG_S,
+        timeconst=lag_s - SPRING_LAG_S,
+        inheritrange=1.0,
+    )
     return servo
 
 
