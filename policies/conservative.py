@@ -28,6 +28,7 @@ class ConservativeConfig(SoftConfig):
     layer_norm: bool = True  # as in WSRL, which begins from these networks
     actor_rate: float = 1e-4  # Adam's; slower than the critics, as in Cal-QL's code
     temperature_rate: float = 1e-4  # Adam's
+    initial_temperature: float = 1.0  # α; the target does not pay for entropy here
     entropy_backup: bool = False  # values stay returns, which the floor is compared with
     sampled_actions: int = 4  # N each, uniform, by the actor here and there; 10 in the papers
     conservative_weight: float = 5.0  # α of the gap (AntMaze and Kitchen 5, Adroit 1)

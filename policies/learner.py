@@ -43,6 +43,7 @@ class Learner(Protocol):
 
     spec: PolicySpec
     practice: Practice
+    updates: int  # done so far, also before it was saved and loaded
 
     def prepare(self, batch: Batch) -> None:
         """Takes what is inside the policy besides weights, such as the normaliser, from data.

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from policies.layers import Layers, run_layers
+
 INSTRUCTION_UNITS = 16  # an instruction is projected to these first: few goals, hundreds of numbers
 Use = Callable[[Tensor], Tensor]  # of a parameter: as it is, or without its gradient
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0  # of a Gaussian before tanh, as in Haarnoja et al. 1812.05905
@@ -73,16 +75,19 @@ class EnsembleMlp(nn.Module):
             frozen: no gradients for the weights, only for what goes in.
         """
         use = torch.detach if frozen else _same
-        hidden = self._observed_part(state, use)  # (E, B, H)
-        if action is not None:
-            hidden = _with_action(hidden, action, use(self.acted))  # (E, B, H) or (E, B, K, H)
-        shape = hidden.shape[1:-1]
-        hidden = self._activated(hidden, 0, use).flatten(1, -2)  # (E, B or B * K, H)
-        *between, last = self.weights
-        for layer, weight in enumerate(between, start=1):
-            hidden = torch.baddbmm(use(self.biases[layer]), hidden, use(weight))
-            hidden = self._activated(hidden, layer, use)
-        return torch.baddbmm(use(self.biases[-1]), hidden, use(last)).unflatten(1, shape)
+        observed = self._observed_part(state, use)  # (E, B, H)
+        layers = Layers(
+            () if action is None else (use(self.acted),),
+            tuple(map(use, self.weights)),
+            tuple(map(use, self.biases[1:])),
+            tuple(map(use, self.gains)),
+            tuple(map(use, self.offsets)),
+        )
+        if action is None:
+            return run_layers(observed, None, layers)
+        many = action.unsqueeze(1) if action.ndim == 2 else action  # (B, K, A)
+        out = run_layers(observed, many, layers)
+        return out if action.ndim == 2 else out.unflatten(1, action.shape[:-1])
 
     def _observed_part(self, state: Tensor, use: Use) -> Tensor:
         many = state.unsqueeze(0).expand(self.members, -1, -1)  # (E, B, F + D)
@@ -92,23 +97,6 @@ class EnsembleMlp(nn.Module):
             short = torch.bmm(many[..., self.features :], use(self.project))  # (E, B, 16)
             hidden = torch.baddbmm(hidden, short, use(self.instructed))
         return hidden
-
-    def _activated(self, hidden: Tensor, layer: int, use: Use) -> Tensor:
-        if self.layer_norm:
-            normed = functional.layer_norm(hidden, hidden.shape[-1:])
-            shape = (self.members, *[1] * (hidden.ndim - 2), hidden.shape[-1])
-            gain, offset = use(self.gains[layer]).view(shape), use(self.offsets[layer]).view(shape)
-            hidden = torch.addcmul(offset, normed, gain)
-        return hidden.relu_()  # in place; of a view it would cost a copy
-
-
-def _with_action(hidden: Tensor, action: Tensor, weight: Tensor) -> Tensor:
-    """Adds the action's part (E, B, H) or, of K actions, (E, B, K, H) to the observation's."""
-    rows = action.flatten(0, -2).unsqueeze(0).expand(len(weight), -1, -1)  # (E, B or B * K, A)
-    if action.ndim == 2:
-        return torch.baddbmm(hidden, rows, weight)
-    part = torch.bmm(rows, weight).unflatten(1, action.shape[:-1])  # (E, B, K, H)
-    return part + hidden.unsqueeze(2)
 
 
 def _same(parameter: Tensor) -> Tensor:

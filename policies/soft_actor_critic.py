@@ -41,7 +41,7 @@ class SoftConfig:
     actor_rate: float = 3e-4  # Adam's
     critic_rate: float = 3e-4  # Adam's
     temperature_rate: float = 3e-4  # Adam's
-    initial_temperature: float = 1.0  # α
+    initial_temperature: float = 0.1  # α; at 1 going on undecided is paid more than arriving
     target_entropy_per_action: float = -1.0  # nats; H̄ is this times the numbers of an action
     entropy_backup: bool = True  # the target pays for the next action's entropy too
     offline_share: float = 0.0  # 0..1, of a batch from offline data

@@ -122,6 +122,7 @@ class PilotClone:
             for tensor in spec.observation
         }
         self._prepared = False
+        self.updates = 0
         self._optimiser = torch.optim.Adam(self._network.parameters(), lr=config.learning_rate)
 
     def fit(
@@ -169,6 +170,7 @@ class PilotClone:
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.step()
+        self.updates += 1
         return {"loss": loss.item()}
 
     def act(self, observation: Observation, explore: bool = False) -> NDArray[np.float64]:
@@ -205,6 +207,7 @@ class PilotClone:
             "network": self._network.state_dict(),
             "adam": self._optimiser.state_dict(),
             "prepared": self._prepared,
+            "updates": self.updates,
             "rng": json.dumps(self._rng.bit_generator.state),
             "recorded": {name: torch.from_numpy(v.copy()) for name, v in self._recorded.items()},
         }
@@ -222,7 +225,7 @@ class PilotClone:
             self._optimiser.load_state_dict(state["adam"])
         except (RuntimeError, KeyError, ValueError) as error:
             raise CheckpointError(f"{path} is of a clone of another size") from error
-        self._prepared = state["prepared"]
+        self._prepared, self.updates = state["prepared"], state["updates"]
         self._rng.bit_generator.state = json.loads(state["rng"])
         self._recorded = {name: values.numpy() for name, values in state["recorded"].items()}
 

@@ -1,0 +1,237 @@
+"""What single learners owe beyond what all do."""
+
+import math
+
+import numpy as np
+import point_reach
+import pytest
+import torch
+from test_policies_learners import DATA, batches, observations, small
+
+from policies.actor_critic import conservative_gap, td_loss
+from policies.checkpoint import CheckpointError
+from policies.learners import LEARNERS
+from policies.spec import PolicySpec
+
+TRAINED = sorted(set(LEARNERS) - {"clone"})
+
+
+def actions_of(learner):
+    return np.stack([learner.act(seen) for seen in observations(5)])
+
+
+def test_with_the_bound_at_minus_infinity_calql_is_cql_to_the_bit():
+    calql, cql, bounded = small("calql"), small("cql"), small("calql")
+    for batch in batches(calql, 5):
+        free = {**batch, "mc_return": np.full_like(batch["mc_return"], -np.inf)}
+        assert calql.update(free) == cql.update(batch)
+        bounded.update(batch)
+    np.testing.assert_array_equal(actions_of(calql), actions_of(cql))
+    assert (actions_of(calql) != actions_of(bounded)).any()
+
+
+def test_the_loss_of_a_conservative_critic_is_what_its_formula_says():
+    """Worked out again from what was drawn, with all states in one pass."""
+    learner = small("calql", layer_norm=False)
+    batch = batches(learner, 1)[0]
+    learner.prepare(batch)
+    tensors = learner.transitions(batch)
+    config, critics = learner.config, learner._soft.critics
+    chance = learner._noise.get_state()
+    with torch.no_grad():
+        drawn = learner._conservative._draw(tensors)
+        y = learner._conservative._target(tensors, drawn)
+        sampled = critics.q(tensors.state, drawn.actions)
+        data = critics.q(tensors.state, tensors.action)
+        floor = torch.from_numpy(batch["mc_return"])
+        gap = conservative_gap(sampled, drawn.log_density, data, floor, config.sampled_actions)
+        expected = td_loss(data, y) + config.conservative_weight * gap.sum(0).mean()
+        best = critics.slow_q(tensors.next_state, drawn.next_actions).amin(0).amax(-1)
+        wanted = tensors.reward + config.discount * tensors.mask * best
+    torch.testing.assert_close(y, wanted)
+    assert drawn.actions.shape == (32, 3 * config.sampled_actions, 2)
+    uniform = drawn.log_density[:, : config.sampled_actions]
+    torch.testing.assert_close(uniform, torch.full_like(uniform, -2 * math.log(2)))
+    learner._noise.set_state(chance)
+    assert learner.update(batch)["loss"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cql", "calql"])
+def test_how_many_states_a_pass_takes_is_a_matter_of_speed_alone(name):
+    few, all_at_once = small(name, states_per_pass=5), small(name, states_per_pass=32)
+    for batch in batches(few, 3):
+        found, expected = few.update(batch), all_at_once.update(batch)
+        assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_values_of_what_the_actor_does_stay_at_the_return_of_the_data():
+    """Cal-QL does not push them below what the data got; CQL does (its figure 1)."""
+    below = {}
+    for name in ("cql", "calql"):
+        learner = small(
+            name, discount=point_reach.DISCOUNT, conservative_weight=10.0, states_per_pass=32
+        )
+        learner.prepare(DATA.rows(np.arange(len(DATA))))
+        for batch in batches(learner, 100):
+            learner.update(batch)
+        tensors = learner.transitions(DATA.rows(np.arange(200)))
+        with torch.no_grad():
+            action = learner.actor.module(tensors.state)[0].tanh()
+            q = learner._soft.critics.q(tensors.state, action).mean(0)
+        below[name] = (tensors.mc_return - q).mean().item()
+    assert below["calql"] < below["cql"] - 1
+
+
+def test_imitation_can_hold_the_actor_to_offline_data_alone():
+    learner, other = small("calql", imitation_weight=1.0), small("calql", imitation_weight=1.0)
+    batch = batches(learner, 1)[0]
+    offline = np.zeros(len(batch["action"]), np.float32)
+    offline[:5] = 1
+    assert learner.update(batch)["imitation_loss"] != 0
+    assert other.update({**batch, "offline": 0 * offline})["imitation_loss"] == 0
+    imitated = small("calql", imitation_weight=100.0)
+    for _ in range(100):
+        imitated.update({**batch, "offline": offline})
+    acted = imitated.unit_actions({"action": batch["action"]})[:5]
+    with torch.no_grad():
+        mean = imitated.actor.module(imitated.inputs.states(batch))[0].tanh()[:5]
+    assert (mean - acted).abs().mean() < 0.3
+
+
+@pytest.mark.parametrize("name", ["cql", "calql"])
+def test_wsrl_begins_as_offline_training_ended(name, tmp_path):
+    offline, online = small(name), small("wsrl", seed=9)
+    for batch in batches(offline, 4):
+        offline.update(batch)
+    offline.save(tmp_path / "offline.pt")
+    online.begin_from(tmp_path / "offline.pt")
+    np.testing.assert_array_equal(actions_of(online), actions_of(offline))
+    tensors = online.transitions(batches(offline, 1)[0])
+    for part in ("q", "slow_q"):
+        ours = getattr(online._soft.critics, part)(tensors.state, tensors.action)
+        theirs = getattr(offline._soft.critics, part)(tensors.state, tensors.action)
+        assert torch.equal(ours, theirs)
+    assert torch.equal(online._soft.alpha(), offline._soft.alpha())
+    assert online.practice.offline_share == 0
+    assert online.practice.warmup_steps > 0
+    assert online.actor._adam.param_groups[0]["lr"] == online.config.actor_rate
+
+
+def test_wsrl_does_not_begin_from_what_has_no_values(tmp_path):
+    small("bc").save(tmp_path / "bc.pt")
+    with pytest.raises(CheckpointError, match="is of learner 'bc'; needed is one of calql, cql"):
+        small("wsrl").begin_from(tmp_path / "bc.pt")
+
+
+def test_wsrl_does_not_begin_from_networks_of_another_size(tmp_path):
+    small("calql", critics=3).save(tmp_path / "calql.pt")
+    with pytest.raises(CheckpointError, match="the critics is of another size") as refused:
+        small("wsrl").begin_from(tmp_path / "calql.pt")
+    assert "\n" not in str(refused.value)
+
+
+def test_many_updates_of_the_critics_share_a_batch():
+    """Four critic steps on a quarter each, then one of the actor, on the whole."""
+    learner = small("rlpd", critic_steps=4)
+    assert learner.practice.rows == 4 * 32
+    learner.update(batches(learner, 1)[0])
+    steps = {
+        part: int(learner.parts[part]._adam.state_dict()["state"][0]["step"])
+        for part in ("actor", "temperature")
+    }
+    assert steps == {"actor": 1, "temperature": 1}
+    assert int(learner._soft.critics.online._adam.state_dict()["state"][0]["step"]) == 4
+
+
+def test_a_target_takes_the_least_of_critics_drawn_at_random():
+    learner = small("rlpd", critics=5, target_critics=2)
+    drawn = {tuple(sorted(learner._soft.members().tolist())) for _ in range(60)}
+    assert all(len(set(pair)) == 2 for pair in drawn)
+    assert len(drawn) == 10
+    assert small("sac")._soft.members() is None
+
+
+def test_slow_critics_follow():
+    """Q̂ moves by τ of the way."""
+    learner = small("sac", target_rate=0.25)
+    batch = batches(learner, 1)[0]
+    critics = learner._soft.critics
+    before = critics._slow_flat.detach().clone()
+    learner.update(batch)
+    expected = before + 0.25 * (critics.online.flat.detach() - before)
+    torch.testing.assert_close(critics._slow_flat.detach(), expected)
+
+
+def test_iql_prefers_what_was_better_in_the_data():
+    """One state, two actions in the data; one succeeds at once, the other never."""
+    learner = small("iql", discount=0.9, target_rate=0.1)
+    batch = dict(batches(learner, 1)[0])
+    for name in ("point_m", "next_point_m", "instruction", "next_instruction"):
+        batch[name] = np.zeros_like(batch[name])
+    good = np.arange(32) % 2 == 0
+    batch["action"] = np.where(good[:, None], [[0.5, 1.0]], [[-0.5, 0.0]]).astype(np.float32)
+    batch["reward"] = np.where(good, 0, -1).astype(np.float32)
+    batch["mask"] = np.where(good, 0, 1).astype(np.float32)
+    for _ in range(150):
+        learner.update(batch)
+    seen = {name: batch[name][0] for name in ("point_m", "size_m", "instruction")}
+    np.testing.assert_allclose(learner.act(seen), [0.5, 1.0], atol=0.15)
+
+
+@pytest.mark.parametrize("name", ["iql", "calql"])
+def test_a_point_reaches_its_goal_after_learning_from_demonstrations(name):
+    options = {"discount": point_reach.DISCOUNT, "hidden": (32, 32), "critic_hidden": (32, 32)}
+    learner = small(name, **options)
+    learner.prepare(DATA.rows(np.arange(len(DATA))))
+    for batch in batches(learner, 300):
+        learner.update(batch)
+    assert point_reach.success_rate(learner, episodes=20) > 0.5
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:100], lambda b: b[:-2000], lambda b: b"no", None])
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path, damage):
+    path = tmp_path / "sac.pt"
+    small("sac").save(path)
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(CheckpointError, match=r"sac\.pt") as refused:
+        small("sac").load(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "sac.pt"
+    small("sac").save(path)
+    with pytest.raises(CheckpointError, match="is of learner 'sac'; needed is one of rlpd"):
+        small("rlpd").load(path)
+    with pytest.raises(CheckpointError, match="another size"):
+        small("sac", hidden=(8,)).load(path)
+    other = small("sac")
+    other.spec = PolicySpec(other.spec.observation[:1], other.spec.action, 5.0)
+    with pytest.raises(CheckpointError, match=r"another spec: it reads .*instruction"):
+        other.load(path)
+    monkeypatch.setattr("policies.checkpoint.FORMAT_VERSION", 2)
+    with pytest.raises(CheckpointError, match="has checkpoint format 1; this version reads 2"):
+        small("sac").load(path)
+
+
+def test_a_checkpoint_runs_nothing(tmp_path):
+    """What would run code when unpickled is refused, and the code is not run."""
+
+    class Runs:
+        def __reduce__(self):
+            return (tmp_path.joinpath("ran").touch, ())
+
+    torch.save({"state": Runs()}, tmp_path / "evil.pt")
+    with pytest.raises(CheckpointError, match="damaged or no checkpoint"):
+        small("sac").load(tmp_path / "evil.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_offline_data_alone_gives_finite_numbers(name):
+    learner = small(name)
+    for batch in batches(learner, 3):
+        assert np.isfinite(list(learner.update(batch).values())).all()
