@@ -55,10 +55,8 @@ def find_config(kind: str, name_or_path: str) -> Path:
         if path.suffix == ".toml" and path.is_file():
             return path
     names = ", ".join(known) or "none"
-    raise InputError(
-        f"no {kind.removesuffix('s')} named {name_or_path!r} and no such .toml file; "
-        f"there are: {names}"
-    )
+    one = "study" if kind == "studies" else kind.removesuffix("s")
+    raise InputError(f"no {one} named {name_or_path!r} and no such .toml file; there are: {names}")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

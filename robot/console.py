@@ -33,6 +33,11 @@ class Console:
         self._console = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
         self._lock = threading.Lock()
 
+    @property
+    def quiet(self) -> bool:
+        """Whether it says nothing."""
+        return self._quiet
+
     def node_line(self, node: str, line: str) -> None:
         """Shows one line that a node printed."""
         with self._lock:

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from perception.quantities import InputError
+from robot.cli import main
 from robot.practice_tasks import PRACTICE_TASKS, expert_for, instructions_of, make_world
 from robot.study.hooks import Hooks
 from robot.study.practice_grid import (
@@ -13,6 +14,7 @@ from robot.study.practice_grid import (
     load_grid,
     resolved,
 )
+from robot.study.practice_report import table
 from robot.study.practice_worker import Order, demonstrations_of, measure, plan_of
 from robot.study.rows import is_finished, row_path, write_row
 
@@ -81,7 +83,7 @@ def test_methods_share_what_is_common_and_may_say_otherwise(grid):
 
 def test_a_configuration_is_all_that_a_method_resolves_to(grid):
     def changed(**changes):
-        return config_hash(CELL, msgspec.structs.replace(grid.methods["switching"], **changes))
+        return config_hash(CELL.task, msgspec.structs.replace(grid.methods["switching"], **changes))
 
     same = changed()
     assert changed(finetune={**grid.methods["switching"].finetune, "updates_per_step": 1.0}) == same
@@ -139,7 +141,7 @@ def test_a_run_becomes_a_row_and_goes_on_where_it_was_stopped(grid, tmp_path):
     assert steps == list(range(24, 41))
     assert comparable(row) == comparable(whole)
     write_row(tmp_path, CELL, row)
-    assert is_finished(tmp_path, CELL, config_hash(CELL, method))
+    assert is_finished(tmp_path, CELL, config_hash(CELL.task, method))
     assert {"commit", "hardware", "seed", "curve", "settings", "regret"} <= row.keys()
     assert row["final"]["trials"] == 4
     assert [point["step"] for point in row["curve"]] == [0, 40]
@@ -176,3 +178,58 @@ def test_an_order_says_all_that_a_process_needs(grid, tmp_path):
     assert order.method == grid.methods["switching"]
     assert order.checkpoints.endswith("checkpoints/tabletop-switching-0003")
     assert json.loads(plan.order(plan.cells[0]))["cell"]["method"] == "switching"
+
+
+def row_of(method, seed, successes, **more):
+    figures = {
+        "steps": 1000,
+        "first_success": 0.0,
+        "mean_success": 0.5,
+        "regret": 0.5,
+        "continuing_reward": 0.01,
+        "resets_per_1000_steps": 0.0,
+        "interventions_per_1000_steps": 2.0,
+        "wall_seconds": 120.0,
+    }
+    final = {"trials": 100, "successes": successes}
+    return {"method": method, "seed": seed, "final": final, **figures, **more}
+
+
+def test_the_table_has_a_line_for_each_method_whether_it_failed_or_not():
+    successes = (0, 90, 92, 94, 100)
+    rows = [row_of("switching", seed, hits) for seed, hits in enumerate(successes)]
+    head, _, naive, switching = table([*rows, row_of("naive", 0, 0)]).splitlines()
+    assert head.startswith("| method | seeds | steps | final |")
+    assert naive.startswith("| naive | 1 | 1,000 | 0.00 (0.00–0.00) | 0.00 (0.00–0.04) |")
+    assert switching.startswith("| switching | 5 | 1,000 | 0.92 (")  # the middle three
+    assert "| 0.75 (0.71–0.79) |" in switching  # all 500 attempts
+    assert switching.endswith("| 0.00 | 0.50 | 0.50 | 0.0100 | 0.00 | 2.00 | 2 |")
+
+
+def test_the_command_measures_what_is_missing_and_writes_the_page(tmp_path, capsys, monkeypatch):
+    path, rows = written(tmp_path), tmp_path / "rows"
+    arguments = ["study", "practice", path, "--seeds", "3", "--methods", "switching", "--json"]
+    folders = ["--rows", str(rows), "--checkpoints", str(tmp_path / "checkpoints")]
+    assert main([*arguments, *folders]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["cell"], row["steps"]) == ("tabletop-switching-0003", 40)
+    assert "| switching | 1 | 40 |" in rows.with_suffix(".md").read_text()
+    monkeypatch.setattr("robot.commands.study.practice.conduct_visibly", None)  # nothing is missing
+    assert main([*arguments, *folders]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["kitchen"], "no study named 'kitchen'"),
+        (["tabletop", "--methods", "vaprl"], "choose from naive, "),
+        (["tabletop", "--seeds", "x"], "--seeds 'x'"),
+        (["tabletop", "--jobs", "0"], "--jobs 0"),
+        (["tabletop", "--report"], "no rows in "),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, said, tmp_path, capsys):
+    assert main(["study", "practice", *arguments, "--rows", str(tmp_path / "rows")]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

@@ -10,7 +10,7 @@ from perception.handover import Frame, HandoverConfig, HandoverMachine
 from perception.organisation import LessonConfig, Organisation, Organiser
 from perception.quantities import InputError
 from robot.cli import main
-from robot.commands.study import duration, estimate_s, seeds_of
+from robot.commands.study.pssl import estimate_s
 from robot.study import pssl_worker
 from robot.study.cells import ALONE, LEARN, NEW_ROOM, Cell, Protocol, config_hash, flight_of, grid
 from robot.study.conduct import Watcher, conduct
@@ -18,6 +18,8 @@ from robot.study.hooks import Hooks
 from robot.study.judge import Judged, PhaseNotes
 from robot.study.measure import StudyError, is_frozen, measure
 from robot.study.rows import RowError, is_finished, read_rows, row_path, write_row
+from robot.study.seeds import seeds_of
+from robot.study.visibly import duration
 
 CELL = Cell("stereo", 1001, "network")
 SMALL = Protocol(stereo_s=0.4)

@@ -13,7 +13,7 @@ COMMANDS: dict[str, str] = {
     "train": "robot.commands.train:TRAIN",
     "evaluate": "robot.commands.evaluate:EVALUATE",
     "export": "robot.commands.export:EXPORT",
-    "study": "robot.commands.study:Study",
+    "study": "robot.commands.study:STUDY",
     "depth": "robot.commands.depth:Depth",
     "doctor": "robot.commands.doctor:Doctor",
 }

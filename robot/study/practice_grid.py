@@ -55,6 +55,7 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     demonstrations: int = 12  # of each direction
     demonstrations_seed: int = 0  # the same for all seeds: one set of data
     demonstrations_online: bool = False  # are the first episodes of the online buffer too
+    online_capacity: int = 250_000  # transitions; the oldest give way
     final_episodes: int = 100  # of the last evaluation
 
 
@@ -150,10 +151,10 @@ def resolved(method: Method) -> dict[str, Any]:
     return found
 
 
-def config_hash(cell: PracticeCell, method: Method) -> str:
-    """Of the task and all that the method resolves to."""
-    task = PRACTICE_TASKS[cell.task]
-    text = json.dumps([cell.task, task.world, task.expert, resolved(method)], sort_keys=True)
+def config_hash(task: str, method: Method) -> str:
+    """Of the task and all that the method resolves to; a row's name says its seed."""
+    row = PRACTICE_TASKS[task]
+    text = json.dumps([task, row.world, row.expert, resolved(method)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -40,7 +40,6 @@ from robot.study.rows import Row
 from robot.study.worker import work
 
 WORKER = (sys.executable, "-m", "robot.study.practice_worker")
-ONLINE_ROOM = 20_000  # transitions of demonstrations that fit beside a run's own
 
 
 class Order(msgspec.Struct):
@@ -83,7 +82,7 @@ def measure(order: Order, hooks: Hooks) -> Row | None:
         "kind": "practice",
         **vars(cell),
         "commit": code,
-        "config_hash": config_hash(cell, method),
+        "config_hash": config_hash(cell.task, method),
         "hardware": hardware(),
         "settings": resolved(method),
         "final": {"trials": len(final), "successes": sum(trial.success for trial in final)},
@@ -102,7 +101,8 @@ def practice_of(cell: PracticeCell, method: Method, checkpoints: Path, hooks: Ho
     shown = demonstrations_of(cell.task, world, method)
     offline = ReplayBuffer(spec, max(1, sum(len(d.action) for d in shown)), cell.seed)
     add_all(offline, shown, instructions)
-    online = ReplayBuffer(spec, config.steps + ONLINE_ROOM, cell.seed)
+    capacity = min(method.online_capacity, config.steps + len(offline))
+    online = ReplayBuffer(spec, capacity, cell.seed)
     if method.demonstrations_online:
         add_all(online, shown, instructions)
     forward = [d for d in shown if world.goals[d.goal].direction == "forward"]

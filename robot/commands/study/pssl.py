@@ -1,17 +1,12 @@
-"""``reflexarc study``: measures over seeds, resumable, and makes the report from the rows."""
+"""``reflexarc study pssl``: the story of stereo teaching mono, over seeds."""
 
 import json
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-import tyro
 
 from perception.quantities import InputError
-from robot.commands.run import interruptible
 from robot.console import Console
 from robot.study.cells import (
     KINDS,
@@ -23,16 +18,15 @@ from robot.study.cells import (
     grid,
     seconds_of,
 )
-from robot.study.conduct import Watcher, conduct
 from robot.study.pssl_worker import plan_of
 from robot.study.report import brief, write_report
 from robot.study.rows import Row, is_finished, read_rows
-
-MOST_SEED, MOST_JOBS = 99_999, 64
+from robot.study.seeds import seeds_of
+from robot.study.visibly import check_jobs, conduct_visibly, duration
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyPssl:
     """Measure the story of stereo teaching mono over seeds; a run that was stopped goes on.
 
     Each finished cell is one small JSON row, written at once; the report is made from the rows.
@@ -40,8 +34,6 @@ class Study:
     Example: reflexarc study pssl --students network --seeds 0-4 --jobs 2
     """
 
-    subject: tyro.conf.Positional[Literal["pssl"]]
-    """What to study: pssl, persistent self-supervised learning."""
     students: tuple[str, ...] = ("network", "textons")
     """Who learns: network, textons (a dictionary of its own), textons_cubicle, textons_flightarena
     (those of the authors)."""
@@ -86,8 +78,7 @@ class Study:
         _require_known("students", self.students, STUDENTS)
         _require_known("organisations", self.organisations, ORGANISATIONS)
         _require_known("kinds", self.kinds, KINDS)
-        if not 1 <= self.jobs <= MOST_JOBS:
-            raise InputError(f"--jobs {self.jobs}: must be 1 to {MOST_JOBS}")
+        check_jobs(self.jobs)
         cells = grid(self.students, self.organisations, seeds_of(self.seeds))
         return [cell for cell in cells if cell.kind in self.kinds]
 
@@ -107,82 +98,17 @@ class Study:
         if not missing:
             return True
         plan = plan_of(missing, self.protocol, self.rows, self.packages, self.jobs)
-        total_s = sum(seconds_of(cell, self.protocol) for cell in missing)
-        bar = Console(quiet=self.json or not sys.stderr.isatty())  # in a file, lines are enough
-        with (
-            interruptible() as interrupted,
-            bar.progress("study", total_s) as progress,
-        ):
-            lines = _Lines(console, len(missing), progress)
-            watcher = Watcher(lines.began, lines.seconds, lines.finished, lines.failed)
-            complete = conduct(plan, watcher, interrupted)
-            if interrupted():
-                console.say("stopped; finished cells are kept, the same command goes on")
-        return complete
-
-
-@dataclass
-class _Lines:
-    """A line per cell that begins, ends or fails; the bar shows simulated seconds."""
-
-    console: Console
-    cells: int
-    progress: Callable[[float], None]
-    done: int = 0
-    seconds_of: dict[Cell, float] = field(default_factory=dict)
-
-    def began(self, cell: Cell) -> None:
-        """A process was started."""
-        self.console.say(f"begins  {cell.name}")
-
-    def seconds(self, cell: Cell, seconds: float) -> None:
-        """So far has a cell come."""
-        self.seconds_of[cell] = seconds
-        self.progress(sum(self.seconds_of.values()))
-
-    def finished(self, cell: Cell, row: Row) -> None:
-        """Its row is written."""
-        self.done += 1
-        self.seconds(cell, row["sim_seconds"])
-        self.console.say(
-            f"{self.done}/{self.cells} {cell.name}: {brief(row)['says']} "
-            f"({duration(row['wall_seconds'])})"
+        return conduct_visibly(
+            plan,
+            lambda cell: seconds_of(cell, self.protocol),
+            lambda row: brief(row)["says"],
+            console,
         )
-
-    def failed(self, cell: Cell, reason: str) -> None:
-        """It has no row."""
-        self.done += 1
-        sys.stderr.write(f"reflexarc: study: {cell.name}: {reason}\n")
-
-
-def seeds_of(text: str) -> list[int]:
-    """The seeds that `0-4`, `7` or `0,3,8-9` stand for, each once, in that order.
-
-    Raises:
-        InputError: it stands for none.
-    """
-    seeds: dict[int, None] = {}
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,5})(?:\s*-\s*(\d{1,5}))?\s*", part)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if first > last or last > MOST_SEED:
-            raise InputError(
-                f"--seeds {text!r}: write them as 0-4 or 0,3,7; from 0 to {MOST_SEED}, rising"
-            )
-        seeds.update(dict.fromkeys(range(first, last + 1)))
-    return list(seeds)
 
 
 def estimate_s(cells: Sequence[Cell], protocol: Protocol, rows: Sequence[Row]) -> float:
     """Seconds that cells take one after the other, by the pace of those that have rows."""
     return sum(seconds_of(cell, protocol) * _pace(cell, rows) for cell in cells)
-
-
-def duration(seconds: float) -> str:
-    """For a person: 40 s, 12 min, 3.5 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _pace(cell: Cell, rows: Sequence[Row]) -> float:

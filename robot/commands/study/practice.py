@@ -1,0 +1,95 @@
+"""``reflexarc study practice``: the methods of a grid in configs/studies, over seeds."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from perception.quantities import InputError
+from robot.console import Console
+from robot.study.practice_grid import (
+    PracticeCell,
+    PracticeGrid,
+    config_hash,
+    finetune_config,
+    load_grid,
+)
+from robot.study.practice_report import says, write_page
+from robot.study.practice_worker import plan_of
+from robot.study.rows import is_finished, read_rows
+from robot.study.seeds import seeds_of
+from robot.study.visibly import check_jobs, conduct_visibly
+
+
+@dataclass(frozen=True)
+class StudyPractice:
+    """Measure ways to practise over seeds; a study that was stopped goes on, within a run too.
+
+    Each finished run is one small JSON row, written at once; the table is made from the rows.
+
+    Example: reflexarc study practice tabletop --seeds 0-4 --jobs 2
+    """
+
+    grid: tyro.conf.Positional[str]
+    """A name in configs/studies, or a .toml file."""
+    seeds: str = ""
+    """Such as 0-4 or 0,3,7; those of the grid if left out."""
+    methods: tuple[str, ...] = ()
+    """Of the grid's methods, these alone."""
+    jobs: int = 2
+    """Runs at the same time, one core each."""
+    rows: Path | None = None
+    """Folder of the rows; the page is the .md file beside it. docs/results/practice_<grid>."""
+    checkpoints: Path = Path("runs/study_practice")
+    """Folder from which stopped runs go on."""
+    again: bool = False
+    """Measure also what has a row."""
+    report: bool = False
+    """Measure nothing, make the page anew from the rows."""
+    json: bool = False
+    """Print the rows without their curves as JSON, and no progress."""
+
+    def __call__(self) -> int:
+        """Measures what is missing, then writes the page."""
+        check_jobs(self.jobs)
+        grid = load_grid(self.grid)
+        folder = self.rows or Path("docs/results") / f"practice_{grid.name}"
+        console = Console(quiet=self.json)
+        complete = self.report or self._measure(grid, folder, console)
+        rows = read_rows(folder)
+        if self.report and not rows:
+            raise InputError(f"no rows in {folder}: measure some without --report")
+        if rows:
+            console.say(f"report: {write_page(folder, grid.name, rows)}")
+        if self.json:
+            short = [{key: v for key, v in row.items() if key != "curve"} for row in rows]
+            sys.stdout.write(json.dumps(short) + "\n")
+        return 0 if complete else 1
+
+    def _measure(self, grid: PracticeGrid, folder: Path, console: Console) -> bool:
+        """What has no row yet; False if it was stopped or a run failed."""
+        cells = self._cells(grid)
+        hashes = {name: config_hash(grid.task, method) for name, method in grid.methods.items()}
+        missing = [
+            cell
+            for cell in cells
+            if not is_finished(folder, cell, hashes[cell.method], again=self.again)
+        ]
+        console.say(f"{len(cells)} runs, {len(cells) - len(missing)} of them have rows")
+        if not missing:
+            return True
+        plan = plan_of(grid, missing, folder, self.checkpoints, self.jobs)
+        return conduct_visibly(
+            plan, lambda cell: finetune_config(grid.methods[cell.method]).steps, says, console
+        )
+
+    def _cells(self, grid: PracticeGrid) -> list[PracticeCell]:
+        for name in self.methods:
+            if name not in grid.methods:
+                raise InputError(
+                    f"--methods {name}: the grid has none; choose from {', '.join(grid.methods)}"
+                )
+        cells = grid.cells(seeds_of(self.seeds or grid.seeds))
+        return [cell for cell in cells if not self.methods or cell.method in self.methods]
