@@ -14,6 +14,7 @@ from policies.pilots import PILOTS
 from policies.pilots.reflex import Config, Reflex
 from policies.policy import make_policy
 from robot.config import load_robot
+from robot.worlds import WORLDS
 
 LIMITS = Limits(
     (
@@ -29,15 +30,17 @@ REST = (0.0, 0.0, 1.2)
 LEFT, RIGHT = 0.2, 0.8  # turn_random
 
 ARM_LIMITS = load_robot("arm6").limits
-ARM_PILOTS = {name for name in PILOTS if name.endswith("_expert")} - {"tabletop_expert"}
+ARM_EXPERTS = {row.expert for row in WORLDS.values() if row.robot == "arm6"}
 
 
-def random_observations(specs):
-    """Any numbers in the tensors of a spec."""
+def observations_of(spec):
+    """Any that a policy of this spec may be given."""
     return st.fixed_dictionaries(
         {
-            spec.name: arrays(np.float32, tuple(spec.shape), elements=st.floats(-10, 10, width=32))
-            for spec in specs
+            tensor.name: arrays(
+                np.float32, tuple(tensor.shape), elements=st.floats(-10, 10, width=32)
+            )
+            for tensor in spec.observation
         }
     )
 
@@ -80,11 +83,11 @@ def fly(reflex, clear_m, turn_random=LEFT, ticks=200):
 @pytest.mark.parametrize("name", PILOTS)
 @given(data=st.data())
 def test_every_pilot_stays_within_the_bounds_of_its_spec(name, data):
-    limits = ARM_LIMITS if name in ARM_PILOTS else LIMITS
+    limits = ARM_LIMITS if name in ARM_EXPERTS else LIMITS
     pilot = make_policy(name, limits, RATE_HZ)
     pilot.spec.check_compatible(limits.axes, RATE_HZ)
     pilot.reset(np.random.default_rng(0))
-    observation = data.draw(random_observations(pilot.spec.observation))
+    observation = data.draw(observations_of(pilot.spec))
     action = pilot.act(pilot.spec.check_observation(observation))
     assert (action.shape, action.dtype) == ((len(limits.axes),), np.float64)
     for value, axis in zip(action, limits.axes, strict=True):
