@@ -45,6 +45,10 @@ class Critics:
         self.online.descend(losses)
         self._slow_flat.data.lerp_(self.online.flat.data, rate)
 
+    def restart(self) -> None:
+        """Q̂ ← Q, after weights were given from outside."""
+        self._slow_flat.data.copy_(self.online.flat.data)
+
     def state_dict(self) -> dict[str, Any]:
         """Networks, optimiser and slow copy."""
         return {"online": self.online.state_dict(), "slow": self._slow.state_dict()}
