@@ -6,6 +6,7 @@ import pytest
 
 from perception.quantities import InputError
 from robot.cli import main
+from robot.config import list_configs
 from robot.practice_tasks import PRACTICE_TASKS, expert_for, instructions_of, make_world
 from robot.study.hooks import Hooks
 from robot.study.practice_grid import (
