@@ -119,10 +119,9 @@ def test_a_wrong_grid_is_one_line(tmp_path, old, new, said):
     assert "\n" not in str(refused.value)
 
 
-def test_the_published_grid_can_be_read():
-    assert {"naive", "forward_backward", "medal", "switching"} <= load_grid(
-        "tabletop"
-    ).methods.keys()
+def test_every_grid_of_the_repository_can_be_read():
+    grids = {name: load_grid(name) for name in list_configs("studies")}
+    assert {"naive", "forward_backward", "medal", "switching"} <= grids["tabletop"].methods.keys()
 
 
 def test_demonstrations_are_the_same_for_all_seeds(grid):
