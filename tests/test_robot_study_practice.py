@@ -6,6 +6,7 @@ import pytest
 
 from perception.quantities import InputError
 from robot.cli import main
+from robot.config import list_configs
 from robot.practice_tasks import PRACTICE_TASKS, expert_for, instructions_of, make_world
 from robot.study.hooks import Hooks
 from robot.study.practice_grid import (
@@ -118,10 +119,9 @@ def test_a_wrong_grid_is_one_line(tmp_path, old, new, said):
     assert "\n" not in str(refused.value)
 
 
-def test_the_published_grid_can_be_read():
-    assert {"naive", "forward_backward", "medal", "switching"} <= load_grid(
-        "tabletop"
-    ).methods.keys()
+def test_every_grid_of_the_repository_can_be_read():
+    grids = {name: load_grid(name) for name in list_configs("studies")}
+    assert {"naive", "forward_backward", "medal", "switching"} <= grids["tabletop"].methods.keys()
 
 
 def test_demonstrations_are_the_same_for_all_seeds(grid):
