@@ -184,7 +184,7 @@ def test_tasks_of_different_robots_or_specs_are_not_mixed(tmp_path):
 
 @pytest.mark.parametrize("name", list_configs("data"))
 def test_every_recipe_can_be_begun(name, tmp_path, monkeypatch):
-    monkeypatch.setattr("robot.collecting.encode_instructions", lambda *_: {})
+    monkeypatch.setattr("robot.collecting.instructions_of", lambda *_: {})
     with Collection(load_recipe(name), tmp_path / "d") as collection:
         assert len(collection.attempts) >= 10
 
