@@ -5,7 +5,7 @@ Then the goals by turns without a reset in between, as a robot practises; only w
 calls irreversible is put back. Noise is the standard deviation of the expert's commands over the
 greatest command.
 
-    python -m benchmarks.arm_experts --out docs/results/arm_experts.json
+    python -m benchmarks.arm_experts --out docs/results/arm_experts
 """
 
 import argparse
@@ -27,15 +27,14 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="*", choices=MANIPULATION_TASKS, default=[])
     parser.add_argument("--attempts", type=int, default=100, help="per goal, and by turns")
     parser.add_argument("--noise", type=float, nargs="*", default=[0.0, 0.1])
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, help="folder, in which each row is a file")
     arguments = parser.parse_args()
-    rows = []
     for task in arguments.tasks or MANIPULATION_TASKS:
         for noise in arguments.noise:
-            rows.append(row_of(task, noise, arguments.attempts))
-            print(line_of(rows[-1]), flush=True)
-    if arguments.out:
-        write_result(arguments.out, {"attempts": arguments.attempts, "rows": rows})
+            row = row_of(task, noise, arguments.attempts)
+            print(line_of(row), flush=True)
+            if arguments.out:
+                write_result(arguments.out / f"{task}_noise_{noise:g}.json", row)
 
 
 def row_of(task: str, noise: float, attempts: int) -> dict[str, Any]:
@@ -49,6 +48,7 @@ def row_of(task: str, noise: float, attempts: int) -> dict[str, Any]:
     return {
         "task": task,
         "noise": noise,
+        "attempts": attempts,
         "goals": goals,
         "by_turns": by_turns(env, experts, attempts),
     }

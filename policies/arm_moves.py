@@ -23,7 +23,8 @@ Array = NDArray[np.float64]
 
 ALIGNED_M = 0.009  # beside the thing by less: the open fingers pass it on both sides
 HEIGHT_M = 0.010  # above the right height by less: the fingers take hold of it
-ABOVE_M = 0.035  # from where it goes straight down
+ABOVE_M = 0.040  # from where it goes straight down: the open fingers pass over a knob
+LOW_M = 0.012  # lower than this it goes up first
 SQUEEZE_M = 0.014  # told to close by this much more than the thing is wide: about 6 N a finger
 OPEN_M = 0.030  # wider than the thing by this before it is taken
 SETTLED_M = 0.0025  # the tool is where it was told to be
@@ -83,7 +84,7 @@ class Mover:
         aim_m = to_m.copy()
         if far_m > 0.03:
             aim_m[2] = max(to_m[2], travel_z_m)
-        if hand.tool_m[2] < aim_m[2] - 0.02:
+        if hand.tool_m[2] < aim_m[2] - LOW_M:
             aim_m[:2] = hand.told_m[:2]  # up first
         return self.go(hand, aim_m, opening_m)
 

@@ -103,14 +103,14 @@ class ArmEnv(gymnasium.Env[Observation, npt.NDArray[np.float64]]):
         bench_seed, look_seed = self.np_random.integers(2**31, size=2)
         step = self.bench.reset(int(bench_seed), self.goal)
         self._cameras.vary(np.random.default_rng(look_seed))
-        return self._observe(step.observed), self._info(self._judge(step.truth), step.truth)
+        return self._observe(step.observed), self._info(self.task.achieved(step.truth), step.truth)
 
     def step(
         self, action: npt.NDArray[np.float64]
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Lets 0.2 s pass."""
         step: Step = self.bench.step(action)
-        achieved = self._judge(step.truth)
+        achieved = self.task.achieved(step.truth)
         success = bool(achieved[self.goal])
         observation, info = self._observe(step.observed), self._info(achieved, step.truth)
         return observation, float(success) - 1.0, success and self.end_on_success, False, info
@@ -136,9 +136,6 @@ class ArmEnv(gymnasium.Env[Observation, npt.NDArray[np.float64]]):
     def close(self) -> None:
         """Frees OpenGL."""
         self._cameras.close()
-
-    def _judge(self, truth: Scene) -> BoolArray:
-        return self.task.achieved(truth)
 
     def _observe(self, scene: Scene) -> Observation:
         values = _values_of(scene)

@@ -77,7 +77,7 @@ class BenchState:
     """A moment of a workbench, whole: continuing from it repeats the original to the bit."""
 
     physics: FloatArray
-    running: Any
+    running: _Running
 
 
 class Workbench:

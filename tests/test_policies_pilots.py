@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from firmware_bridge.limits import AxisLimit, Limits
+from perception.quantities import InputError
 from policies.observation import FREE_M
 from policies.pilots import PILOTS
 from policies.pilots.reflex import Config, Reflex
@@ -232,3 +233,22 @@ def test_the_reflex_turns_away_from_where_it_has_been_whatever_chance_says(refle
     for _ in range(3):
         action = reflex.act(seen(0.3, REST, chance))
     assert np.sign(action[1]) == -turned
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "fault"),
+    [
+        ("lid_expert", {"goal": 2}, "goal is 2: give 0 to 1"),
+        ("lid_expert", {"noise": -1.0}, "noise is -1.0"),
+        ("lid_expert", {"pot": "kettle"}, "give one of pot, low pot, tall pot"),
+        ("bin_expert", {"item": "sofa"}, "give one of weight, vase, bench"),
+    ],
+)
+def test_an_expert_refuses_what_it_cannot_do(name, options, fault):
+    with pytest.raises(InputError, match=fault):
+        make_policy(name, ARM_LIMITS, 5.0, options)
+
+
+def test_an_expert_refuses_a_robot_that_is_no_arm():
+    with pytest.raises(InputError, match=r"the robot takes \(m/s, rad/s, m\)"):
+        make_policy("lid_expert", LIMITS, 5.0)

@@ -147,5 +147,7 @@ def test_unknown_tasks_options_and_items_are_refused_listing_the_choices():
         make_manipulation("juggle")
     with pytest.raises(ChoiceError, match=r"no option colour; valid options: .*spread_m"):
         make_manipulation("lid", {"colour": "red"})
+    with pytest.raises(InputError, match="valid pots: pot, low pot, tall pot"):
+        make_manipulation("lid", {"pot": "kettle"})
     with pytest.raises(InputError, match="valid items: weight, vase, bench"):
         make_manipulation("bin_vase", {"item": "sofa"})

@@ -21,6 +21,8 @@ MANIPULATION_TASKS: dict[str, Row] = {
     "bin_weight": Row("sim.manipulation_tasks.bin:BinTask", "bin_expert", {"item": "weight"}),
     "drawer": Row("sim.manipulation_tasks.drawer:DrawerTask", "drawer_expert"),
     "lid": Row("sim.manipulation_tasks.lid:LidTask", "lid_expert"),
+    "lid_low": Row("sim.manipulation_tasks.lid:LidTask", "lid_expert", {"pot": "low pot"}),
+    "lid_tall": Row("sim.manipulation_tasks.lid:LidTask", "lid_expert", {"pot": "tall pot"}),
     "peg": Row("sim.manipulation_tasks.peg:PegTask", "peg_expert"),
     "place": Row("sim.manipulation_tasks.place:PlaceTask", "place_expert"),
     "sweep": Row("sim.manipulation_tasks.sweep:SweepTask", "sweep_expert"),
