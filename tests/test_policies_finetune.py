@@ -101,6 +101,18 @@ def test_a_run_that_was_stopped_goes_on_as_it_would_have_to_the_bit(strategy, re
             np.testing.assert_array_equal(found[name], wanted[name])
 
 
+def test_random_actions_go_on_too(tmp_path):
+    at_random = Practice(rows=4, random_steps=1000)
+    whole, rest = parts_of(practice=at_random), parts_of(practice=at_random)
+    practise(whole)
+    first = PracticeRun(parts_of(practice=at_random), config_of(), 0, stopped_after(67), tmp_path)
+    assert not first.run()
+    second = PracticeRun(rest, config_of(), 0, folder=tmp_path)
+    assert second.resume()
+    assert second.run()
+    assert rest.learner.weights.tolist() == whole.learner.weights.tolist()
+
+
 def test_checkpoints_on_the_way_change_nothing_and_the_newest_is_kept(tmp_path):
     quiet = practise(parts_of())
     saved = practise(parts_of(), folder=tmp_path, checkpoint_every=40)
@@ -145,6 +157,7 @@ def test_updates_are_so_many_per_step_after_the_warm_up(changes, updates):
 
 def test_updates_due_are_not_lost_to_rounding():
     assert [updates_due(steps, 0.1) for steps in (-5, 0, 9, 10, 29, 30)] == [0, 0, 0, 1, 2, 3]
+    assert updates_due(100, 0.29) == 29  # 28.999999999999996 as floats go
 
 
 def test_the_loop_asks_the_learner_for_what_is_not_set():
@@ -226,6 +239,20 @@ def test_success_is_masked_and_a_time_out_is_not():
     lost = parts_of(practice=Practice(random_steps=1000))
     practise(lost, steps=120)
     assert lost.online.rows(np.arange(120))["mask"].all()
+
+
+def test_returns_are_known_once_an_attempt_is_over():
+    parts = parts_of("naive")  # attempts of 25 steps
+    practise(parts, steps=60)
+    known = np.isfinite(parts.online.rows(np.arange(60))["mc_return"])
+    assert known.tolist() == [True] * 50 + [False] * 10
+
+
+def test_the_learner_is_fed_the_rewards_of_today():
+    parts = parts_of()
+    parts.strategy.relabel = lambda batch: {**batch, "reward": np.full(4, 9.0)}
+    practise(parts, steps=5)
+    assert [batch["reward"].tolist() for batch in parts.learner.batches] == [[9.0] * 4] * 5
 
 
 def test_each_step_is_kept_with_the_instruction_that_was_tried():

@@ -1,21 +1,24 @@
 import json
 
 import msgspec
+import numpy as np
 import pytest
 
 from perception.quantities import InputError
 from robot.cli import main
+from robot.config import list_configs
 from robot.practice_tasks import PRACTICE_TASKS, expert_for, instructions_of, make_world
 from robot.study.hooks import Hooks
 from robot.study.practice_grid import (
     Method,
+    Offline,
     PracticeCell,
     config_hash,
     load_grid,
     resolved,
 )
 from robot.study.practice_report import table
-from robot.study.practice_worker import Order, demonstrations_of, measure, plan_of
+from robot.study.practice_worker import Order, demonstrations_of, measure, plan_of, practice_of
 from robot.study.rows import is_finished, row_path, write_row
 
 GRID = """
@@ -116,10 +119,9 @@ def test_a_wrong_grid_is_one_line(tmp_path, old, new, said):
     assert "\n" not in str(refused.value)
 
 
-def test_the_published_grid_can_be_read():
-    assert {"naive", "forward_backward", "medal", "switching"} <= load_grid(
-        "tabletop"
-    ).methods.keys()
+def test_every_grid_of_the_repository_can_be_read():
+    grids = {name: load_grid(name) for name in list_configs("studies")}
+    assert {"naive", "forward_backward", "medal", "switching"} <= grids["tabletop"].methods.keys()
 
 
 def test_demonstrations_are_the_same_for_all_seeds(grid):
@@ -147,6 +149,46 @@ def test_a_run_becomes_a_row_and_goes_on_where_it_was_stopped(grid, tmp_path):
     assert [point["step"] for point in row["curve"]] == [0, 40]
     assert row_path(tmp_path, CELL).stat().st_size < 10_000
     assert not (tmp_path / "b").exists()  # its checkpoints
+
+
+def test_a_real_learner_goes_on_to_the_bit(grid, tmp_path):
+    method = grid.methods["medal"]  # learns who has been where, too, and is lied to
+    whole = practice_of(CELL, method, tmp_path / "a", Hooks())
+    whole.run()
+    asked = iter(range(1000))
+    stopped = Hooks(should_stop=lambda: next(asked) >= 13)
+    assert not practice_of(CELL, method, tmp_path / "b", stopped).run()
+    rest = practice_of(CELL, method, tmp_path / "b", Hooks())
+    assert rest.log.tally.steps == 13
+    rest.run()
+    assert rest.log == whole.log
+    states = [run._parts.learner.parts["actor"].state_dict() for run in (whole, rest)]
+    assert flat(states[0]) == flat(states[1])
+    for name, column in whole._parts.online._columns.items():
+        np.testing.assert_array_equal(column, rest._parts.online._columns[name])
+
+
+def flat(state):
+    """All numbers of a state dict."""
+    if isinstance(state, dict):
+        return [number for part in state.values() for number in flat(part)]
+    if isinstance(state, list | tuple):
+        return [number for part in state for number in flat(part)]
+    return state.flatten().tolist() if hasattr(state, "flatten") else [state]
+
+
+def test_learning_offline_can_be_stopped(grid, tmp_path):
+    method = msgspec.structs.replace(grid.methods["switching"], offline=Offline(updates=10**9))
+    asked = iter(range(1000))
+    hooks = Hooks(should_stop=lambda: next(asked) >= 3)
+    assert measure(Order(CELL, method, str(tmp_path)), hooks) is None
+
+
+def test_a_learner_that_begins_from_nobody_is_refused(grid, tmp_path):
+    offline = Offline(updates=1, learner="bc", options={"hidden": [8]})
+    method = msgspec.structs.replace(grid.methods["switching"], offline=offline)
+    with pytest.raises(InputError, match="learner sac begins from no other"):
+        measure(Order(CELL, method, str(tmp_path)), Hooks())
 
 
 def test_offline_learning_hands_over_to_the_learner_that_practises(grid, tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from perception.quantities import InputError
 from policies.demonstrations import Demonstration, add_all, demonstrate, states_of
 from policies.evaluate import success_rate
 from policies.finetune import Hooks as PracticeHooks
@@ -21,12 +22,12 @@ from policies.learner import Learner, make_learner
 from policies.practice_env import PracticeEnv, spec_of
 from policies.replay_buffer import ReplayBuffer
 from policies.rewards import make_reward
-from policies.spec import PolicySpec, with_instruction
+from policies.spec import with_instruction
 from policies.strategy import Scene, make_strategy
 from robot.practice_tasks import expert_for, instructions_of, make_world
 from robot.provenance import commit, hardware
 from robot.study.conduct import Plan
-from robot.study.hooks import Hooks
+from robot.study.hooks import Hooks, Interrupted
 from robot.study.practice_grid import (
     Method,
     PracticeCell,
@@ -39,6 +40,7 @@ from robot.study.practice_grid import (
 from robot.study.rows import Row
 from robot.study.worker import work
 
+HANDED_OVER = "offline.pt"  # beside the checkpoints
 WORKER = (sys.executable, "-m", "robot.study.practice_worker")
 
 
@@ -71,7 +73,10 @@ def measure(order: Order, hooks: Hooks) -> Row | None:
     began_s, began_cpu_s = time.monotonic(), time.process_time()
     code = commit()  # as it is now: somebody may work on it meanwhile
     cell, method = order.cell, order.method
-    run = practice_of(cell, method, Path(order.checkpoints), hooks)
+    try:
+        run = practice_of(cell, method, Path(order.checkpoints), hooks)
+    except Interrupted:
+        return None
     if not run.run():
         return None
     final = run.evaluate(method.final_episodes)
@@ -94,7 +99,12 @@ def measure(order: Order, hooks: Hooks) -> Row | None:
 
 
 def practice_of(cell: PracticeCell, method: Method, checkpoints: Path, hooks: Hooks) -> PracticeRun:
-    """The run of a cell, ready for its first step or for that after its checkpoint."""
+    """The run of a cell, ready for its first step or for that after its checkpoint.
+
+    Raises:
+        Interrupted: it was stopped while it learned offline, which begins anew then.
+        InputError: a name or an option that there is not, or a checkpoint of another run.
+    """
     world, config = make_world(cell.task), finetune_config(method)
     instructions = instructions_of(cell.task, world)
     spec = with_instruction(spec_of(world), instructions.shape[1])
@@ -121,7 +131,9 @@ def practice_of(cell: PracticeCell, method: Method, checkpoints: Path, hooks: Ho
     told = PracticeHooks(progress=hooks.progress, should_stop=hooks.should_stop)
     run = PracticeRun(parts, config, cell.seed, told, checkpoints)
     if not run.resume() and shown:
-        learn_offline(learner, offline, spec, method, cell.seed, checkpoints)
+        first = learn_offline(learner, offline, method, cell.seed, hooks)
+        if first is not learner:
+            begin_from(learner, first, checkpoints)
     return run
 
 
@@ -141,28 +153,42 @@ def demonstrations_of(task: str, world: PracticeEnv, method: Method) -> list[Dem
 
 
 def learn_offline(
-    learner: Learner,
-    data: ReplayBuffer,
-    spec: PolicySpec,
-    method: Method,
-    seed: int,
-    folder: Path,
-) -> None:
-    """Prepares the learner with the data and lets it, or the one before it, learn from them."""
+    learner: Learner, data: ReplayBuffer, method: Method, seed: int, hooks: Hooks
+) -> Learner:
+    """Who learned from the data: the learner itself, or the one that it is to begin from.
+
+    Raises:
+        Interrupted: it was stopped.
+    """
     everything = data.rows(np.arange(len(data)))
     learner.prepare(everything)
-    if method.offline is None:
-        return
-    first: Any = learner
-    if method.offline.learner:
-        first = make_learner(method.offline.learner, spec, tupled(method.offline.options), seed)
+    offline = method.offline
+    if offline is None:
+        return learner
+    first = learner
+    if offline.learner:
+        first = make_learner(offline.learner, data.spec, tupled(offline.options), seed)
         first.prepare(everything)
-    for _ in range(method.offline.updates):
+    for _ in range(offline.updates):
+        hooks.go_on(0)
         first.update(data.sample(first.practice.rows))
-    if first is not learner:
-        folder.mkdir(parents=True, exist_ok=True)
-        first.save(folder / "offline.pt")
-        learner.begin_from(folder / "offline.pt")  # type: ignore[attr-defined]
+    return first
+
+
+def begin_from(learner: Any, first: Learner, folder: Path) -> None:
+    """Hands over what was learned.
+
+    Raises:
+        InputError: the learner begins from nobody.
+    """
+    if not hasattr(learner, "begin_from"):
+        raise InputError(
+            f"learner {learner.name} begins from no other; leave out offline.learner, so that it "
+            "learns offline itself, or practise with wsrl"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    first.save(folder / HANDED_OVER)
+    learner.begin_from(folder / HANDED_OVER)
 
 
 def main(argv: list[str]) -> int:
