@@ -31,8 +31,11 @@ def actor_for(
     Raises:
         InputError: no such pilot or package, or it does not fit the world; the line says how.
     """
-    name = world_row(task).expert if name == EXPERT else name
+    row = world_row(task)
+    name = row.expert if name == EXPERT else name
     options: dict[str, Any] = {} if noise is None else {"noise": noise}
+    if name == row.expert:
+        options |= row.expert_options
     if name in PILOTS and hasattr(load_item(PILOTS, "pilot", name).Config, "goal"):
         options["goal"] = goal
     try:

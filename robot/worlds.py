@@ -26,15 +26,14 @@ class WorldRow(NamedTuple):
     robot: str  # whose episodes are recorded in it
     expert: str  # row of PILOTS
     options: Mapping[str, Any] = {}  # of the class
+    expert_options: Mapping[str, Any] = {}  # of the expert, besides goal and noise
 
 
 WORLDS: dict[str, WorldRow] = {
     "tabletop": WorldRow("sim.tabletop:TabletopEnv", "tabletop", "tabletop_expert"),
     **{
-        task: WorldRow(
-            "sim.arm_env:ArmEnv", "arm6", f"{task.partition('_')[0]}_expert", {"task": task}
-        )
-        for task in MANIPULATION_TASKS
+        task: WorldRow("sim.arm_env:ArmEnv", "arm6", row.expert, {"task": task}, row.options)
+        for task, row in MANIPULATION_TASKS.items()
     },
 }
 
