@@ -6,27 +6,23 @@ attempt that is missing.
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from perception.goal import Goal
 from perception.quantities import InputError
-from perception.tables import load_item
 from policies.collection import Cancelled, Told, Wish, record_attempt
 from policies.data_set import DataSetWriter
 from policies.data_set_about import ABOUT_FILE, DataSetAbout, robot_about
 from policies.episodes import EpisodeAbout
-from policies.instructions import encode_instructions
-from policies.pilots import PILOTS
-from policies.policy import Policy, make_policy
+from policies.policy import Policy
 from policies.practice_env import spec_of
-from policies.recipe import EXPERT, Attempt, Recipe, RecipeRow, attempts_of
-from policies.spec import INSTRUCTION
+from policies.recipe import Attempt, Recipe, RecipeRow, attempts_of
 from policies.spec_difference import spec_difference
+from robot.actors import actor_for
 from robot.operators import OPERATORS
 from robot.teleop import Teleoperated, open_device, wall_pace
-from robot.worlds import make_world, world_row
+from robot.worlds import instructions_of, make_world, world_row
 
 
 class CollectError(InputError):
@@ -160,25 +156,7 @@ class Collection:
             self._say(device.help)
 
     def _pilot(self, row: RecipeRow, goal: int) -> Policy:
-        world = self._worlds[row.label]
-        name = world_row(row.task).expert if row.pilot == EXPERT else row.pilot
-        options: dict[str, Any] = {} if row.noise is None else {"noise": row.noise}
-        if name in PILOTS and hasattr(load_item(PILOTS, "pilot", name).Config, "goal"):
-            options["goal"] = goal
-        try:
-            policy = make_policy(name, world.limits, world.rate_hz, options)
-        except InputError:
-            raise
-        except ValueError as error:  # of a pilot that was made for other axes
-            raise CollectError(f"{name} does not fit the robot of {row.task!r}: {error}") from error
-        policy.spec.check_compatible(world.limits.axes, world.rate_hz)
-        shown = {INSTRUCTION, *(tensor.name for tensor in world.tensors)}
-        if missing := [t.name for t in policy.spec.observation if t.name not in shown]:
-            raise CollectError(
-                f"{name} reads {missing[0]!r}, which the world of {row.task!r} does not show; "
-                f"it shows {', '.join(sorted(shown))}"
-            )
-        return policy
+        return actor_for(row.task, self._worlds[row.label], row.pilot, goal, row.noise)
 
     def _about(self, recipe: Recipe, folder: Path) -> DataSetAbout:
         worlds = self._worlds
@@ -187,7 +165,7 @@ class Collection:
             self._refuse_mixture(first, label)
         goals = {label: tuple(world.goals) for label, world in worlds.items()}
         is_begun = (folder / ABOUT_FILE).exists()  # the vectors there serve
-        vectors = {} if is_begun else encode_instructions(recipe.encoder, _texts(goals.values()))
+        vectors = {} if is_begun else instructions_of(worlds.values(), recipe.encoder)
         return DataSetAbout(
             robot=robot_about(world_row(self._rows[first].task).robot, worlds[first].limits),
             spec=spec_of(worlds[first]),
@@ -210,11 +188,6 @@ class Collection:
             raise CollectError(
                 f"{label!r} has {difference} as in {first!r}; give each a recipe of its own"
             )
-
-
-def _texts(goals: Any) -> Sequence[str]:
-    every: list[Goal] = [goal for one in goals for goal in one]
-    return [goal.text for goal in every]
 
 
 def _kind(about: EpisodeAbout) -> tuple[str, str, str]:

@@ -4,13 +4,19 @@ Listing them imports neither MuJoCo nor Gymnasium; making one does.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from perception.quantities import InputError
 from perception.tables import ChoiceError, load_item
+from policies.instructions import ENCODERS, encode_instructions
 from policies.practice_env import PracticeEnv
 from sim.manipulation_tasks import MANIPULATION_TASKS
+
+OWN_VECTORS = "world"  # in place of an encoder: what the world itself says of its goals in numbers
 
 
 class WorldRow(NamedTuple):
@@ -20,15 +26,14 @@ class WorldRow(NamedTuple):
     robot: str  # whose episodes are recorded in it
     expert: str  # row of PILOTS
     options: Mapping[str, Any] = {}  # of the class
+    expert_options: Mapping[str, Any] = {}  # of the expert, besides goal and noise
 
 
 WORLDS: dict[str, WorldRow] = {
     "tabletop": WorldRow("sim.tabletop:TabletopEnv", "tabletop", "tabletop_expert"),
     **{
-        task: WorldRow(
-            "sim.arm_env:ArmEnv", "arm6", f"{task.partition('_')[0]}_expert", {"task": task}
-        )
-        for task in MANIPULATION_TASKS
+        task: WorldRow("sim.arm_env:ArmEnv", "arm6", row.expert, {"task": task}, row.options)
+        for task, row in MANIPULATION_TASKS.items()
     },
 }
 
@@ -65,6 +70,40 @@ def world_row(task: str) -> WorldRow:
     if task not in WORLDS:
         raise ChoiceError(f"no task is called {task!r}; valid tasks: {', '.join(sorted(WORLDS))}")
     return WORLDS[task]
+
+
+def vectors_of(world: PracticeEnv, encoder: str) -> NDArray[np.float32]:
+    """(goals, D) what a policy is told of each goal of a world.
+
+    Args:
+        world: whose goals.
+        encoder: a row of ENCODERS, or "world": the world's own vectors.
+
+    Raises:
+        ChoiceError: no such encoder, or a world without vectors.
+        EncoderError: the encoder is not installed.
+    """
+    if encoder == OWN_VECTORS:
+        found = getattr(world, "goal_vectors", None)
+        if found is None:
+            raise ChoiceError(
+                "this world has no vectors of its own for its goals; valid encoders: "
+                f"{', '.join(ENCODERS)}"
+            )
+        return np.asarray(found, np.float32)
+    encoded = encode_instructions(encoder, [goal.text for goal in world.goals])
+    return np.array([encoded[goal.text] for goal in world.goals], np.float32)
+
+
+def instructions_of(worlds: Iterable[PracticeEnv], encoder: str) -> dict[str, list[float]]:
+    """The vectors of all goals of some worlds by text; raises as `vectors_of`."""
+    if encoder != OWN_VECTORS:
+        return encode_instructions(encoder, [goal.text for w in worlds for goal in w.goals])
+    return {
+        goal.text: [*map(float, vector)]
+        for world in worlds
+        for goal, vector in zip(world.goals, vectors_of(world, encoder), strict=True)
+    }
 
 
 def _refuse_unknown(task: str, world: Any, options: Mapping[str, Any]) -> None:

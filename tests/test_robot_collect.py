@@ -172,6 +172,14 @@ def test_every_world_shows_what_its_expert_reads(task, tmp_path):
         assert collection.about.spec.rate_hz == 5.0
 
 
+@pytest.mark.parametrize("task", ["bin_vase", "lid_low"])
+def test_the_expert_of_a_variant_knows_which_it_is(task, tmp_path):
+    recipe = Recipe((RecipeRow(task, 1, noise=0.0),), 0, "words")
+    with Collection(recipe, tmp_path / "d") as collection:
+        assert collection.run(lambda _: None, lambda: False)
+        assert [one.successes for one in collection.counted()] == [1, 1]
+
+
 def test_tasks_of_different_robots_or_specs_are_not_mixed(tmp_path):
     for other, fragment in (("tabletop", "robot arm6"), ("sweep", "object_position_m")):
         rows = (RecipeRow("lid", 1), RecipeRow(other, 1))
@@ -184,7 +192,7 @@ def test_tasks_of_different_robots_or_specs_are_not_mixed(tmp_path):
 
 @pytest.mark.parametrize("name", list_configs("data"))
 def test_every_recipe_can_be_begun(name, tmp_path, monkeypatch):
-    monkeypatch.setattr("robot.collecting.encode_instructions", lambda *_: {})
+    monkeypatch.setattr("robot.collecting.instructions_of", lambda *_: {})
     with Collection(load_recipe(name), tmp_path / "d") as collection:
         assert len(collection.attempts) >= 10
 

@@ -6,10 +6,11 @@ from typing import Any
 from perception.mono import MonoDepth, MonoSpec
 from perception.mono_labels import LabelledFrame
 from perception.mono_scores import judged
-from robot.commands.train.mono import described, training_library
+from robot.commands.train.mono import TRAINING, described
 from robot.nodes.learner import LearnerConfig
 from robot.stereo_pairs import Lesson
 from robot.study.rows import Row
+from robot.training_library import training_library
 
 
 def untaught(lesson: Lesson, spec: MonoSpec, rows: Iterable[int], seed: int) -> Any:
@@ -23,7 +24,7 @@ def untaught(lesson: Lesson, spec: MonoSpec, rows: Iterable[int], seed: int) -> 
         rows: of the frames that it may learn from.
         seed: of the weights and of the order in which frames are drawn.
     """
-    training = training_library()
+    training = training_library(TRAINING)
     flown = LearnerConfig()
     choices = training.Config(
         online_learning_rate=flown.learning_rate,

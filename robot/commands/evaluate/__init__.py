@@ -6,5 +6,6 @@ EVALUATE = Subjects(
     "Judge a model package.",
     {
         "mono": "robot.commands.evaluate.mono:EvaluateMono",
+        "policy": "robot.commands.evaluate.policy:EvaluatePolicy",
     },
 )

@@ -7,6 +7,7 @@ EXPORT = Subjects(
     {
         "episodes": "robot.commands.export.episodes:ExportEpisodes",
         "mono": "robot.commands.export.mono:ExportMono",
+        "policy": "robot.commands.export.policy:ExportPolicy",
         "textons": "robot.commands.export.textons:ExportTextons",
     },
 )

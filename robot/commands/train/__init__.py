@@ -6,5 +6,6 @@ TRAIN = Subjects(
     "Teach a model by data; it becomes a model package.",
     {
         "mono": "robot.commands.train.mono:TrainMono",
+        "policy": "robot.commands.train.policy:TrainPolicy",
     },
 )

@@ -1,6 +1,5 @@
 """``reflexarc train mono``: a recording teaches a network, which becomes a model package."""
 
-import importlib
 import json
 import math
 import sys
@@ -20,6 +19,9 @@ from perception.mono_scores import MonoScores, constant_prediction, judged
 from perception.quantities import InputError
 from robot.console import Console
 from robot.stereo_pairs import Lesson, load_lesson
+from robot.training_library import training_library
+
+TRAINING = "perception.mono_training"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class TrainMono:
         """Reads, learns, judges, writes."""
         self._check()
         spec = MonoSpec(self.width, self.height)
-        training = training_library()
+        training = training_library(TRAINING)
         console = Console(quiet=self.json)
         with console.progress("stereo looks", None, "pairs") as progress:
             lesson = load_lesson(self.data, spec, progress, both=True)
@@ -107,20 +109,6 @@ def taught(lesson: Lesson, rows: npt.NDArray[np.intp]) -> LabelledFrame:
     """These frames (n,) of both eyes."""
     eyes = [rows_of(eye, rows) for eye in (lesson.frames, lesson.right) if eye is not None]
     return LabelledFrame._make(np.concatenate(arrays) for arrays in zip(*eyes, strict=True))
-
-
-def training_library() -> Any:
-    """`perception.mono_training`; by name, because a robot runs this file and has no torch.
-
-    Raises:
-        InputError: torch or Lightning is not installed.
-    """
-    try:
-        return importlib.import_module("perception.mono_training")
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"training needs {error.name}: run 'pip install reflexarc[train]'"
-        ) from error
 
 
 def described(scores: MonoScores) -> dict[str, float | int | None]:

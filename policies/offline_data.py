@@ -1,0 +1,101 @@
+"""Data sets as what an offline phase learns from: one buffer, one spec, and what its words mean.
+
+Several data sets serve together, such as demonstrations of a task and prior data of others; they
+must be of one robot and one spec, and their vectors made by one encoder.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from policies.data_set import DataSet
+from policies.data_set_about import DataSetError
+from policies.episodes import SUCCESS, Episode
+from policies.replay_buffer import ReplayBuffer
+from policies.spec import PolicySpec, with_instruction
+from policies.spec_difference import spec_difference
+
+
+class OfflineData(NamedTuple):
+    """Data sets that fit each other."""
+
+    sets: tuple[DataSet, ...]
+    spec: PolicySpec  # of a policy that learns from them; it is told its goal
+    encoder: str
+    instructions: dict[str, list[float]]  # vector by text, of all sets
+
+    def buffer(self, discount: float, seed: int, *, failures: bool = True) -> ReplayBuffer:
+        """All transitions, in a ring that they just fill.
+
+        Args:
+            discount: γ of the returns to go.
+            seed: of what is drawn from the buffer.
+            failures: whether episodes without success are in it.
+
+        Raises:
+            DataSetError: no episode is left, or one is not of its data set.
+            EpisodeError: a file is damaged.
+        """
+        every = [(data, episode) for data in self.sets for episode in _chosen(data, failures)]
+        if not every:
+            names = ", ".join(str(data.folder) for data in self.sets)
+            raise DataSetError(f"{names}: no episode succeeded, so there is nothing to imitate")
+        steps = sum(len(episode) for _, episode in every)
+        buffer = ReplayBuffer(self.spec, steps, seed, discount=discount)
+        for data, episode in every:
+            buffer.add_episode(
+                episode.observation,
+                episode.action,
+                episode.reward,
+                episode.reward == SUCCESS,  # as the reward source said, not as the truth is
+                data.about.instruction(episode.about.instruction),
+            )
+        return buffer
+
+    def described(self) -> dict[str, Any]:
+        """Where a policy comes from and what it understands, for the manifest of its package."""
+        return {
+            "data": [
+                {
+                    "recipe_sha256": data.about.recipe_sha256,
+                    "episodes": len(data),
+                    "tasks": [*data.about.tasks],
+                }
+                for data in self.sets
+            ],
+            "robot": self.sets[0].about.robot.name,
+            "encoder": self.encoder,
+            "instructions": self.instructions,
+        }
+
+
+def open_offline(folders: Sequence[Path]) -> OfflineData:
+    """Data sets to learn from together.
+
+    Raises:
+        DataSetError: one is none or empty, or two do not fit; the line names the difference.
+    """
+    sets = tuple(DataSet(folder) for folder in folders)
+    for data in sets:
+        data.require_episodes()
+        if misfit := _misfit(data, sets[0]):
+            raise DataSetError(f"{data.folder} has {misfit} as in {sets[0].folder}")
+    about = sets[0].about
+    vectors = {text: vector for data in sets for text, vector in data.about.instructions.items()}
+    size = len(next(iter(vectors.values())))
+    return OfflineData(sets, with_instruction(about.spec, size), about.encoder, vectors)
+
+
+def _misfit(data: DataSet, first: DataSet) -> str | None:
+    found, wanted = data.about, first.about
+    if found.robot.name != wanted.robot.name:
+        return f"the robot {found.robot.name!r} and not {wanted.robot.name!r}"
+    if found.robot != wanted.robot:
+        return f"other limits of the robot {found.robot.name!r} and not those"
+    if found.encoder != wanted.encoder:
+        return f"vectors of the encoder {found.encoder!r} and not {wanted.encoder!r}"
+    return spec_difference(found.spec, wanted.spec)
+
+
+def _chosen(data: DataSet, failures: bool) -> list[Episode]:
+    return [*data.episodes(success=None if failures else True)]

@@ -1,0 +1,66 @@
+"""Who acts in a world: its expert, another pilot, or a package, checked against the world."""
+
+from typing import Any
+
+from perception.quantities import InputError
+from perception.tables import load_item
+from policies.pilots import PILOTS
+from policies.policy import Policy, make_policy
+from policies.practice_env import PracticeEnv
+from policies.recipe import EXPERT
+from policies.spec import INSTRUCTION
+from robot.worlds import world_row
+
+
+class ActorError(InputError):
+    """Somebody who cannot act in a world."""
+
+
+def actor_for(
+    task: str, world: PracticeEnv, name: str, goal: int, noise: float | None = None
+) -> Policy:
+    """A policy for one goal of a task.
+
+    Args:
+        task: row of WORLDS.
+        world: of that task.
+        name: "expert", a row of PILOTS, or the path of a package.
+        goal: index in the world's goals; a package is told by the instruction instead.
+        noise: of a pilot's actions; None: as it has it.
+
+    Raises:
+        InputError: no such pilot or package, or it does not fit the world; the line says how.
+    """
+    row = world_row(task)
+    name = row.expert if name == EXPERT else name
+    options: dict[str, Any] = {} if noise is None else {"noise": noise}
+    if name == row.expert:
+        options |= row.expert_options
+    if name in PILOTS and hasattr(load_item(PILOTS, "pilot", name).Config, "goal"):
+        options["goal"] = goal
+    try:
+        policy = make_policy(name, world.limits, world.rate_hz, options)
+    except InputError:
+        raise
+    except ValueError as error:  # of a pilot that was made for other axes
+        raise ActorError(f"{name} does not fit the robot of {task!r}: {error}") from error
+    policy.spec.check_compatible(world.limits.axes, world.rate_hz)
+    _check_seen(task, world, name, policy)
+    return policy
+
+
+def _check_seen(task: str, world: PracticeEnv, name: str, policy: Policy) -> None:
+    shown = {tensor.name: tensor for tensor in world.tensors}
+    for tensor in policy.spec.observation:
+        if tensor.name == INSTRUCTION:
+            continue
+        if tensor.name not in shown:
+            raise ActorError(
+                f"{name} reads {tensor.name!r}, which the world of {task!r} does not show; "
+                f"it shows {', '.join(sorted(shown))}"
+            )
+        if (tensor.shape, tensor.dtype) != (shown[tensor.name].shape, shown[tensor.name].dtype):
+            raise ActorError(
+                f"{name} reads {tensor.name!r} as {tensor.dtype} {tensor.shape}, the world of "
+                f"{task!r} shows {shown[tensor.name].dtype} {shown[tensor.name].shape}"
+            )
