@@ -102,7 +102,8 @@ class ArmEnv(gymnasium.Env[Observation, npt.NDArray[np.float64]]):
         self.goal = int((options or {}).get("goal", self.goal))
         bench_seed, look_seed = self.np_random.integers(2**31, size=2)
         step = self.bench.reset(int(bench_seed), self.goal)
-        self._cameras.vary(np.random.default_rng(look_seed))
+        if self._images or self.render_mode is not None:
+            self._cameras.vary(np.random.default_rng(look_seed))
         return self._observe(step.observed), self._info(self.task.achieved(step.truth), step.truth)
 
     def step(
@@ -140,7 +141,7 @@ class ArmEnv(gymnasium.Env[Observation, npt.NDArray[np.float64]]):
     def _observe(self, scene: Scene) -> Observation:
         values = _values_of(scene)
         observation: Observation = {
-            tensor.name: np.clip(values[tensor.name].astype(np.float32), -LARGEST_M, LARGEST_M)
+            tensor.name: values[tensor.name].astype(np.float32).clip(-LARGEST_M, LARGEST_M)
             for tensor in self.tensors
             if tensor.name in values
         }
