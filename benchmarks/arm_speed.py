@@ -2,9 +2,10 @@
 
 Both move an arm with a gripper and one thing on a table, in physics steps of 2 ms, by random
 commands for the tool, kinematics included. They take turns of some seconds in the same run, so
-that a machine that is busy or throttles slows both. The peer has an environment of its own,
-``benchmarks/.peers-arm/``: its release does not run on MuJoCo 4, and is measured on the newest that
-it was found to run on.
+that a machine that is busy or throttles slows both, and on the same MuJoCo: the peer's release
+asks for joint types in a way that MuJoCo 4 answers otherwise, which `arm_speed_peer` mends, because
+on the older one that it runs on unmended it is a third slower. It has an environment of its own,
+``benchmarks/.peers-arm/``.
 
     python -m benchmarks.arm_speed --out docs/results/arm_speed.json
 """
@@ -25,7 +26,7 @@ from sim.arm_env import env_id
 from sim.manipulation_tasks import make_manipulation
 
 PEERS = Path(__file__).parent / ".peers-arm"
-PACKAGES = ("gymnasium-robotics==1.4.2", "mujoco==3.3.2")
+PACKAGES = ("gymnasium-robotics==1.4.2", f"mujoco=={mujoco.__version__}")
 PEER = Path(__file__).parent / "arm_speed_peer.py"
 BAR = 4.0  # times the peer
 
@@ -54,8 +55,8 @@ def install_peer() -> None:
     python = PEERS / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", PEERS], check=True)
-        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-        subprocess.run([*pip, *PACKAGES], check=True)
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+    subprocess.run([*pip, *PACKAGES], check=True)
 
 
 def measure(task: str, rounds: int, seconds: float) -> dict[str, Any]:

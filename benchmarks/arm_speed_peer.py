@@ -7,6 +7,7 @@ second by the wall and per second of the processor.
 import sys
 import time
 import warnings
+from typing import Any
 
 import gymnasium
 import mujoco
@@ -17,7 +18,9 @@ STEPS_PER_ATTEMPT = 50  # its own limit
 def main() -> None:
     warnings.simplefilter("ignore")
     import gymnasium_robotics  # type: ignore[import-not-found]  # only in the peer's environment
+    from gymnasium_robotics.utils import mujoco_utils  # type: ignore[import-not-found]
 
+    mend(mujoco_utils)
     gymnasium.register_envs(gymnasium_robotics)
     env = gymnasium.make("FetchPickAndPlace-v4", disable_env_checker=True)
     env.reset(seed=0)
@@ -34,6 +37,29 @@ def main() -> None:
             steps += STEPS_PER_ATTEMPT
         wall_s, processor_s = time.perf_counter() - wall_s, time.process_time() - processor_s
         print(steps * period_s / wall_s, steps * period_s / processor_s, flush=True)
+
+
+def mend(mujoco_utils: Any) -> None:
+    """Replaces what compares joint types with enumerators, which MuJoCo 4 calls unequal."""
+    qpos_sizes, dof_sizes = {0: 7, 1: 4}, {0: 6, 1: 3}  # of free and ball joints; others have 1
+
+    def qpos(model: Any, name: str) -> slice:
+        joint = model.joint(name)
+        return slice(joint.qposadr[0], joint.qposadr[0] + qpos_sizes.get(int(joint.type[0]), 1))
+
+    def set_joint_qpos(model: Any, data: Any, name: str, value: Any) -> None:
+        data.qpos[qpos(model, name)] = value
+
+    def get_joint_qpos(model: Any, data: Any, name: str) -> Any:
+        return data.qpos[qpos(model, name)].copy()
+
+    def get_joint_qvel(model: Any, data: Any, name: str) -> Any:
+        joint = model.joint(name)
+        size = dof_sizes.get(int(joint.type[0]), 1)
+        return data.qvel[joint.dofadr[0] : joint.dofadr[0] + size].copy()
+
+    for function in (set_joint_qpos, get_joint_qpos, get_joint_qvel):
+        setattr(mujoco_utils, function.__name__, function)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from firmware_bridge.errors import ArmTableError
+from firmware_bridge.kinematics_kernels import damped_step, locate
 from firmware_bridge.tables import check_keys, number, vector3
 
 Array = NDArray[np.float64]
 
 POINTING_DOWN = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 """(3, 3) base from tool: x of the tool down, its fingers open along y of the base."""
+
+DAMPING = 0.01  # of the least squares: 1 mm in 10 cm where the arm is stretched
 
 _JOINT_KEYS = ("name", "offset_m", "axis", "minimum_rad", "maximum_rad", "max_speed_rad_s")
 
@@ -151,19 +154,22 @@ class SerialChain:
         Raises:
             UnreachableError: 200 damped steps from the start did not get there.
         """
-        joints = np.array(start_rad, np.float64)
+        joints, jacobian = np.array(start_rad, np.float64), np.empty((6, len(self.joints)))
         for _ in range(200):
-            error = pose_error(target, self.forward(joints))
+            present = Pose(*locate(*self.geometry, joints, jacobian))
+            error = pose_error(target, present)
             largest = np.abs(error).max()
             if largest < tolerance_m:
                 return joints
             near = error * min(1.0, 0.1 / largest)  # a straight step holds for short ways only
-            joints = joints + self.damped_step(joints, near)
+            joints = joints + damped_step(jacobian, near, joints, self.ranges_rad, DAMPING)
         raise UnreachableError(
             f"the arm cannot bring its tool to {np.round(target.position_m, 3)} m pointing so"
         )
 
-    def damped_step(self, joint_pos_rad: ArrayLike, error: Array, damping: float = 0.01) -> Array:
+    def damped_step(
+        self, joint_pos_rad: ArrayLike, error: Array, damping: float = DAMPING
+    ) -> Array:
         """One damped-least-squares step (n,) rad towards a pose, within the joints' ranges.
 
         dq = Jᵀ (J Jᵀ + λ² I)⁻¹ e (Nakamura and Hanafusa 1986, eq. 20; Wampler 1986). A joint that

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from firmware_bridge.errors import ArmTableError, CommandShapeError
 from firmware_bridge.kernels import kernel
-from firmware_bridge.kinematics import POINTING_DOWN, Pose, SerialChain
+from firmware_bridge.kinematics import DAMPING, POINTING_DOWN, Pose, SerialChain
 from firmware_bridge.kinematics_kernels import damped_step, locate
 from firmware_bridge.limits import Limits
 from firmware_bridge.tables import check_keys, vector3
@@ -34,7 +34,6 @@ Array = NDArray[np.float64]
 TICK_S = 0.02  # s, 50 Hz: as often as hobby servos are told a target
 AXES = 4  # x, y, z velocity and gripper opening
 MAX_LEAD_M = 0.02  # m, how far a target may run ahead of what the joint targets reach
-DAMPING = 0.01  # of the least squares: 1 mm in 10 cm where the arm is stretched
 ITERATIONS = 2  # damped steps a tick: the second takes up the bend of the first
 
 

@@ -100,7 +100,8 @@ class ArmEnv(gymnasium.Env[Observation, npt.NDArray[np.float64]]):
         self.goal = int((options or {}).get("goal", self.goal))
         bench_seed, look_seed = self.np_random.integers(2**31, size=2)
         step = self.bench.reset(int(bench_seed), self.goal)
-        self._cameras.vary(np.random.default_rng(look_seed))
+        if self._images or self.render_mode is not None:
+            self._cameras.vary(np.random.default_rng(look_seed))
         return self._observe(step.observed), self._info(self.task.achieved(step.truth), step.truth)
 
     def step(

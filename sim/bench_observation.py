@@ -49,6 +49,6 @@ def values_of(scene: Scene, tensors: Sequence[TensorSpec]) -> dict[str, npt.NDAr
         "slide_m": scene.slide_m,
     }
     return {
-        tensor.name: np.clip(values[tensor.name].astype(np.float32), -LARGEST_M, LARGEST_M)
+        tensor.name: values[tensor.name].astype(np.float32).clip(-LARGEST_M, LARGEST_M)
         for tensor in tensors
     }

@@ -5,6 +5,7 @@ where they lie before an attempt at a goal, and says from their true places whic
 reached and whether a person must put something back. It knows nothing of arm, physics or learning.
 """
 
+import math
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,8 +16,8 @@ from perception.goal import Goal
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-REACH_M = np.array([[0.13, -0.23], [0.41, 0.23]])
-"""(2, 2) least and greatest x, y where the gripper can still take hold of things, base frame."""
+REACH_M = ((0.13, -0.23), (0.41, 0.23))
+"""Least and greatest x, y where the gripper can still take hold of things, base frame."""
 
 
 class Scene(NamedTuple):
@@ -85,21 +86,23 @@ class Manipulation(Protocol):
 
 def is_free(scene: Scene, grasp_m: npt.ArrayLike, width_m: float) -> bool:
     """Whether the gripper does not hold what is this wide at this point (3,)."""
-    away_m = float(np.linalg.norm(scene.tool_position_m - np.asarray(grasp_m)))
+    away_m = math.dist(scene.tool_position_m.tolist(), np.asarray(grasp_m).tolist())
     return away_m > 0.04 or scene.gripper_m > width_m + 0.006
 
 
 def out_of_reach(position_m: FloatArray) -> bool:
     """Whether one of the objects (K, 3) lies where the gripper cannot take hold of it."""
-    xy_m = position_m[:, :2]
-    return bool((xy_m < REACH_M[0]).any() or (xy_m > REACH_M[1]).any())
+    (least_x, least_y), (most_x, most_y) = REACH_M
+    return any(
+        not (least_x <= x <= most_x and least_y <= y <= most_y) for x, y, _ in position_m.tolist()
+    )
 
 
 def tipped(up: FloatArray, most_rad: float = 0.6) -> bool:
     """Whether one of the objects (K, 3) leans by more than the gripper sets right."""
-    return bool((up[:, 2] < np.cos(most_rad)).any())
+    return min(up[:, 2].tolist()) < math.cos(most_rad)
 
 
 def within(xy_m: npt.ArrayLike, center_m: npt.ArrayLike, radius_m: float) -> bool:
     """Whether a point (2,) lies within a circle."""
-    return float(np.linalg.norm(np.asarray(xy_m) - np.asarray(center_m))) < radius_m
+    return math.dist(np.asarray(xy_m).tolist(), np.asarray(center_m).tolist()) < radius_m
