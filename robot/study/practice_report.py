@@ -21,7 +21,8 @@ with the interval of a stratified bootstrap (95 %), pooled all attempts with the
 mean is over the run, regret what lacks of 1 on average. Continuing: part of the steps of the run at
 which the goal that was tried was reached. What persons did, per 1000 steps: resets (due, or for the
 oracle, or interventions) and interventions alone (nothing else could); the placing at the start is
-not counted.
+not counted. Where a world begins in one state and has no chance, as the tabletop, attempts of one
+policy at one goal are all alike: the pooled interval is too short there, that over seeds is not.
 
 """
 COLUMNS = (
