@@ -128,6 +128,7 @@ def test_another_command_on_the_same_folder_is_refused(tmp_path, call, refused):
         (("collect", "tabeltop"), ["'tabeltop'", *WORLDS]),
         (("collect",), ["TASK or --recipe"]),
         (("collect", "lid", "--recipe", "lid"), ["TASK or --recipe"]),
+        (("collect", "--recipe", "lid", "--noise", 0.1), ["--noise belongs to a TASK"]),
         (("collect", "--recipe", "lidd"), ["lidd", *list_configs("data")]),
         ((*TABLETOP, "--pilot", "experts"), ["experts", *PILOTS]),
         ((*TABLETOP, "--pilot", "none.onnx"), ["none.onnx"]),
