@@ -134,7 +134,7 @@ def test_another_command_on_the_same_folder_is_refused(tmp_path, call, refused):
         ((*TABLETOP, "--pilot", "none.onnx"), ["none.onnx"]),
         ((*TABLETOP, "--pilot", "reflex"), ["reflex", "'tabletop'"]),
         ((*TABLETOP, "--pilot", "wander"), ["wander", "tabletop"]),
-        ((*TABLETOP, "--pilot", "lid_expert"), ["lid_expert", "tabletop"]),
+        ((*TABLETOP, "--pilot", "lid_expert"), ["the robot takes (1, 1, 1)"]),
         ((*TABLETOP, "--noise", -1), ["noise = -1"]),
         ((*TABLETOP, "--noise", 0.1, "--pilot", "keyboard"), ["noise is for pilots"]),
         ((*TABLETOP, "--episodes", 0), ["episodes = 0"]),
