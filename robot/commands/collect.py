@@ -1,5 +1,6 @@
 """``reflexarc collect``: a pilot or a person tries the goals of a task, and episodes are kept."""
 
+import dataclasses
 import json
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from robot.commands.run import interruptible
 from robot.console import Console
 from robot.operators import OPERATORS
 from robot.recipes import load_recipe
+
+OF_A_TASK = ("pilot", "episodes", "goal", "noise", "steps", "seed", "encoder")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Collect:
         if bool(self.task) == bool(self.recipe):
             raise InputError("give either a TASK or --recipe NAME; see reflexarc collect --help")
         if self.recipe:
+            self._refuse_options()
             return Path(self.recipe).stem, load_recipe(self.recipe)
         row = RecipeRow(
             task=self.task,
@@ -86,6 +90,12 @@ class Collect:
             steps=self.steps,
         )
         return self.task, Recipe((row,), self.seed, self.encoder)
+
+    def _refuse_options(self) -> None:
+        """A recipe says all by itself; an option beside it would be silently without effect."""
+        for field in dataclasses.fields(self):
+            if field.name in OF_A_TASK and getattr(self, field.name) != field.default:
+                raise InputError(f"--{field.name} belongs to a TASK; the recipe says it itself")
 
     def _report(self, collection: Collection) -> None:
         counted = collection.counted()
