@@ -65,6 +65,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.arm_speed --out docs/results/arm_speed.json
 	$(BIN)/python -m benchmarks.arm_experts --out docs/results/arm_experts
 	$(BIN)/python -m benchmarks.learner_cost --out docs/results/learner_cost.json
+	$(BIN)/python -m benchmarks.learner_speed --out docs/results/learner_speed.json
 	$(BIN)/python -m benchmarks.stereo_faults --seeds 201 202 203 204
 	$(BIN)/python -m benchmarks.stereo_faults --quiet-only --seeds 205 206 207 208 209 210
 	$(BIN)/python -m benchmarks.handover --seeds 1001 1002 1003

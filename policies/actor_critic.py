@@ -16,7 +16,7 @@ NEAR_END = 0.999  # of an action's range, where the likelihood of a demonstratio
 
 
 def td_target(reward: Tensor, mask: Tensor, next_q: Tensor, discount: float) -> Tensor:
-    """Y = r + γ m Q̂(s', a'), all (B,); m is 0 where a success ended the episode.
+    """The target y = r + γ m Q̂(s', a'), all (B,); m is 0 where a success ended the episode.
 
     The entropy of the next action may be in `next_q` (1812.05905, eq. 3) or not.
     """

@@ -70,6 +70,11 @@ class Transitions(NamedTuple):
     mc_return: Tensor  # (B,)
     offline: Tensor  # (B,) 1 where it is from offline data, 0 where from own practice
 
+    def parts(self, count: int) -> "list[Transitions]":
+        """The batch in `count` equal parts, one after the other."""
+        size = -(-len(self.state) // count)
+        return [Transitions(*part) for part in zip(*(t.split(size) for t in self), strict=True)]
+
 
 class ActorLearner:
     """Owns the normaliser, the actor and the chance of one learner."""

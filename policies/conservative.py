@@ -3,8 +3,8 @@
 CQL (Kumar et al., arXiv 2006.04779) pushes down the value of actions drawn anew and up that of the
 actions in the data; Cal-QL (Nakamoto et al., arXiv 2303.05479) stops pushing at the return that the
 data got. Both ask about 3 N + 1 actions at each state, which is nearly all they cost: so the data's
-action serves both losses in one pass, and the pass goes over a few states at a time, whose
-activations then stay in the processor's cache until the gradient needs them.
+action serves both losses in one pass, and a pass takes a few states at a time, which bounds its
+memory and keeps activations near until the gradient needs them.
 """
 
 import math
@@ -115,10 +115,11 @@ class Conservative:
         )
 
     def _target(self, batch: Transitions, drawn: "Drawn") -> Tensor:
-        """Y (B,): the best of N next actions (Kumar et al., appendix F), or of one."""
+        """The target y (B,): the best of N next actions (Kumar et al., appendix F), or of one."""
         config, soft = self._config, self._soft
         count = config.sampled_actions if config.best_of_sampled else 1
-        q = least(soft.critics.slow_q(batch.next_state, drawn.next_actions[:, :count]))
+        q = soft.critics.slow_q(batch.next_state, drawn.next_actions[:, :count])
+        q = least(q, soft.members())
         if config.entropy_backup:
             q = q - soft.alpha() * drawn.next_log_pi[:, :count]
         return td_target(batch.reward, batch.mask, q.amax(-1), config.discount)

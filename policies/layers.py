@@ -126,7 +126,7 @@ def _product(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _product_of_columns(hidden: Tensor, g: Tensor) -> Tensor:
-    """hᵀ g, (E, H, outputs)."""
+    """The product hᵀ g, (E, H, outputs)."""
     if g.shape[-1] > 1:
         return torch.bmm(hidden.transpose(1, 2), g)
     columns = [h.t().mv(one) for h, one in zip(hidden, g.squeeze(-1), strict=True)]
@@ -134,7 +134,7 @@ def _product_of_columns(hidden: Tensor, g: Tensor) -> Tensor:
 
 
 def _back(g: Tensor, weight: Tensor) -> Tensor:
-    """G wᵀ, (E, R, H), which may be overwritten."""
+    """The product g wᵀ, (E, R, H), which may be overwritten."""
     if weight.shape[-1] > 1:
         return torch.bmm(g, weight.transpose(1, 2))
     return g * weight.transpose(1, 2)

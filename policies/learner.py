@@ -36,6 +36,7 @@ class Practice(NamedTuple):
     warmup_steps: int = 0  # acted in the world before the first update
     random_steps: int = 0  # the first of these, acted at random over the whole range
     learns_online: bool = True  # False: it imitates, and gets no better by practice
+    discount: float = 0.99  # γ, also of the returns in the buffer that it is fed from
 
 
 class Learner(Protocol):

@@ -20,6 +20,7 @@ from policies.actor_critic import (
 )
 from policies.actor_learner import ActorLearner, Transitions
 from policies.critics import Critics
+from policies.learner import Practice
 from policies.networks import EnsembleMlp, sample_squashed
 from policies.optimised import Optimised, Temperature
 
@@ -48,10 +49,15 @@ class SoftConfig:
     warmup_steps: int = 0  # in the world before the first update
     random_steps: int = 0  # the first of these, at random over the whole range
 
-    @property
-    def rows(self) -> int:
-        """Transitions that one update takes."""
-        return self.batch_size * self.critic_steps
+    def practice(self) -> Practice:
+        """What the loop must know."""
+        return Practice(
+            self.batch_size * self.critic_steps,
+            self.offline_share,
+            self.warmup_steps,
+            self.random_steps,
+            discount=self.discount,
+        )
 
 
 class SoftActorCritic:
@@ -70,9 +76,7 @@ class SoftActorCritic:
 
     def step(self, batch: Transitions) -> dict[str, float]:
         """All critic steps, then one of the actor and one of the temperature."""
-        size = -(-len(batch.state) // self._config.critic_steps)
-        parts = zip(*(tensor.split(size) for tensor in batch), strict=True)
-        losses = [self._improve_critics(Transitions(*part)) for part in parts]
+        losses = [self._improve_critics(part) for part in batch.parts(self._config.critic_steps)]
         return {"loss": torch.stack(losses).mean().item(), **self.improve_actor(batch)}
 
     def improve_actor(self, batch: Transitions, imitation_weight: float = 0.0) -> dict[str, float]:
@@ -118,7 +122,7 @@ class SoftActorCritic:
         return loss.detach()
 
     def _target(self, batch: Transitions) -> Tensor:
-        """Y (B,)."""
+        """The target y (B,)."""
         config, learner = self._config, self._learner
         with torch.no_grad():
             mean, log_std = learner.actor.module(batch.next_state)

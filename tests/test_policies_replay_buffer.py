@@ -5,9 +5,9 @@ from perception.model_package import TensorSpec
 from policies.replay_buffer import (
     ReplayBuffer,
     ReplayBufferError,
-    returns_to_go,
     sample_mixed,
 )
+from policies.returns import returns_to_go
 from policies.spec import AxisBound, PolicySpec, PolicySpecError, with_instruction
 
 PLAIN = PolicySpec(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from policies.actor_learner import ActorLearner
 from policies.conservative import Conservative, ConservativeConfig
-from policies.learner import Batch, Practice
+from policies.learner import Batch
 from policies.soft_actor_critic import SoftActorCritic
 
 
@@ -30,10 +30,12 @@ class CalQL(ActorLearner):
         """Critics and temperature."""
         self._soft = SoftActorCritic(self, self.config)
         self._conservative = Conservative(self, self._soft, self.config)
-        self.practice = Practice(self.config.rows, self.config.offline_share)
+        self.practice = self.config.practice()
 
     def learn(self, batch: Batch) -> dict[str, float]:
-        """One step of the critics, with the returns of the data as floor, then one of the actor."""
+        """Steps of the critics, with the returns of the data as floor, then one of the actor."""
         tensors = self.transitions(batch)
-        metrics = self._conservative.improve_critics(tensors, floor=tensors.mc_return)
+        metrics: dict[str, float] = {}
+        for part in tensors.parts(self.config.critic_steps):
+            metrics = self._conservative.improve_critics(part, floor=part.mc_return)
         return metrics | self._soft.improve_actor(tensors, self.config.imitation_weight)

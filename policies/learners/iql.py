@@ -56,7 +56,7 @@ class IQL(ActorLearner):
         self._critics = Critics(q, config.critic_rate)
         self._value = Optimised(v, config.critic_rate)
         self.parts |= {"critics": self._critics, "value": self._value}
-        self.practice = Practice(config.batch_size, config.offline_share)
+        self.practice = Practice(config.batch_size, config.offline_share, discount=config.discount)
 
     def learn(self, batch: Batch) -> dict[str, float]:
         """One step each of V, actor and critics; `loss` is that of the critics."""

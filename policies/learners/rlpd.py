@@ -7,7 +7,7 @@ so nothing needs to be conservative; many critics and many updates make the most
 from dataclasses import dataclass
 
 from policies.actor_learner import ActorLearner
-from policies.learner import Batch, Practice
+from policies.learner import Batch
 from policies.soft_actor_critic import SoftActorCritic, SoftConfig
 
 
@@ -35,11 +35,8 @@ class RLPD(ActorLearner):
 
     def build(self) -> None:
         """Critics and temperature."""
-        config = self.config
-        self._soft = SoftActorCritic(self, config)
-        self.practice = Practice(
-            config.rows, config.offline_share, config.warmup_steps, config.random_steps
-        )
+        self._soft = SoftActorCritic(self, self.config)
+        self.practice = self.config.practice()
 
     def learn(self, batch: Batch) -> dict[str, float]:
         """Critic steps, then actor and temperature; `loss` is that of the critics."""

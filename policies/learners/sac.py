@@ -6,7 +6,7 @@ Haarnoja et al., arXiv 1812.05905. The yardstick for everything that starts from
 from dataclasses import dataclass
 
 from policies.actor_learner import ActorLearner
-from policies.learner import Batch, Practice
+from policies.learner import Batch
 from policies.soft_actor_critic import SoftActorCritic, SoftConfig
 
 
@@ -27,9 +27,8 @@ class SAC(ActorLearner):
 
     def build(self) -> None:
         """Critics and temperature."""
-        config = self.config
-        self._soft = SoftActorCritic(self, config)
-        self.practice = Practice(config.rows, 0.0, config.warmup_steps, config.random_steps)
+        self._soft = SoftActorCritic(self, self.config)
+        self.practice = self.config.practice()
 
     def learn(self, batch: Batch) -> dict[str, float]:
         """Critic steps, then actor and temperature; `loss` is that of the critics."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from policies.actor_learner import ActorLearner
 from policies.checkpoint import read_checkpoint
-from policies.learner import Batch, Practice
+from policies.learner import Batch
 from policies.soft_actor_critic import SoftActorCritic, SoftConfig
 
 BEGINS_FROM = ("calql", "cql")
@@ -41,7 +41,7 @@ class WSRL(ActorLearner):
     def build(self) -> None:
         """Critics and temperature."""
         self._soft = SoftActorCritic(self, self.config)
-        self.practice = Practice(self.config.rows, 0.0, self.config.warmup_steps)
+        self.practice = self.config.practice()
 
     def begin_from(self, path: Path) -> None:
         """Takes normaliser, actor, critics and temperature of offline training.
