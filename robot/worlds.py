@@ -27,10 +27,13 @@ class WorldRow(NamedTuple):
     expert: str  # row of PILOTS
     options: Mapping[str, Any] = {}  # of the class
     expert_options: Mapping[str, Any] = {}  # of the expert, besides goal and noise
+    encoder: str = "minilm"  # that makes the vectors of its goals, unless something else is said
 
 
 WORLDS: dict[str, WorldRow] = {
-    "tabletop": WorldRow("sim.tabletop:TabletopEnv", "tabletop", "tabletop_expert"),
+    "tabletop": WorldRow(
+        "sim.tabletop:TabletopEnv", "tabletop", "tabletop_expert", encoder=OWN_VECTORS
+    ),
     **{
         task: WorldRow("sim.arm_env:ArmEnv", "arm6", row.expert, {"task": task}, row.options)
         for task, row in MANIPULATION_TASKS.items()

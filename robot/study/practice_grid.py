@@ -22,13 +22,13 @@ from typing import Any
 import msgspec
 
 from perception.quantities import InputError
-from perception.tables import config_from_options, load_item
+from perception.tables import ChoiceError, config_from_options, load_item
 from policies.learners import LEARNERS
 from policies.practice_settings import Config as FinetuneConfig
 from policies.rewards import REWARDS
 from policies.strategies import STRATEGIES
 from robot.config import find_config, read_toml
-from robot.practice_tasks import PRACTICE_TASKS
+from robot.worlds import world_row
 
 NAME = r"^[a-z0-9_]+$"  # of methods: parts of file names
 
@@ -115,9 +115,10 @@ def load_grid(name_or_path: str) -> PracticeGrid:
         }
     except msgspec.ValidationError as error:
         raise InputError(f"{path}: {error}") from error
-    if grid.task not in PRACTICE_TASKS:
-        known = ", ".join(PRACTICE_TASKS)
-        raise InputError(f"{path}: no task is called {grid.task!r}; valid names: {known}")
+    try:
+        world_row(grid.task)
+    except ChoiceError as error:
+        raise InputError(f"{path}: {error}") from error
     for method in methods.values():
         resolved(method)
     return PracticeGrid(path.stem, grid.task, grid.seeds, methods)
@@ -153,8 +154,7 @@ def resolved(method: Method) -> dict[str, Any]:
 
 def config_hash(task: str, method: Method) -> str:
     """Of the task and all that the method resolves to; a row's name says its seed."""
-    row = PRACTICE_TASKS[task]
-    text = json.dumps([task, row.world, row.expert, resolved(method)], sort_keys=True)
+    text = json.dumps([task, world_row(task), resolved(method)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

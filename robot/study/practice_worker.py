@@ -20,11 +20,12 @@ from policies.finetune import Hooks as PracticeHooks
 from policies.finetune import Parts, PracticeRun
 from policies.learner import Learner, make_learner
 from policies.practice_env import PracticeEnv, spec_of
+from policies.recipe import EXPERT
 from policies.replay_buffer import ReplayBuffer
 from policies.rewards import make_reward
 from policies.spec import with_instruction
 from policies.strategy import Scene, make_strategy
-from robot.practice_tasks import expert_for, instructions_of, make_world
+from robot.actors import actor_for
 from robot.provenance import commit, hardware
 from robot.study.conduct import Plan
 from robot.study.hooks import Hooks, Interrupted
@@ -39,6 +40,7 @@ from robot.study.practice_grid import (
 )
 from robot.study.rows import Row
 from robot.study.worker import work
+from robot.worlds import make_world, vectors_of, world_row
 
 HANDED_OVER = "offline.pt"  # beside the checkpoints
 WORKER = (sys.executable, "-m", "robot.study.practice_worker")
@@ -106,7 +108,7 @@ def practice_of(cell: PracticeCell, method: Method, checkpoints: Path, hooks: Ho
         InputError: a name or an option that there is not, or a checkpoint of another run.
     """
     world, config = make_world(cell.task), finetune_config(method)
-    instructions = instructions_of(cell.task, world)
+    instructions = vectors_of(world, world_row(cell.task).encoder)
     spec = with_instruction(spec_of(world), instructions.shape[1])
     shown = demonstrations_of(cell.task, world, method)
     offline = ReplayBuffer(spec, max(1, sum(len(d.action) for d in shown)), cell.seed)
@@ -144,7 +146,7 @@ def demonstrations_of(task: str, world: PracticeEnv, method: Method) -> list[Dem
         goals = [index for index, goal in enumerate(world.goals) if goal.direction == direction]
         shown += demonstrate(
             world,
-            lambda goal: expert_for(task, world, goal),
+            lambda goal: actor_for(task, world, EXPERT, goal),
             goals,
             method.demonstrations,
             int(np.random.SeedSequence((method.demonstrations_seed, number)).generate_state(1)[0]),
