@@ -159,7 +159,7 @@ def test_a_package_for_another_robot_is_refused_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "error", "says"),
     [
-        ("reflux", {}, PolicyNameError, "'reflux' is no policy: give a pilot .constant, reflex."),
+        ("reflux", {}, PolicyNameError, "'reflux' is no policy: give a pilot .bin_expert"),
         ("policy.onnx", {"speed": 1}, PolicyNameError, "takes no options"),
         ("constant", {"speed": 1}, ChoiceError, "no option speed; valid options: forward_speed"),
     ],
