@@ -1,9 +1,6 @@
 """A whole recording at once: the network's fit by Lightning, bare and on its own terms."""
 
-import logging
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,6 +10,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from perception.mono_labels import LabelledFrame, rows_of
 from perception.mono_module import Config, MonoModule, tensors_of
+from perception.quiet import quiet
 from perception.torch_threads import one_thread
 
 Progress = Callable[[int, dict[str, float]], None]
@@ -41,20 +39,6 @@ def fit_module(
     with one_thread(), quiet("pytorch_lightning"):
         module.train()
         _trainer(updates, module.config.max_gradient, watcher).fit(module, source)
-
-
-@contextmanager
-def quiet(logger: str) -> Iterator[None]:
-    """Without a library's advice about workers, devices and its own internals."""
-    log = logging.getLogger(logger)
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
 
 
 class _Batches(IterableDataset[dict[str, Tensor]]):

@@ -31,7 +31,7 @@ from perception.mono import (
     MonoSpec,
     spec_of,
 )
-from perception.mono_fit import Progress, fit_module, quiet
+from perception.mono_fit import Progress, fit_module
 from perception.mono_labels import LabelledFrame, stacked
 from perception.mono_life import KEY as NORMALISATION
 from perception.mono_life import load_weights, normalisation_of
@@ -244,7 +244,7 @@ class MonoLearner:
 def template_of(spec: MonoSpec, config: NetConfig) -> OnnxTemplate:
     """The graph of all networks of this spec and size."""
     blank = np.zeros((1, spec.channels, spec.height, spec.width), np.uint8)
-    with one_thread(), quiet("torch.onnx"), torch.random.fork_rng():
+    with one_thread(), torch.random.fork_rng():
         torch.manual_seed(0)
         return OnnxTemplate(MonoNet(spec, config), {IMAGE: blank}, [INVERSE_DEPTH, SCALE])
 

@@ -4,7 +4,6 @@ The only module here that imports torch. Export uses the dynamo exporter with th
 the file, so that one file is the whole model.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from perception.onnx_model import OnnxModel
+from perception.quiet import quiet
 
 
 class ExportParityError(RuntimeError):
@@ -39,8 +39,7 @@ def export_onnx(
     """
     module = module.eval()
     arguments = tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in inputs.values())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's notes about its own internals
+    with quiet("torch.onnx"):
         program = torch.onnx.export(
             module,
             arguments,

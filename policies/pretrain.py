@@ -9,10 +9,7 @@ batch follow from seed and number of the update alone, so an interrupted phase g
     out/events.out.*       for TensorBoard
 """
 
-import logging
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, IterableDataset
 
 from perception.quantities import InputError
+from perception.quiet import quiet
 from perception.torch_threads import one_thread
 from policies.learner import Batch, Learner
 from policies.replay_buffer import ReplayBuffer
@@ -106,7 +104,7 @@ def pretrain(
     rows = learner.practice.rows
     batches = _Batches(buffer, rows, plan.seed, learner.updates, plan.updates)
     keeper = _Keeper(plan, out, on_progress)
-    with one_thread(), _quiet():
+    with one_thread(), quiet("pytorch_lightning"):
         trainer = pl.Trainer(
             max_epochs=1,
             accelerator="cpu",
@@ -172,17 +170,3 @@ def _begin(learner: Learner, out: Path, *, resume: bool) -> None:
             f"{out} holds an offline phase already; resume it, or give another folder"
         )
     learner.load(out / LAST)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's advice about workers, devices and optimisers."""
-    log = logging.getLogger("pytorch_lightning")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
