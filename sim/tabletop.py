@@ -67,7 +67,11 @@ class TabletopEnv(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
         for name, unit in (("gripper_xy_m", "m"), ("mug_xy_m", "m"), ("attached", "1"))
     )
     limits = Limits(
-        tuple(AxisLimit(name, "1", -1.0, 1.0, slew_per_s=10.0) for name in ("x", "y", "grip")),
+        (
+            AxisLimit("x", "1", -1.0, 1.0, slew_per_s=10.0, stop=0.0),
+            AxisLimit("y", "1", -1.0, 1.0, slew_per_s=10.0, stop=0.0),
+            AxisLimit("grip", "1", -1.0, 1.0, slew_per_s=10.0),  # holds what it holds
+        ),
         max_command_age_s=2.5 / RATE_HZ,
     )
     rate_hz = RATE_HZ
