@@ -215,6 +215,14 @@ def test_overrides_by_minute_are_per_minute_of_mono_control():
     assert points[1:3] == [(2.0, 4.0), (3.0, 0.0)]
 
 
+def test_seconds_of_mono_control_make_no_rate():
+    minutes = [Minute(mono_s=2.0, overrides=1)] + [Minute(mono_s=60.0)] * 9
+    lives = [life(0, minutes=minutes), life(1, minutes=minutes)]
+    assert math.isnan(overrides_by_minute(lives_of(*lives))[0][1])
+    lives += [life(seed, minutes=[Minute(mono_s=26.0)] * 10) for seed in (2,)]
+    assert overrides_by_minute(lives_of(*lives))[0] == (1.0, 4.0)
+
+
 def test_trust_in_a_new_room_falls_and_is_earned_again_by_the_changes_of_stage():
     stages = [
         StageChange(300.0, "mono", ""),

@@ -29,6 +29,7 @@ from robot.study.statistics import (
 from robot.study.tally import Said, Tally, auroc_of_bins, total
 
 PILOTS = (MONO, STEREO, NOBODY)
+LEAST_MONO_S = 30.0  # of a minute of all lives, for a rate
 WINDOW_S = 180.0  # the first and last minutes of mono control that are compared
 
 
@@ -182,14 +183,18 @@ def overrides_last_over_first(lives: Sequence[Flown]) -> Interval:
 
 
 def overrides_by_minute(lives: Sequence[Flown]) -> list[tuple[float, float]]:
-    """Minute of the learning, overrides per minute of mono control; NaN before there was any."""
+    """Minute of the learning, overrides per minute of mono control.
+
+    NaN where mono flew for less than `LEAST_MONO_S` in all lives: one override would look like ten.
+    """
     minutes = [life.judged.minutes for life in lives]
     learned = [int(life.row["protocol"]["learn_s"] // 60) for life in lives]
     points = []
     for minute in range(min(learned, default=0)):
         there = [m[minute] for m in minutes if minute < len(m)]
         mono_s = sum(each.mono_s for each in there)
-        rate = 60 * sum(each.overrides for each in there) / mono_s if mono_s > 0 else math.nan
+        overrides = sum(each.overrides for each in there)
+        rate = 60 * overrides / mono_s if mono_s >= LEAST_MONO_S else math.nan
         points.append((minute + 1.0, rate))
     return points
 

@@ -13,6 +13,8 @@ from robot.study.figures import (
 )
 from robot.study.judge import MONO
 
+BIN = 400  # updates whose packages make one point: seeds send theirs at different ones
+
 
 def plots_of(results: Results) -> dict[str, str]:
     """SVG by name; only of what was measured."""
@@ -57,15 +59,16 @@ def _learning(results: Results) -> str:
     series = {}
     teachers = []
     for (student, organisation), lives in results.lives.items():
-        by_updates: dict[int, list[float]] = {}
+        by_updates: dict[float, list[float]] = {}
         for life in lives:
             for point in life.row.get("curve", ()):
                 if point["abs_rel"] is not None:
-                    by_updates.setdefault(point["updates"], []).append(point["abs_rel"])
+                    updates = (point["updates"] // BIN + 0.5) * BIN
+                    by_updates.setdefault(updates, []).append(point["abs_rel"])
             if "teacher_on_kept" in life.row:
                 teachers.append(life.row["teacher_on_kept"]["abs_rel"])
         if by_updates:
-            way = [(float(updates), median(found)) for updates, found in sorted(by_updates.items())]
+            way = [(updates, median(found)) for updates, found in sorted(by_updates.items())]
             series[f"{student}, {name_of(organisation)}"] = way
     own = median([each for each in teachers if each is not None])
     return charts.lines(
