@@ -4,6 +4,7 @@ One torch file: format version, name of the learner, spec, config, and the state
 read with `weights_only=True`, which makes tensors and plain containers and nothing else.
 """
 
+import io
 import os
 import tempfile
 from dataclasses import asdict
@@ -59,14 +60,7 @@ def read_checkpoint(path: Path, learners: tuple[str, ...], spec: PolicySpec) -> 
     Raises:
         CheckpointError: if it is anything else.
     """
-    content = _read(path)
-    if not isinstance(content, dict) or content.keys() != KEYS:
-        raise CheckpointError(f"{path} is not a checkpoint of a learner")
-    if content["format_version"] != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path} has checkpoint format {content['format_version']}; this version reads "
-            f"{FORMAT_VERSION}: train again"
-        )
+    content = read_contents(path)
     if content["learner"] not in learners:
         raise CheckpointError(
             f"{path} is of learner {content['learner']!r}; needed is one of {', '.join(learners)}"
@@ -79,11 +73,30 @@ def read_checkpoint(path: Path, learners: tuple[str, ...], spec: PolicySpec) -> 
     return content["state"]
 
 
+def read_contents(path: Path) -> dict[str, Any]:
+    """All of a checkpoint, by the names in `KEYS`, whoever saved it.
+
+    Raises:
+        CheckpointError: it is missing, damaged, no checkpoint or of another version.
+    """
+    content = _read(path)
+    if not isinstance(content, dict) or content.keys() != KEYS:
+        raise CheckpointError(f"{path} is not a checkpoint of a learner")
+    if content["format_version"] != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has checkpoint format {content['format_version']}; this version reads "
+            f"{FORMAT_VERSION}: train again"
+        )
+    return content
+
+
 def _read(path: Path) -> Any:
     try:
-        return torch.load(path, weights_only=True)
+        packed = io.BytesIO(path.read_bytes())  # torch seeks in a cut file, which fails like a disk
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return torch.load(packed, weights_only=True)
     except Exception as error:  # what damaged bytes raise in torch shares no base below Exception
         reason = " ".join(str(error).split())[:120]
         raise CheckpointError(f"{path} is damaged or no checkpoint: {reason}") from error
