@@ -205,6 +205,25 @@ class CommandLimiter:
             self.counters[counter] += 1
         return Limited(self._output.copy(), ("halted",))
 
+    def rebase(self, measured: ArrayLike | None, now_ns: int) -> Limited:
+        """Starts anew from where the robot stands, for as long as it follows nobody.
+
+        What was commanded before is forgotten: a robot that is armed again must not go back to
+        where it was sent in an earlier life.
+
+        Args:
+            measured: (n,) in the axes' units, NaN where unknown; counts for axes that hold.
+            now_ns: monotonic time of this output.
+        """
+        if measured is not None:
+            stands = self._vector(measured)
+            known = self._holds & np.isfinite(stands)
+            held = np.clip(stands, self._minimum, self._maximum)
+            self._output = np.where(known, held, self._output)
+        limited = self.halt(now_ns)
+        self._accepted, self._captured_ns = self._output, None
+        return limited
+
     def _send(self, now_ns: int, reasons: tuple[str, ...]) -> Limited:
         fresh = self._is_fresh(now_ns)
         target = self._accepted if fresh else np.where(self._holds, self._accepted, self._stop)
