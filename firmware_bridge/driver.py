@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_bridge.axis_limits import Limits
 from firmware_bridge.drivers import DRIVERS
 from firmware_bridge.errors import LinkTableError
-from firmware_bridge.limits import Limits
 from firmware_bridge.safety import Mode, Reason, Wish
 
 NO_EVENTS: Mapping[str, int] = MappingProxyType({})

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.driver import make_driver
 from firmware_bridge.drivers import DRIVERS
 from firmware_bridge.errors import BridgeInputError, LinkTableError
-from firmware_bridge.limits import AxisLimit, Limits
 from firmware_bridge.safety import Mode, Reaction, Wish
 
 LIMITS = Limits(

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.errors import BridgeInputError, CommandShapeError, LimitsTableError
-from firmware_bridge.limits import REASONS, AxisLimit, CommandLimiter, Limits
+from firmware_bridge.limits import REASONS, CommandLimiter
 
 SPEED = AxisLimit("speed", "m/s", -0.5, 1.0, slew_per_s=4.0, stop=0.0)
 ALTITUDE = AxisLimit("altitude", "m", 0.5, 2.5, slew_per_s=0.5)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_bridge.axis_limits import Limits
 from firmware_bridge.driver import DriverState, Features, refusal
 from firmware_bridge.errors import LinkTableError
-from firmware_bridge.limits import Limits
 from firmware_bridge.safety import Mode, Reason, Wish
 
 _ENGAGED = (Mode.ARMED, Mode.ACTIVE)
