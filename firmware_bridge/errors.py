@@ -32,3 +32,23 @@ class PacketValueError(BridgeInputError):
 
 class FrameSizeError(BridgeInputError):
     """A payload that is too long for a frame."""
+
+
+class PortError(BridgeInputError):
+    """A port to a controller that cannot be used as it was asked to be."""
+
+
+class PortNotFoundError(PortError):
+    """There is no such port, or nobody at its other end."""
+
+
+class PortBusyError(PortError):
+    """Another program has the port."""
+
+
+class PortPermissionError(PortError):
+    """This user may not open the port."""
+
+
+class PortLostError(PortError):
+    """The other end of an open port is gone."""
