@@ -60,3 +60,7 @@ class CalibrationError(BridgeInputError):
 
 class ServoError(BridgeInputError):
     """A servo that is silent, or not the one that was expected."""
+
+
+class FaultError(BridgeInputError):
+    """A fault on request that is written wrongly, or that there is not."""
