@@ -15,109 +15,16 @@ refuses, clips, ramps or stops, and counts what it did. One axis, slew 0.4 a tic
     stale                                   x      x      x      x
 """
 
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from firmware_bridge.errors import CommandShapeError, LimitsTableError
+from firmware_bridge.axis_limits import Limits
+from firmware_bridge.errors import CommandShapeError
 
 REASONS = ("invalid", "non_finite", "range", "slew", "stale", "halted")
 _NS_PER_S = 1_000_000_000
-_LARGEST = sys.float_info.max  # a whole number of a TOML file may be larger
-
-
-@dataclass(frozen=True)
-class AxisLimit:
-    """What one axis of a robot's command vector may be."""
-
-    name: str
-    unit: str
-    minimum: float  # unit
-    maximum: float  # unit
-    slew_per_s: float  # unit/s, the fastest change that is sent
-    stop: float | None = None  # unit, commanded to stop; None = hold the last accepted value
-
-    def __post_init__(self) -> None:
-        """Refuses an axis that no command could satisfy.
-
-        Raises:
-            LimitsTableError: a value that is not a finite number, an empty range, no slew, or a
-                stop value out of range.
-        """
-        for key in ("minimum", "maximum", "slew_per_s", "stop"):
-            value = getattr(self, key)
-            if value is None and key == "stop":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise LimitsTableError(f"axis {self.name!r}: {key} is {value!r}, not a number")
-            if not abs(value) <= _LARGEST:  # not-a-number compares false
-                raise LimitsTableError(f"axis {self.name!r}: {key} is {value}, must be finite")
-        if self.minimum >= self.maximum:
-            raise LimitsTableError(
-                f"axis {self.name!r}: minimum {self.minimum} is not below maximum {self.maximum}"
-            )
-        if self.slew_per_s <= 0:
-            raise LimitsTableError(f"axis {self.name!r}: slew_per_s {self.slew_per_s} must be > 0")
-        if self.stop is not None and not self.minimum <= self.stop <= self.maximum:
-            raise LimitsTableError(
-                f"axis {self.name!r}: stop {self.stop} is outside {self.minimum}..{self.maximum}"
-            )
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The limits of a robot: one axis per value of its command vector, in that order."""
-
-    axes: tuple[AxisLimit, ...]
-    max_command_age_s: float  # s, since capture of the data behind a command; older means stop
-
-    def __post_init__(self) -> None:
-        """Refuses limits without axes, with twice the same axis, or without a finite age.
-
-        Raises:
-            LimitsTableError: see above.
-        """
-        names = [axis.name for axis in self.axes]
-        if not names:
-            raise LimitsTableError("[limits] has no axes: add at least one [[limits.axes]]")
-        if len(set(names)) < len(names):
-            raise LimitsTableError(f"[limits] names an axis twice: {', '.join(names)}")
-        age = self.max_command_age_s
-        if isinstance(age, bool) or not isinstance(age, int | float) or not 0 < age <= _LARGEST:
-            raise LimitsTableError(
-                f"[limits] max_command_age_s is {age!r}, must be a positive number of seconds"
-            )
-
-    @classmethod
-    def from_table(cls, table: Mapping[str, Any]) -> "Limits":
-        """Reads the `[limits]` table of a robot TOML.
-
-        Raises:
-            LimitsTableError: a key that is missing or unknown, or a value out of its domain.
-        """
-        _check_keys("[limits]", table, required={"axes", "max_command_age_s"}, optional=set())
-        rows = table["axes"]
-        if not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
-            raise LimitsTableError("[limits] axes must be a list of tables: write [[limits.axes]]")
-        known = {field.name for field in fields(AxisLimit)}
-        for index, row in enumerate(rows):
-            _check_keys(f"[[limits.axes]] {index}", row, known - {"stop"}, {"stop"})
-        return cls(tuple(AxisLimit(**row) for row in rows), table["max_command_age_s"])
-
-
-def _check_keys(
-    where: str, table: Mapping[str, Any], required: set[str], optional: set[str]
-) -> None:
-    valid = ", ".join(sorted(required | optional))
-    for key in table:
-        if key not in required | optional:
-            raise LimitsTableError(f"{where} has the unknown key {key!r}: valid keys are {valid}")
-    for key in sorted(required - set(table)):
-        raise LimitsTableError(f"{where} lacks the key {key!r}: valid keys are {valid}")
 
 
 class Limited(NamedTuple):
@@ -204,6 +111,25 @@ class CommandLimiter:
         for counter in ("sent", "halted"):
             self.counters[counter] += 1
         return Limited(self._output.copy(), ("halted",))
+
+    def rebase(self, measured: ArrayLike | None, now_ns: int) -> Limited:
+        """Starts anew from where the robot stands, for as long as it follows nobody.
+
+        What was commanded before is forgotten: a robot that is armed again must not go back to
+        where it was sent in an earlier life.
+
+        Args:
+            measured: (n,) in the axes' units, NaN where unknown; counts for axes that hold.
+            now_ns: monotonic time of this output.
+        """
+        if measured is not None:
+            stands = self._vector(measured)
+            known = self._holds & np.isfinite(stands)
+            held = np.clip(stands, self._minimum, self._maximum)
+            self._output = np.where(known, held, self._output)
+        limited = self.halt(now_ns)
+        self._accepted, self._captured_ns = self._output, None
+        return limited
 
     def _send(self, now_ns: int, reasons: tuple[str, ...]) -> Limited:
         fresh = self._is_fresh(now_ns)

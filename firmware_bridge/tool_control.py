@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from firmware_bridge.axis_limits import Limits
 from firmware_bridge.errors import ArmTableError, CommandShapeError
 from firmware_bridge.kernels import kernel
 from firmware_bridge.kinematics import DAMPING, POINTING_DOWN, Pose, SerialChain
 from firmware_bridge.kinematics_kernels import damped_step, locate
-from firmware_bridge.limits import Limits
 from firmware_bridge.tables import check_keys, vector3
 
 Array = NDArray[np.float64]

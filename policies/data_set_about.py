@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.limits import Limits
+from firmware_bridge.axis_limits import Limits
 from perception.goal import Goal
 from perception.quantities import InputError
 from policies.spec import PolicySpec

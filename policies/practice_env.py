@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.limits import Limits
+from firmware_bridge.axis_limits import Limits
 from perception.goal import Goal
 from perception.model_package import TensorSpec
 from policies.observation import Observation

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.limits import AxisLimit, Limits
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from perception.model_package import Bound, Manifest, TensorSpec
 from perception.quantities import InputError
 

@@ -15,8 +15,8 @@ from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
+from firmware_bridge.axis_limits import Limits
 from firmware_bridge.errors import BridgeInputError
-from firmware_bridge.limits import Limits
 from firmware_bridge.robot_files import config_folders
 from firmware_bridge.tool_control import ArmDescription
 from perception.calibration import StereoRig, read_small_text, rig_from_table

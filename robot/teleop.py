@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.limits import AxisLimit, Limits
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from perception.tables import config_from_options, load_item
 from policies.collection import Wish
 from policies.observation import Observation

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.driver import make_driver
 from firmware_bridge.drivers import DRIVERS
-from firmware_bridge.errors import LinkTableError
-from firmware_bridge.limits import AxisLimit, Limits
+from firmware_bridge.errors import BridgeInputError, LinkTableError
+from firmware_bridge.safety import Mode, Reaction, Wish
 
 LIMITS = Limits(
     (
@@ -20,23 +21,113 @@ LIMITS = Limits(
 MS = 1_000_000
 
 
+LINKS = {
+    "fake": {},
+}
+"""The least that `[link]` must say of each driver; it leads to nobody."""
+OBSERVABLE = {"values", "effort", "voltage_v", "temperature_c"}
+rows = pytest.mark.parametrize("name", DRIVERS)
+
+
+def _made(name):
+    return make_driver({"driver": name, **LINKS[name]}, LIMITS)
+
+
 @pytest.fixture
 def fake():
-    return make_driver({"driver": "fake"}, LIMITS)
+    driver = _made("fake")
+    driver.open(0)
+    return driver
 
 
-@pytest.mark.parametrize("name", DRIVERS)
-def test_every_driver_applies_a_command_and_stops_on_close(name):
-    driver = make_driver({"driver": name}, LIMITS)
-    assert driver.read(0).stopped
-    driver.send(np.array([0.5, 1.2]), 0)
-    state = driver.read(0)
+@rows
+def test_a_driver_tells_what_it_can_do_before_it_is_opened(name):
+    features = _made(name).features
+    assert set(features.observes) <= OBSERVABLE
+    assert features.reactions
+    assert set(features.reactions) <= {reaction.name.lower() for reaction in Reaction}
+
+
+@rows
+def test_only_what_is_simulated_arms_itself(name):
+    assert _made(name).features.arms_itself == (name == "fake")
+
+
+@rows
+def test_a_driver_that_was_never_opened_can_be_closed_twice(name):
+    driver = _made(name)
+    driver.close()
+    driver.close()
+
+
+@rows
+def test_hardware_that_is_not_there_is_told_in_one_line_and_can_be_closed(name):
+    driver = _made(name)
+    if driver.features.arms_itself:
+        driver.open(0)
+        assert driver.read(0).mode is Mode.ARMED
+    else:
+        with pytest.raises(BridgeInputError) as refused:
+            driver.open(0)
+        assert "\n" not in str(refused.value)
+    driver.close()
+
+
+def test_the_fake_applies_a_command_and_stops_on_close(fake):
+    assert fake.read(0).stopped
+    fake.send(np.array([0.5, 1.2]), 0)
+    state = fake.read(0)
     np.testing.assert_array_equal(state.values, [0.5, 1.2])
-    assert (state.stopped, state.faults) == (False, ())
-    driver.close()
-    driver.close()
-    assert driver.read(0).stopped
-    assert driver.read(0).values[0] == 0.0
+    assert (state.stopped, state.faults, state.mode) == (False, (), Mode.ACTIVE)
+    fake.close()
+    fake.close()
+    assert fake.read(0).stopped
+    assert fake.read(0).values[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("wish", "mode"),
+    [
+        (Wish.STOP, Mode.PROTECTIVE_STOP),
+        (Wish.ESTOP, Mode.ESTOP),
+        (Wish.DISARM, Mode.DISARMED),
+    ],
+)
+def test_a_stop_that_was_asked_for_outlives_every_command(wish, mode, fake):
+    fake.send(np.array([0.5, 1.2]), 0)
+    fake.request(wish, 10 * MS)
+    for tick in range(1, 50):
+        fake.send(np.array([0.5, 1.4]), tick * 20 * MS)
+        state = fake.read(tick * 20 * MS)
+        np.testing.assert_array_equal(state.values, [0.0, 1.2])  # speed stops, altitude holds
+        assert (state.stopped, state.mode) == (True, mode)
+        assert "wrong_mode" in state.faults
+    assert fake.counters["refused"] == 49
+
+
+def test_an_e_stop_wants_a_reset_and_an_arming_a_protective_stop_a_reset_alone(fake):
+    fake.request(Wish.ESTOP, 0)
+    fake.request(Wish.ARM, 0)
+    assert fake.read(0).faults == ("requested", "arm_refused_wrong_mode")
+    fake.request(Wish.RESET, 0)
+    assert fake.read(0).mode is Mode.DISARMED
+    fake.request(Wish.RESET, 0)
+    assert fake.read(0).faults == ("reset_refused_wrong_mode",)
+    fake.request(Wish.ARM, 0)
+    assert fake.read(0).mode is Mode.ARMED
+    fake.stop(0)
+    fake.request(Wish.RESET, 0)
+    state = fake.read(0)
+    assert (state.mode, state.faults) == (Mode.ARMED, ())
+    fake.send(np.array([0.5, 1.2]), MS)
+    assert fake.read(MS).mode is Mode.ACTIVE
+
+
+def test_refusals_that_nobody_reads_do_not_pile_up(fake):
+    for _ in range(1000):
+        fake.request(Wish.RESET, 0)
+        fake.send(np.array([math.nan, 1.2]), 0)
+    assert fake.read(0).faults == ("reset_refused_wrong_mode", "non_finite")
 
 
 def test_watchdog_stops_once_until_commands_resume(fake):
@@ -68,7 +159,8 @@ def test_non_finite_is_refused_and_renews_nothing(fake):
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.floats()), min_size=1, max_size=30))
 def test_counters_add_up(commands):
-    driver = make_driver({"driver": "fake"}, LIMITS)
+    driver = _made("fake")
+    driver.open(0)
     now_ns = 0
     for gap_ms, speed in commands:
         now_ns += gap_ms * MS

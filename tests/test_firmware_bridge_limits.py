@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.errors import BridgeInputError, CommandShapeError, LimitsTableError
-from firmware_bridge.limits import REASONS, AxisLimit, CommandLimiter, Limits
+from firmware_bridge.limits import REASONS, CommandLimiter
 
 SPEED = AxisLimit("speed", "m/s", -0.5, 1.0, slew_per_s=4.0, stop=0.0)
 ALTITUDE = AxisLimit("altitude", "m", 0.5, 2.5, slew_per_s=0.5)
@@ -169,6 +170,28 @@ def test_a_halt_stops_at_once_and_afterwards_the_slew_counts_from_there():
     assert limiter.counters["halted"] == 1
     again = limiter.apply((1.0, 2.0), 3 * TICK_NS, 3 * TICK_NS)
     assert again.values[0] == pytest.approx(0.4)
+
+
+def test_after_a_rebase_it_begins_where_the_robot_stands_and_what_was_commanded_is_forgotten():
+    limiter = CommandLimiter(LIMITS)
+    limiter.apply([1.0, 2.5], 0, 0)
+    moving = limiter.follow(TICK_NS)
+    np.testing.assert_allclose(moving.values, [0.4, 1.55])
+    limited = limiter.rebase([0.7, 0.9], 2 * TICK_NS)  # an axis that stops stands at its stop
+    np.testing.assert_array_equal(limited.values, [0.0, 0.9])
+    assert limited.reasons == ("halted",)
+    for tick in (3, 4, 5):  # the old command would be fresh at 3
+        np.testing.assert_array_equal(limiter.follow(tick * TICK_NS).values, [0.0, 0.9])
+    ramped = limiter.apply([1.0, 2.5], 6 * TICK_NS, 6 * TICK_NS)
+    np.testing.assert_allclose(ramped.values, [0.4, 0.95])
+
+
+@pytest.mark.parametrize(
+    ("measured", "held"), [(None, 1.5), ([0.0, math.nan], 1.5), ([0.0, 9.0], 2.5)]
+)
+def test_a_rebase_holds_what_is_not_measured_and_leaves_no_range(measured, held):
+    limiter = CommandLimiter(LIMITS)
+    np.testing.assert_array_equal(limiter.rebase(measured, 0).values, [0.0, held])
 
 
 def test_outputs_are_not_aliased():

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from firmware_bridge.axis_limits import Limits
 from firmware_bridge.errors import ArmTableError, CommandShapeError
 from firmware_bridge.kinematics import POINTING_DOWN, Pose, pose_error
-from firmware_bridge.limits import CommandLimiter, Limits
+from firmware_bridge.limits import CommandLimiter
 from firmware_bridge.robot_files import RobotFileError, read_robot_file
 from firmware_bridge.tool_control import (
     MAX_LEAD_M,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from firmware_bridge.limits import AxisLimit, Limits
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from perception.model_package import TensorSpec, read_package
 from perception.tables import ChoiceError
 from policies.learners.clone import Config, PilotClone, farthest_first

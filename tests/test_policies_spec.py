@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from firmware_bridge.limits import AxisLimit, Limits
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from perception.model_package import Manifest, TensorSpec
 from policies.spec import AxisBound, PolicySpec, PolicySpecError, bounds_of
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from firmware_bridge.limits import AxisLimit, Limits
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from policies.observation import OBSERVATION
 from policies.pilots.wander import Config, Wander
 

@@ -9,7 +9,7 @@ import termios
 import numpy as np
 import pytest
 
-from firmware_bridge.limits import AxisLimit, Limits
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from perception.tables import ChoiceError
 from robot.operators import OPERATORS
 from robot.operators.gamepad import Config as PadConfig

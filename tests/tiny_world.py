@@ -3,7 +3,7 @@
 import numpy as np
 from tiny_data import GOALS
 
-from firmware_bridge.limits import AxisLimit, Limits
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from perception.model_package import TensorSpec
 
 

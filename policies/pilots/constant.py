@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.limits import Limits
+from firmware_bridge.axis_limits import Limits
 from policies.observation import Observation
 from policies.spec import PolicySpec, bounds_of
 

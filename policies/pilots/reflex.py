@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.limits import Limits
+from firmware_bridge.axis_limits import Limits
 from policies.dead_reckoning import DeadReckoning, Lag
 from policies.near_memory import NearMemory, NearMemoryConfig
 from policies.observation import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.limits import Limits
+from firmware_bridge.axis_limits import Limits
 from perception.model_package import TensorSpec
 from perception.quantities import InputError
 from policies.observation import Observation

@@ -22,7 +22,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.limits import Limits
+from firmware_bridge.axis_limits import Limits
 from policies.observation import MOVING_M_S, Observation, select
 from policies.spec import PolicySpec, bounds_of
 

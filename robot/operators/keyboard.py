@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from firmware_bridge.limits import Limits
+from firmware_bridge.axis_limits import Limits
 from perception.quantities import InputError
 from policies.collection import Wish
 from robot.teleop import Hand
