@@ -32,3 +32,7 @@ class PacketValueError(BridgeInputError):
 
 class FrameSizeError(BridgeInputError):
     """A payload that is too long for a frame."""
+
+
+class FirmwareBuildError(BridgeInputError):
+    """Firmware that cannot be built here, or not from these sources."""
