@@ -36,3 +36,23 @@ class FrameSizeError(BridgeInputError):
 
 class FirmwareBuildError(BridgeInputError):
     """Firmware that cannot be built here, or not from these sources."""
+
+
+class PortError(BridgeInputError):
+    """A port to a controller that cannot be used as it was asked to be."""
+
+
+class PortNotFoundError(PortError):
+    """There is no such port, or nobody at its other end."""
+
+
+class PortBusyError(PortError):
+    """Another program has the port."""
+
+
+class PortPermissionError(PortError):
+    """This user may not open the port."""
+
+
+class PortLostError(PortError):
+    """The other end of an open port is gone."""
