@@ -56,3 +56,11 @@ class PortPermissionError(PortError):
 
 class PortLostError(PortError):
     """The other end of an open port is gone."""
+
+
+class CalibrationError(BridgeInputError):
+    """A calibration that is missing, damaged, or not that of this robot."""
+
+
+class ServoError(BridgeInputError):
+    """A servo that is silent, or not the one that was expected."""
