@@ -34,6 +34,10 @@ class FrameSizeError(BridgeInputError):
     """A payload that is too long for a frame."""
 
 
+class FirmwareBuildError(BridgeInputError):
+    """Firmware that cannot be built here, or not from these sources."""
+
+
 class PortError(BridgeInputError):
     """A port to a controller that cannot be used as it was asked to be."""
 
