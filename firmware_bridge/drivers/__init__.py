@@ -6,4 +6,5 @@ The options of `[link]` are the fields of the class's `Config`.
 DRIVERS = {
     "fake": "firmware_bridge.drivers.fake:FakeDriver",
     "feetech": "firmware_bridge.drivers.feetech:FeetechDriver",
+    "mavlink": "firmware_bridge.drivers.mavlink:MavlinkDriver",
 }
