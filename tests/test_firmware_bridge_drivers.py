@@ -31,6 +31,7 @@ FLYING = Limits(
 )
 LINKS = {
     "fake": {},
+    "mcu": {"port": "/dev/nobody"},
     "feetech": {"port": "/dev/nobody", "calibration": "nobody.toml"},
     "mavlink": {"port": "udpin:127.0.0.1:0", "open_timeout_s": 0.05},
 }
