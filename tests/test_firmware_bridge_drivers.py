@@ -23,6 +23,7 @@ MS = 1_000_000
 
 LINKS = {
     "fake": {},
+    "mcu": {"port": "/dev/nobody"},
     "feetech": {"port": "/dev/nobody", "calibration": "nobody.toml"},
 }
 """The least that `[link]` must say of each driver; it leads to nobody."""

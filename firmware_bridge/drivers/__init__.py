@@ -5,5 +5,6 @@ The options of `[link]` are the fields of the class's `Config`.
 
 DRIVERS = {
     "fake": "firmware_bridge.drivers.fake:FakeDriver",
+    "mcu": "firmware_bridge.drivers.mcu:McuDriver",
     "feetech": "firmware_bridge.drivers.feetech:FeetechDriver",
 }
