@@ -58,6 +58,10 @@ class PortLostError(PortError):
     """The other end of an open port is gone."""
 
 
+class EmulatorError(BridgeInputError):
+    """QEMU is not installed, does not start, or is gone."""
+
+
 class CalibrationError(BridgeInputError):
     """A calibration that is missing, damaged, or not that of this robot."""
 
