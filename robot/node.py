@@ -18,6 +18,7 @@ from robot.clock import Clock
 from robot.config import RobotConfig
 from robot.edges import Arrival
 from robot.messages import Message
+from robot.wishes import Asked, Outcome
 
 
 class Role(StrEnum):
@@ -85,6 +86,8 @@ class NodeContext:
     lockstep: bool = True
     run_dir: Path | None = None
     """Folder of the run, where the recorder writes."""
+    control_folder: Path | None = None
+    """The run's 0700 folder of sockets that are not of the graph's edges; None: it has none."""
     life: int = 0
     """How many processes of this node have died in this run."""
     graph_json: str = "{}"
@@ -173,6 +176,13 @@ class Node(Generic[ConfigT]):
 
     def halt(self, *, on: bool) -> None:
         """Stops the robot from the next step on, until told otherwise; for actuators."""
+
+    def ask(self, asked: Asked) -> None:
+        """Takes in what a person demands, for the next step; for actuators."""
+
+    def take_outcomes(self) -> list[Outcome]:
+        """What came of demands since this was asked last."""
+        return []
 
     def gauges(self) -> dict[str, float]:
         """What else is worth watching, unit in the name; goes into telemetry and the summary."""

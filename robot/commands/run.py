@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -101,6 +101,8 @@ class Run:
         ):
             if metrics_port is not None:
                 console.say(f"metrics at http://127.0.0.1:{metrics_port}/metrics")
+
+            options = replace(options, control_folder=control.folder)
 
             def progress(seconds: float) -> None:
                 board.progress(seconds)
