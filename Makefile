@@ -40,8 +40,9 @@ demo: .venv/.demo
 	$(BIN)/reflexarc run stereo_mono --in-process --seconds $(DEMO_SECONDS) --seed $(DEMO_SEED) \
 	  --set 'camera_faults.schedule=[{corruption="unplugged", from_s=$(UNPLUGGED_FROM), to_s=$(UNPLUGGED_TO)}]'
 
+# A module's tests stay together, so that its fixtures are made once.
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: .venv/.dev
 	$(BIN)/ruff format --check $(SOURCES)

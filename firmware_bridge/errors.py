@@ -24,3 +24,39 @@ class CommandShapeError(BridgeInputError):
 
 class ArmTableError(BridgeInputError):
     """A `[joints]` or `[tool]` table that is incomplete or describes no arm that can move."""
+
+
+class PacketValueError(BridgeInputError):
+    """A packet that was to be sent but does not exist, or whose fields do not fit the table."""
+
+
+class FrameSizeError(BridgeInputError):
+    """A payload that is too long for a frame."""
+
+
+class PortError(BridgeInputError):
+    """A port to a controller that cannot be used as it was asked to be."""
+
+
+class PortNotFoundError(PortError):
+    """There is no such port, or nobody at its other end."""
+
+
+class PortBusyError(PortError):
+    """Another program has the port."""
+
+
+class PortPermissionError(PortError):
+    """This user may not open the port."""
+
+
+class PortLostError(PortError):
+    """The other end of an open port is gone."""
+
+
+class CalibrationError(BridgeInputError):
+    """A calibration that is missing, damaged, or not that of this robot."""
+
+
+class ServoError(BridgeInputError):
+    """A servo that is silent, or not the one that was expected."""

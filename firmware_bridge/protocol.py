@@ -2,12 +2,28 @@
 
 Host packing, the firmware's header and the documentation are made from it, and both ends compare
 its hash before anything moves: a field that was added on one side alone can then never be misread.
+The numbers of modes, reasons and wishes count as part of the table, for the same reason.
 """
 
-from enum import StrEnum
-from typing import NamedTuple
+import hashlib
+import struct
+from collections import namedtuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from functools import cache
+from typing import Any, NamedTuple, cast
+
+from firmware_bridge.errors import PacketValueError
+from firmware_bridge.safety import AxisKind, Mode, Reaction, Reason, Wish
 
 MAX_AXES = 8
+
+WORDS: tuple[type[IntEnum], ...] = (Mode, Wish, Reaction, Reason, AxisKind)
+"""What the numbers in u8 fields mean; a field names one of them in place of a unit."""
+
+CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "f32": "f"}
+"""The types of fields, and how `struct` calls them."""
 
 
 class Link(StrEnum):
@@ -18,12 +34,13 @@ class Link(StrEnum):
     """Actuators and sensors: a servo bus, speed controllers."""
 
 
-class Field(NamedTuple):
+@dataclass(frozen=True)
+class Field:
     """One value of a packet, or several of a kind."""
 
     name: str
-    ctype: str  # u8, u16, u32, u64, f32
-    unit: str  # "" = none; "axis" = that of each axis
+    ctype: str  # a key of CODES
+    unit: str  # "" = none; "axis" = that of each axis; or the name of one of WORDS
     count: int = 1
 
 
@@ -54,19 +71,19 @@ PACKETS = (
             Field("schema_hash", "u32", ""),
             Field("uptime_us", "u64", "µs"),  # goes back when the controller was reset
             Field("firmware_version", "u16", ""),
-            Field("mode", "u8", ""),
+            Field("mode", "u8", "Mode"),
             Field("max_axes", "u8", ""),
         ),
     ),
     Packet(
         *(3, "heartbeat", Link.HOST, "host", "10 Hz", "the host lives, and what it believes"),
-        (Field("mode", "u8", ""),),
+        (Field("mode", "u8", "Mode"),),
     ),
     Packet(
         *(4, "configure", Link.HOST, "host", "on connect", "what holds for all axes"),
         (
             Field("axes", "u8", ""),
-            Field("reaction", "u8", ""),
+            Field("reaction", "u8", "Reaction"),
             Field("first_command", "u8", ""),  # 0 ramp, 1 abort
             Field("land_axis", "u8", ""),
             Field("land_per_s", "f32", "axis/s"),
@@ -83,7 +100,7 @@ PACKETS = (
         *(5, "configure_axis", Link.HOST, "host", "on connect", "the limits of one axis"),
         (
             Field("index", "u8", ""),
-            Field("kind", "u8", ""),
+            Field("kind", "u8", "AxisKind"),
             Field("minimum", "f32", "axis"),
             Field("maximum", "f32", "axis"),
             Field("stop", "f32", "axis"),  # not a number: it holds
@@ -101,13 +118,13 @@ PACKETS = (
         (
             Field("about", "u8", ""),  # id of the packet that is answered
             Field("index", "u8", ""),  # the axis, or the wish
-            Field("reason", "u8", ""),  # 0: done
-            Field("mode", "u8", ""),
+            Field("reason", "u8", "Reason"),  # 0: done
+            Field("mode", "u8", "Mode"),
         ),
     ),
     Packet(
         *(7, "wish", Link.HOST, "host", "on request", "arm, disarm, stop, e-stop, reset"),
-        (Field("wish", "u8", ""),),
+        (Field("wish", "u8", "Wish"),),
     ),
     Packet(
         *(8, "command", Link.HOST, "host", ">= 50 Hz", "what the axes shall do"),
@@ -120,8 +137,8 @@ PACKETS = (
         *(9, "telemetry", Link.HOST, "controller", "100 Hz", "what it does and measures"),
         (
             Field("time_us", "u64", "µs"),
-            Field("mode", "u8", ""),
-            Field("reason", "u8", ""),
+            Field("mode", "u8", "Mode"),
+            Field("reason", "u8", "Reason"),
             Field("torque", "u8", ""),
             Field("command_seq", "u16", ""),  # of the last good command
             _axes("setpoint"),
@@ -176,3 +193,109 @@ PACKETS = (
         ),
     ),
 )
+
+BY_NAME = {packet.name: packet for packet in PACKETS}
+BY_ID = {packet.id: packet for packet in PACKETS}
+
+
+def pack(name: str, **values: float | Sequence[float]) -> bytes:
+    """The payload of a packet, little-endian without padding.
+
+    Args:
+        name: a row of PACKETS.
+        values: all fields of the row. What counts axes may be shorter: the rest is filled with
+            zeros, as a robot has fewer axes than MAX_AXES.
+
+    Raises:
+        PacketValueError: no such packet, a field too few or too many, or a value that its type
+            does not hold. Floats become the nearest f32; not-a-number and infinity pass.
+    """
+    layout = _layout(_known(name))
+    if values.keys() != set(layout.message._fields):
+        raise PacketValueError(
+            f"packet {name!r} has the fields {', '.join(layout.message._fields)}; "
+            f"given were {', '.join(sorted(values)) or 'none'}"
+        )
+    numbers: list[float] = []
+    for field in BY_NAME[name].fields:
+        numbers += _counted(name, field, values[field.name])
+    try:
+        return layout.struct.pack(*numbers)
+    except (struct.error, OverflowError) as error:
+        raise PacketValueError(f"packet {name!r} cannot hold {values}: {error}") from None
+
+
+def unpack(packet_id: int, payload: bytes) -> Any:
+    """A named tuple of the packet's fields, tuples of floats where a field has several values.
+
+    None where the id is unknown or the length is not that of the packet; never an exception, as
+    anything may arrive. The receiver counts it as `unknown`.
+    """
+    packet = BY_ID.get(packet_id)
+    if packet is None:
+        return None
+    layout = _layout(packet)
+    if len(payload) != layout.struct.size:
+        return None
+    numbers = layout.struct.unpack(payload)
+    return layout.message._make(numbers[place] for place in layout.places)
+
+
+def payload_size(packet: Packet) -> int:
+    """Bytes of a packet's payload."""
+    return _layout(packet).struct.size
+
+
+def schema_text(packets: Sequence[Packet] = PACKETS) -> str:
+    """All that both ends must agree on, a line for each packet, field and word."""
+    lines: list[str] = []
+    for packet in packets:
+        lines.append(f"{packet.id} {packet.name} {packet.link} {packet.sender}")
+        lines += [f" {f.name} {f.ctype} {f.count} {f.unit}" for f in packet.fields]
+    for words in WORDS:
+        lines += [f"{words.__name__} {word.name} {word.value}" for word in words]
+    return "\n".join(lines)
+
+
+def schema_hash(packets: Sequence[Packet] = PACKETS) -> int:
+    """The first four bytes of the text's SHA-256, as u32."""
+    return int.from_bytes(hashlib.sha256(schema_text(packets).encode()).digest()[:4], "little")
+
+
+SCHEMA_HASH = schema_hash()
+
+
+class _Layout(NamedTuple):
+    struct: struct.Struct
+    message: Any  # the class of named tuples
+    places: tuple[int | slice, ...]  # of each field in what `struct` unpacks
+
+
+@cache
+def _layout(packet: Packet) -> _Layout:
+    codes = "".join(f"{field.count}{CODES[field.ctype]}" for field in packet.fields)
+    names = [field.name for field in packet.fields]
+    places: list[int | slice] = []
+    first = 0
+    for field in packet.fields:
+        places.append(first if field.count == 1 else slice(first, first + field.count))
+        first += field.count
+    return _Layout(struct.Struct("<" + codes), namedtuple(packet.name, names), tuple(places))
+
+
+def _known(name: str) -> Packet:
+    if name not in BY_NAME:
+        raise PacketValueError(f"no packet is called {name!r}: there are {', '.join(BY_NAME)}")
+    return BY_NAME[name]
+
+
+def _counted(name: str, field: Field, value: float | Sequence[float]) -> list[float]:
+    """The value as exactly `field.count` numbers."""
+    if field.count == 1:
+        return [cast("float", value)]
+    numbers = [float(one) for one in cast("Sequence[float]", value)]
+    if len(numbers) > field.count:
+        raise PacketValueError(
+            f"packet {name!r}: {field.name} takes at most {field.count} values, not {len(numbers)}"
+        )
+    return numbers + [0.0] * (field.count - len(numbers))

@@ -8,12 +8,13 @@ else sees them, so neither a node nor the log can tell where a message came from
 from pathlib import Path
 from typing import NamedTuple
 
+from firmware_bridge.clock_sync import MAX_DRIFT, Estimate
 from robot.bus import edge_address
 from robot.clock import Clock
 from robot.control import HostTime
 from robot.curve import Context, DoorKeeper, Socket
 from robot.graph import Edge, Graph
-from robot.host_clock import MAX_DRIFT, Estimate, shifted
+from robot.host_clock import shifted
 from robot.keys import KeyRing
 from robot.wire import Frames, decode, encode
 

@@ -14,11 +14,11 @@ from typing import Annotated
 import msgspec
 import zmq
 
+from firmware_bridge.clock_sync import Estimate, Exchange, PeerClock
 from perception.quantities import InputError
 from robot.clock import SECOND_NS
 from robot.curve import Context, DoorKeeper, Socket, bind, connect
 from robot.graph import Graph
-from robot.host_clock import Estimate, Exchange, HostClock
 from robot.keys import KeyRing
 
 SAY_PERIOD_NS = SECOND_NS // 4
@@ -74,7 +74,7 @@ class Peer:
     """One other host, as far as it is known."""
 
     name: str
-    clock: HostClock = field(default_factory=HostClock)
+    clock: PeerClock = field(default_factory=PeerClock)
     word: Word | None = None
     """The newest."""
     heard_ns: int = -1

@@ -23,6 +23,7 @@ MS = 1_000_000
 
 LINKS = {
     "fake": {},
+    "feetech": {"port": "/dev/nobody", "calibration": "nobody.toml"},
 }
 """The least that `[link]` must say of each driver; it leads to nobody."""
 OBSERVABLE = {"values", "effort", "voltage_v", "temperature_c"}

@@ -5,6 +5,7 @@ The options of `[link]` are the fields of the class's `Config`.
 
 DRIVERS = {
     "fake": "firmware_bridge.drivers.fake:FakeDriver",
+    "feetech": "firmware_bridge.drivers.feetech:FeetechDriver",
 }
 SIMULATED = ("fake",)
 """Rows without hardware behind them: they may arm themselves, and a replay runs them again."""
