@@ -147,6 +147,8 @@ class Node(Generic[ConfigT]):
     """Below this rate the graph is refused; above 0 a rate must be given."""
     period_step_s: ClassVar[float] = 0.0
     """The node's period must be a whole number of these; 0: any will do."""
+    wall_clock_only: ClassVar[bool] = False
+    """Whether it has to do with what does not wait, so that a graph with it has no lockstep."""
     restartable: ClassVar[bool] = True
     """Whether a new process can take the place of one that died; a world cannot be continued."""
     Config: ClassVar[type] = NoConfig

@@ -10,8 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
-from firmware_bridge.driver import Driver, DriverState, refusal
-from firmware_bridge.safety import Mode, Reason, Wish
+from firmware_bridge.driver import Driver, DriverState, why_refused
+from firmware_bridge.safety import Mode, Wish
 
 PATIENCE_NS = 2_000_000_000  # until a controller that does not do as it was asked has not done it
 MAX_WAITING = 4  # demands behind the one that is being followed up
@@ -113,8 +113,7 @@ class Request:
         """Why the driver will not do what it was asked last."""
         if not self._sent:
             return None
-        told = [why for why in Reason if refusal(self._sent[-1], why) in state.faults]
-        return ", ".join(why.name.lower().replace("_", " ") for why in told) or None
+        return as_sentence(why_refused(self._sent[-1], state.faults)) or None
 
     def _failed(self, state: DriverState, text: str) -> Outcome:
         return Outcome(self._asked.number, False, words(state.mode), text)

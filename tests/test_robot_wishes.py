@@ -85,6 +85,14 @@ def test_a_refusal_is_told_with_its_reason():
     assert refused == Outcome(7, False, "disarmed", "refused: sensor lost")
 
 
+def test_an_e_stop_that_reached_nobody_is_told_so():
+    request = Request(Asked(7, Demand.ESTOP), 0)
+    assert request.advance(_state(Mode.BOOT), 0) is Wish.ESTOP
+    outcome = request.advance(_state(Mode.BOOT, refusal(Wish.ESTOP, "no_link")), 1)
+    assert not outcome.done
+    assert "no link" in outcome.text
+
+
 def test_a_controller_that_does_not_do_as_asked_is_told_of_when_patience_ends():
     request = Request(Asked(7, Demand.ARM), 1000)
     assert request.advance(_state(Mode.DISARMED), 1000) is Wish.ARM
