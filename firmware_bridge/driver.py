@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from firmware_bridge.axis_limits import Limits
 from firmware_bridge.drivers import DRIVERS
 from firmware_bridge.errors import LinkTableError
-from firmware_bridge.safety import Mode, Reason, Wish
+from firmware_bridge.safety_words import Mode, Reason, Wish
 
 NO_EVENTS: Mapping[str, int] = MappingProxyType({})
 

@@ -34,6 +34,10 @@ class FrameSizeError(BridgeInputError):
     """A payload that is too long for a frame."""
 
 
+class FirmwareBuildError(BridgeInputError):
+    """Firmware that cannot be built here, or not from these sources."""
+
+
 class PortError(BridgeInputError):
     """A port to a controller that cannot be used as it was asked to be."""
 
@@ -60,3 +64,7 @@ class CalibrationError(BridgeInputError):
 
 class ServoError(BridgeInputError):
     """A servo that is silent, or not the one that was expected."""
+
+
+class FaultError(BridgeInputError):
+    """A fault on request that is written wrongly, or that there is not."""

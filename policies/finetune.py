@@ -147,6 +147,16 @@ class PracticeRun:
         deployed = Deployed(parts.learner)
         return evaluate(env, deployed, parts.instructions, goals, episodes, int(seed))
 
+    @property
+    def learner(self) -> Learner:
+        """Who learns."""
+        return self._parts.learner
+
+    def vectors(self) -> dict[str, list[float]]:
+        """What the policy was told for each goal, by the goal's text."""
+        told = zip(self._parts.env.goals, self._parts.instructions, strict=True)
+        return {goal.text: vector.tolist() for goal, vector in told}
+
     def resume(self) -> bool:
         """Goes on from the latest checkpoint in the folder; False if there is none.
 

@@ -4,9 +4,11 @@ Several data sets serve together, such as demonstrations of a task and prior dat
 must be of one robot and one spec, and their vectors made by one encoder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from policies.data_set import DataSet
 from policies.data_set_about import DataSetError
@@ -36,21 +38,30 @@ class OfflineData(NamedTuple):
             DataSetError: no episode is left, or one is not of its data set.
             EpisodeError: a file is damaged.
         """
-        every = [(data, episode) for data in self.sets for episode in _chosen(data, failures)]
+        every = [*self.episodes(failures=failures)]
         if not every:
             names = ", ".join(str(data.folder) for data in self.sets)
             raise DataSetError(f"{names}: no episode succeeded, so there is nothing to imitate")
-        steps = sum(len(episode) for _, episode in every)
+        steps = sum(len(one) for one in every)
         buffer = ReplayBuffer(self.spec, steps, seed, discount=discount)
-        for data, episode in every:
-            buffer.add_episode(
-                episode.observation,
-                episode.action,
-                episode.reward,
-                episode.reward == SUCCESS,  # as the reward source said, not as the truth is
-                data.about.instruction(episode.about.instruction),
-            )
+        self.add(buffer, every)
         return buffer
+
+    def episodes(self, *, failures: bool = True) -> Iterator[Episode]:
+        """Those of all sets, one set after the other; raises as `buffer`."""
+        for data in self.sets:
+            yield from data.episodes(success=None if failures else True)
+
+    def add(self, buffer: ReplayBuffer, episodes: Iterable[Episode]) -> None:
+        """Puts episodes of these sets into a buffer of this spec."""
+        for one in episodes:
+            buffer.add_episode(
+                one.observation,
+                one.action,
+                one.reward,
+                one.reward == SUCCESS,  # as the reward source said, not as the truth is
+                np.array(self.instructions[one.about.instruction], np.float32),
+            )
 
     def described(self) -> dict[str, Any]:
         """Where a policy comes from and what it understands, for the manifest of its package."""
@@ -95,7 +106,3 @@ def _misfit(data: DataSet, first: DataSet) -> str | None:
     if found.encoder != wanted.encoder:
         return f"vectors of the encoder {found.encoder!r} and not {wanted.encoder!r}"
     return spec_difference(found.spec, wanted.spec)
-
-
-def _chosen(data: DataSet, failures: bool) -> list[Episode]:
-    return [*data.episodes(success=None if failures else True)]

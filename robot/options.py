@@ -7,8 +7,12 @@ from typing import Any
 from perception.quantities import InputError
 
 
-def parsed_options(texts: Iterable[str]) -> dict[str, Any]:
+def parsed_options(texts: Iterable[str], flag: str = "--set") -> dict[str, Any]:
     """Options by name; lists become tuples, as the fields of configs are.
+
+    Args:
+        texts: each KEY=VALUE.
+        flag: with which they were given, for messages.
 
     Raises:
         InputError: no KEY=VALUE, or the same key twice.
@@ -17,9 +21,9 @@ def parsed_options(texts: Iterable[str]) -> dict[str, Any]:
     for text in texts:
         key, separator, value = text.partition("=")
         if not separator or not key.isidentifier():
-            raise InputError(f"--set {text!r}: write it as KEY=VALUE")
+            raise InputError(f"{flag} {text!r}: write it as KEY=VALUE")
         if key in options:
-            raise InputError(f"--set {text!r}: {key} was set already")
+            raise InputError(f"{flag} {text!r}: {key} was set already")
         options[key] = _value(value)
     return options
 

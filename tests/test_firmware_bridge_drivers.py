@@ -9,7 +9,7 @@ from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.driver import make_driver
 from firmware_bridge.drivers import DRIVERS, SIMULATED
 from firmware_bridge.errors import BridgeInputError, LinkTableError
-from firmware_bridge.safety import Mode, Reaction, Wish
+from firmware_bridge.safety_words import Mode, Reaction, Wish
 
 LIMITS = Limits(
     (

@@ -16,7 +16,7 @@ from firmware_bridge.errors import (
 )
 from firmware_bridge.feetech import registers as r
 from firmware_bridge.feetech.bus import sync_write
-from firmware_bridge.safety import Mode, Wish
+from firmware_bridge.safety_words import Mode, Wish
 
 STEP = 1.01 * r.RAD_PER_STEP
 NAMES = [joint.name for joint in CALIBRATION.joints]

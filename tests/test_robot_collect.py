@@ -10,6 +10,7 @@ import pytest
 
 from policies.data_set import DataSet
 from policies.pilots import PILOTS
+from policies.practice_env import spec_of
 from policies.recipe import Recipe, RecipeRow
 from robot.cli import main
 from robot.collecting import CollectError, Collection
@@ -198,8 +199,17 @@ def test_every_recipe_can_be_begun(name, tmp_path, monkeypatch):
         assert len(collection.attempts) >= 10
 
 
-def test_the_prior_data_are_of_ten_other_variants_at_least_in_the_spec_of_the_lid():
-    assert len({row.label for row in load_recipe("lid_prior").rows}) >= 10
+@pytest.mark.parametrize("name", ["lid", "bin", "drawer", "place", "sweep"])
+def test_prior_data_are_of_ten_other_variants_at_least_in_the_spec_of_their_task(name):
+    target, prior = load_recipe(name), load_recipe(f"{name}_prior")
+    (wanted,) = target.rows
+    assert wanted.episodes == 50
+    labels = {row.label for row in prior.rows}
+    assert len(labels - {wanted.label}) >= 10
+    assert wanted.label not in labels
+    worlds = {row.task: make_world(row.task) for row in (wanted, *prior.rows)}
+    assert {spec_of(world) for world in worlds.values()} == {spec_of(worlds[wanted.task])}
+    assert prior.seed != target.seed
 
 
 @pytest.mark.parametrize(

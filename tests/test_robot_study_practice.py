@@ -9,17 +9,12 @@ from policies.recipe import EXPERT
 from robot.actors import actor_for
 from robot.cli import main
 from robot.config import list_configs
-from robot.study.hooks import Hooks
-from robot.study.practice_grid import (
-    Method,
-    Offline,
-    PracticeCell,
-    config_hash,
-    load_grid,
-    resolved,
-)
+from robot.hooks import Hooks
+from robot.practice_method import Method, Offline, config_hash, resolved
+from robot.practising import collect_recipes, practice_run
+from robot.study.practice_grid import PracticeCell, load_grid
 from robot.study.practice_report import table
-from robot.study.practice_worker import Order, demonstrations_of, measure, plan_of, practice_of
+from robot.study.practice_worker import Order, Places, measure, plan_of, practice_of
 from robot.study.rows import is_finished, row_path, write_row
 from robot.worlds import WORLDS, make_world
 
@@ -28,7 +23,7 @@ task = "tabletop"
 seeds = "0-1"
 [common]
 learner = "sac"
-demonstrations = 2
+data = ["RECIPE"]
 final_episodes = 4
 learner_options = {hidden = [8], critic_hidden = [8], batch_size = 8, warmup_steps = 5}
 [common.finetune]
@@ -43,18 +38,54 @@ strategy = "medal"
 finetune = {steps = 20}
 reward = "noisy_truth"
 """
+RECIPE = """
+encoder = "world"
+[[rows]]
+task = "tabletop"
+goals = "forward"
+episodes = 1
+[[rows]]
+task = "tabletop"
+goals = "backward"
+episodes = 2
+"""
 CELL = PracticeCell("tabletop", "switching", 1001)
 
 
-def written(tmp_path, text=GRID):
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipes") / "shown.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(recipe):
+    """Folder of the data that the recipe asks for."""
+    (made,) = collect_recipes([str(recipe)], recipe.parent, lambda _: None, lambda: False)
+    return made
+
+
+def written(tmp_path, recipe, text=GRID):
     path = tmp_path / "tiny.toml"
-    path.write_text(text)
+    path.write_text(text.replace("RECIPE", str(recipe)))
     return str(path)
 
 
 @pytest.fixture
-def grid(tmp_path):
-    return load_grid(written(tmp_path))
+def grid(tmp_path, recipe):
+    return load_grid(written(tmp_path, recipe))
+
+
+@pytest.fixture
+def methods(grid):
+    return grid.tasks["tabletop"]
+
+
+@pytest.fixture
+def ordered(data, tmp_path):
+    """An order to measure the one cell by some method."""
+    return lambda method, name="a": Order(CELL, method, str(tmp_path / name), (str(data),))
 
 
 def comparable(row):
@@ -72,27 +103,29 @@ def test_every_task_has_a_world_and_an_expert_for_each_goal(task):
 
 def test_a_grid_is_tasks_methods_and_seeds(grid):
     assert grid.cells([0, 1]) == [
-        PracticeCell("tabletop", method, seed) for seed in (0, 1) for method in grid.methods
+        PracticeCell("tabletop", method, seed)
+        for seed in (0, 1)
+        for method in ("switching", "medal")
     ]
     assert CELL.name == "tabletop-switching-1001"
 
 
-def test_methods_share_what_is_common_and_may_say_otherwise(grid):
-    switching, medal = (resolved(grid.methods[name]) for name in ("switching", "medal"))
+def test_methods_share_what_is_common_and_may_say_otherwise(methods):
+    switching, medal = (resolved(methods[name]) for name in ("switching", "medal"))
     assert (switching["finetune"]["steps"], medal["finetune"]["steps"]) == (40, 20)
     assert medal["finetune"]["evaluate_every"] == 40
     assert medal["reward_options"] == {"false_positive_rate": 0.06, "false_negative_rate": 0.7}
     assert switching["learner_options"]["critics"] == 2  # a default
 
 
-def test_a_configuration_is_all_that_a_method_resolves_to(grid):
+def test_a_configuration_is_all_that_a_method_resolves_to(methods):
     def changed(**changes):
-        return config_hash(CELL.task, msgspec.structs.replace(grid.methods["switching"], **changes))
+        return config_hash(CELL.task, msgspec.structs.replace(methods["switching"], **changes))
 
     same = changed()
-    assert changed(finetune={**grid.methods["switching"].finetune, "updates_per_step": 1.0}) == same
+    assert changed(finetune={**methods["switching"].finetune, "updates_per_step": 1.0}) == same
     others = {
-        changed(demonstrations=3),
+        changed(data=[]),
         changed(strategy="naive"),
         changed(reward="noisy_truth"),
         changed(finetune={"steps": 41}),
@@ -109,35 +142,47 @@ def test_a_configuration_is_all_that_a_method_resolves_to(grid):
         ('learner = "sac"', 'learner = "td3"', "no learner is called 'td3'"),
         ("batch_size = 8", "batch = 8", "learner sac has no option batch; valid options"),
         ("evaluation_episodes = 4", "episodes = 4", "finetune has no option episodes"),
-        ("demonstrations = 2", 'demonstrations = "two"', r"Expected `int`, got `str`"),
-        ("demonstrations = 2", "demos = 2", "unknown field `demos`"),
+        ('data = ["RECIPE"]', 'data = "two"', r"Expected `array`, got `str`"),
+        ('data = ["RECIPE"]', 'data = ["kitchen"]', r"no data named 'kitchen'"),
+        ("final_episodes", "trials", "unknown field `trials`"),
+        ('task = "tabletop"', "", "either task = NAME or a table"),
     ],
 )
-def test_a_wrong_grid_is_one_line(tmp_path, old, new, said):
+def test_a_wrong_grid_is_one_line(tmp_path, recipe, old, new, said):
     assert old in GRID
     with pytest.raises(InputError, match=said) as refused:
-        load_grid(written(tmp_path, GRID.replace(old, new)))
+        load_grid(written(tmp_path, recipe, GRID.replace(old, new)))
     assert "\n" not in str(refused.value)
 
 
 def test_every_grid_of_the_repository_can_be_read():
     grids = {name: load_grid(name) for name in list_configs("studies")}
-    assert {"naive", "forward_backward", "medal", "switching"} <= grids["tabletop"].methods.keys()
+    assert {"naive", "forward_backward", "medal", "switching"} <= {*grids["tabletop"].method_names}
 
 
-def test_demonstrations_are_the_same_for_all_seeds(grid):
-    method = grid.methods["switching"]
-    world = make_world("tabletop")
-    first, again = (demonstrations_of("tabletop", world, method) for _ in range(2))
-    assert [one.goal for one in first] == [0, 1, 4, 4]
-    assert all((a.action == b.action).all() for a, b in zip(first, again, strict=True))
+def test_what_is_particular_to_a_task_is_said_once_for_all_methods(tmp_path, recipe):
+    tasks = GRID.replace('task = "tabletop"', "") + "[tasks.lid]\ndata = []\n[tasks.tabletop]\n"
+    grid = load_grid(written(tmp_path, recipe, tasks))
+    assert [cell.name for cell in grid.cells([1])] == [
+        f"{task}-{method}-0001" for task in ("lid", "tabletop") for method in grid.method_names
+    ]
+    assert grid.tasks["lid"]["medal"].data == ()
+    assert grid.tasks["tabletop"]["medal"].data == (str(recipe),)
 
 
-def test_a_run_becomes_a_row_and_goes_on_where_it_was_stopped(grid, tmp_path):
-    method = grid.methods["switching"]
-    whole = measure(Order(CELL, method, str(tmp_path / "a")), Hooks())
+def test_data_are_made_once_and_their_folder_names_the_recipe(recipe, data):
+    assert data.name.startswith("shown-")
+    told = []
+    assert collect_recipes([str(recipe)], data.parent, told.append, lambda: False) == [data]
+    assert told == []  # nothing was missing
+    assert collect_recipes([str(recipe)], data.parent / "b", told.append, lambda: True) is None
+
+
+def test_a_run_becomes_a_row_and_goes_on_where_it_was_stopped(methods, ordered, tmp_path):
+    method = methods["switching"]
+    whole = measure(ordered(method), Hooks())
     asked = iter(range(1000))
-    order = Order(CELL, method, str(tmp_path / "b"))
+    order = ordered(method, "b")
     assert measure(order, Hooks(should_stop=lambda: next(asked) >= 23)) is None
     steps = []
     row = measure(order, Hooks(steps.append))
@@ -152,14 +197,14 @@ def test_a_run_becomes_a_row_and_goes_on_where_it_was_stopped(grid, tmp_path):
     assert not (tmp_path / "b").exists()  # its checkpoints
 
 
-def test_a_real_learner_goes_on_to_the_bit(grid, tmp_path):
-    method = grid.methods["medal"]  # learns who has been where, too, and is lied to
-    whole = practice_of(CELL, method, tmp_path / "a", Hooks())
+def test_a_real_learner_goes_on_to_the_bit(methods, ordered, tmp_path):
+    method = methods["medal"]  # learns who has been where, too, and is lied to
+    whole = practice_run(practice_of(ordered(method)), Hooks())
     whole.run()
     asked = iter(range(1000))
     stopped = Hooks(should_stop=lambda: next(asked) >= 13)
-    assert not practice_of(CELL, method, tmp_path / "b", stopped).run()
-    rest = practice_of(CELL, method, tmp_path / "b", Hooks())
+    assert not practice_run(practice_of(ordered(method, "b")), stopped).run()
+    rest = practice_run(practice_of(ordered(method, "b")), Hooks())
     assert rest.log.tally.steps == 13
     rest.run()
     assert rest.log == whole.log
@@ -178,21 +223,21 @@ def flat(state):
     return state.flatten().tolist() if hasattr(state, "flatten") else [state]
 
 
-def test_learning_offline_can_be_stopped(grid, tmp_path):
-    method = msgspec.structs.replace(grid.methods["switching"], offline=Offline(updates=10**9))
+def test_learning_offline_can_be_stopped(methods, ordered, tmp_path):
+    method = msgspec.structs.replace(methods["switching"], offline=Offline(updates=10**9))
     asked = iter(range(1000))
     hooks = Hooks(should_stop=lambda: next(asked) >= 3)
-    assert measure(Order(CELL, method, str(tmp_path)), hooks) is None
+    assert measure(ordered(method), hooks) is None
 
 
-def test_a_learner_that_begins_from_nobody_is_refused(grid, tmp_path):
+def test_a_learner_that_begins_from_nobody_is_refused(methods, ordered, tmp_path):
     offline = Offline(updates=1, learner="bc", options={"hidden": [8]})
-    method = msgspec.structs.replace(grid.methods["switching"], offline=offline)
+    method = msgspec.structs.replace(methods["switching"], offline=offline)
     with pytest.raises(InputError, match="learner sac begins from no other"):
-        measure(Order(CELL, method, str(tmp_path)), Hooks())
+        measure(ordered(method), Hooks())
 
 
-def test_offline_learning_hands_over_to_the_learner_that_practises(grid, tmp_path):
+def test_offline_learning_hands_over_to_the_learner_that_practises(methods, ordered, tmp_path):
     offline = {"learner": "calql", "updates": 2, "options": {**SMALL, "sampled_actions": 1}}
     method = msgspec.convert(
         {
@@ -202,11 +247,10 @@ def test_offline_learning_hands_over_to_the_learner_that_practises(grid, tmp_pat
             "finetune": {"steps": 10, "evaluate_every": 10, "evaluation_episodes": 4},
             "offline": offline,
             "final_episodes": 4,
-            "demonstrations": 1,
         },
         Method,
     )
-    row = measure(Order(CELL, method, str(tmp_path / "c")), Hooks())
+    row = measure(ordered(method), Hooks())
     assert row["updates"] == 5
     assert row["settings"]["offline"]["options"]["sampled_actions"] == 1
 
@@ -214,13 +258,14 @@ def test_offline_learning_hands_over_to_the_learner_that_practises(grid, tmp_pat
 SMALL = {"hidden": [8], "critic_hidden": [8], "batch_size": 8}
 
 
-def test_an_order_says_all_that_a_process_needs(grid, tmp_path):
-    plan = plan_of(grid, grid.cells([3]), tmp_path / "rows", tmp_path / "checkpoints", 1)
+def test_an_order_says_all_that_a_process_needs(grid, methods, recipe, tmp_path):
+    places = Places(tmp_path / "rows", tmp_path / "checkpoints", {str(recipe): tmp_path / "shown"})
+    plan = plan_of(grid, grid.cells([3]), places, 1)
     order = msgspec.json.decode(plan.order(plan.cells[0]), type=Order)
     assert order.cell == PracticeCell("tabletop", "switching", 3)
-    assert order.method == grid.methods["switching"]
+    assert order.method == methods["switching"]
     assert order.checkpoints.endswith("checkpoints/tabletop-switching-0003")
-    assert json.loads(plan.order(plan.cells[0]))["cell"]["method"] == "switching"
+    assert order.data == (str(tmp_path / "shown"),)
 
 
 def row_of(method, seed, successes, **more):
@@ -235,7 +280,7 @@ def row_of(method, seed, successes, **more):
         "wall_seconds": 120.0,
     }
     final = {"trials": 100, "successes": successes}
-    return {"method": method, "seed": seed, "final": final, **figures, **more}
+    return {"task": "tabletop", "method": method, "seed": seed, "final": final, **figures, **more}
 
 
 def test_the_table_has_a_line_for_each_method_whether_it_failed_or_not():
@@ -247,12 +292,17 @@ def test_the_table_has_a_line_for_each_method_whether_it_failed_or_not():
     assert switching.startswith("| switching | 5 | 1,000 | 0.92 (")  # the middle three
     assert "| 0.75 (0.71–0.79) |" in switching  # all 500 attempts
     assert switching.endswith("| 0.00 | 0.50 | 0.50 | 0.0100 | 0.00 | 2.00 | 2 |")
+    lid = table([*rows, {**rows[0], "task": "lid"}]).splitlines()[2:]
+    assert [line.split(" | ")[0] for line in lid] == ["| lid: switching", "| tabletop: switching"]
 
 
-def test_the_command_measures_what_is_missing_and_writes_the_page(tmp_path, capsys, monkeypatch):
-    path, rows = written(tmp_path), tmp_path / "rows"
+def test_the_command_measures_what_is_missing_and_writes_the_page(
+    recipe, tmp_path, capsys, monkeypatch
+):
+    path, rows = written(tmp_path, recipe), tmp_path / "rows"
     arguments = ["study", "practice", path, "--seeds", "3", "--methods", "switching", "--json"]
     folders = ["--rows", str(rows), "--checkpoints", str(tmp_path / "checkpoints")]
+    folders += ["--data", str(tmp_path / "data")]
     assert main([*arguments, *folders]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["cell"], row["steps"]) == ("tabletop-switching-0003", 40)

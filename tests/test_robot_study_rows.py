@@ -11,10 +11,10 @@ from perception.organisation import LessonConfig, Organisation, Organiser
 from perception.quantities import InputError
 from robot.cli import main
 from robot.commands.study.pssl import estimate_s
+from robot.hooks import Hooks
 from robot.study import pssl_worker
 from robot.study.cells import ALONE, LEARN, NEW_ROOM, Cell, Protocol, config_hash, flight_of, grid
 from robot.study.conduct import Watcher, conduct
-from robot.study.hooks import Hooks
 from robot.study.judge import Judged, PhaseNotes
 from robot.study.measure import StudyError, is_frozen, measure
 from robot.study.rows import RowError, is_finished, read_rows, row_path, write_row

@@ -15,7 +15,7 @@ from firmware_bridge.axis_limits import Limits
 from firmware_bridge.driver import DriverState, refusal
 from firmware_bridge.feetech.arm import ServoArm
 from firmware_bridge.feetech.config import Config
-from firmware_bridge.safety import Mode, Reason, Wish
+from firmware_bridge.safety_words import Mode, Reason, Wish
 
 ARM_NS = 500_000_000  # for the servos to confirm
 OUTSIDE_SHARE = 0.05  # of its range an axis may be outside when it is armed

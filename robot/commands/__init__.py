@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "trace": "robot.commands.trace:TraceRun",
     "collect": "robot.commands.collect:Collect",
     "train": "robot.commands.train:TRAIN",
+    "finetune": "robot.commands.finetune:Finetune",
     "evaluate": "robot.commands.evaluate:EVALUATE",
     "export": "robot.commands.export:EXPORT",
     "study": "robot.commands.study:STUDY",

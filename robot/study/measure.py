@@ -16,11 +16,11 @@ from perception.model_package import read_package
 from perception.mono import MonoEye, open_mono
 from perception.quantities import InputError
 from robot.executor import RunOptions, RunResult, run_in_process
+from robot.hooks import Hooks, Interrupted
 from robot.node import Role
 from robot.nodes.judge import JUDGED, KEPT
 from robot.provenance import commit, hardware
 from robot.study.cells import ALONE, STUDENTS, Cell, Flight, Protocol, config_hash, flight_of
-from robot.study.hooks import Hooks, Interrupted
 from robot.study.judge import Judged
 from robot.study.keepsakes import Kept, errors_of, read_kept, teacher_errors
 from robot.study.many_rooms import errors_by_rooms

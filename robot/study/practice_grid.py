@@ -9,63 +9,36 @@
     [methods.switching]
     strategy = "switching"
 
-A cell's configuration is everything that a method resolves to, defaults included, so that a row is
-refused when a default of its learner has changed since.
+In place of `task`, tables `[tasks.NAME]` say what is particular to each of several tasks.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from perception.quantities import InputError
-from perception.tables import ChoiceError, config_from_options, load_item
-from policies.learners import LEARNERS
-from policies.practice_settings import Config as FinetuneConfig
-from policies.rewards import REWARDS
-from policies.strategies import STRATEGIES
 from robot.config import find_config, read_toml
+from robot.practice_method import Method, resolved
 from robot.worlds import world_row
-
-NAME = r"^[a-z0-9_]+$"  # of methods: parts of file names
-
-
-class Offline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is learned from demonstrations before the first step."""
-
-    updates: int
-    learner: str = ""  # empty: the learner that practises
-    options: dict[str, Any] = {}
-
-
-class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One way to learn, from demonstrations to the last step."""
-
-    strategy: str
-    learner: str
-    strategy_options: dict[str, Any] = {}
-    learner_options: dict[str, Any] = {}
-    reward: str = "truth"
-    reward_options: dict[str, Any] = {}
-    finetune: dict[str, Any] = {}  # of `policies.practice_settings.Config`
-    offline: Offline | None = None
-    demonstrations: int = 12  # of each direction
-    demonstrations_seed: int = 0  # the same for all seeds: one set of data
-    demonstrations_online: bool = False  # are the first episodes of the online buffer too
-    online_capacity: int = 250_000  # transitions; the oldest give way
-    final_episodes: int = 100  # of the last evaluation
 
 
 class _Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file."""
 
-    task: str
     methods: dict[str, dict[str, Any]]
+    task: str = ""  # of all methods; in its place:
+    tasks: dict[str, dict[str, Any]] = {}  # by name, each with what it says in place of `common`
     seeds: str = "0-4"
     common: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        """Refuses a grid of no task, or of one that is named twice."""
+        if bool(self.task) == bool(self.tasks):
+            raise ValueError("give either task = NAME or a table [tasks.NAME] for each")
+        if not self.methods:
+            raise ValueError("it has no method: write [methods.NAME]")
 
 
 @dataclass(frozen=True)
@@ -91,13 +64,26 @@ class PracticeGrid(msgspec.Struct, frozen=True):
     """A file that was read and checked."""
 
     name: str
-    task: str
     seeds: str
-    methods: dict[str, Method]
+    tasks: dict[str, dict[str, Method]]  # methods by name, of each task
+
+    @property
+    def method_names(self) -> list[str]:
+        """Of all tasks, which have the same ones."""
+        return [*next(iter(self.tasks.values()))]
 
     def cells(self, seeds: list[int]) -> list[PracticeCell]:
         """A seed is complete before the next begins."""
-        return [PracticeCell(self.task, method, seed) for seed in seeds for method in self.methods]
+        return [
+            PracticeCell(task, method, seed)
+            for seed in seeds
+            for task, methods in self.tasks.items()
+            for method in methods
+        ]
+
+    def method_of(self, cell: PracticeCell) -> Method:
+        """What a cell is to measure."""
+        return self.tasks[cell.task][cell.method]
 
 
 def load_grid(name_or_path: str) -> PracticeGrid:
@@ -109,65 +95,23 @@ def load_grid(name_or_path: str) -> PracticeGrid:
     path = find_config("studies", name_or_path)
     try:
         grid = msgspec.convert(read_toml(path), _Grid)
-        methods = {
-            name: msgspec.convert(_merged(grid.common, own), Method)
-            for name, own in grid.methods.items()
+        tasks = {
+            task: {
+                name: msgspec.convert(_merged(_merged(grid.common, of_task), own), Method)
+                for name, own in grid.methods.items()
+            }
+            for task, of_task in (grid.tasks or {grid.task: {}}).items()
         }
     except msgspec.ValidationError as error:
         raise InputError(f"{path}: {error}") from error
     try:
-        world_row(grid.task)
-    except ChoiceError as error:
+        for task, methods in tasks.items():
+            world_row(task)
+            for method in methods.values():
+                resolved(method)
+    except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    for method in methods.values():
-        resolved(method)
-    return PracticeGrid(path.stem, grid.task, grid.seeds, methods)
-
-
-def finetune_config(method: Method) -> FinetuneConfig:
-    """How the method practises."""
-    return config_from_options(FinetuneConfig, method.finetune, "finetune")
-
-
-def resolved(method: Method) -> dict[str, Any]:
-    """All that a method is, defaults included; JSON values.
-
-    Raises:
-        InputError: a name or an option that there is not.
-    """
-    found = msgspec.to_builtins(method)
-    found["finetune"] = asdict(finetune_config(method))
-    chosen = [
-        ("learner", LEARNERS, method.learner, method.learner_options, "learner_options"),
-        ("strategy", STRATEGIES, method.strategy, method.strategy_options, "strategy_options"),
-        ("reward", REWARDS, method.reward, method.reward_options, "reward_options"),
-    ]
-    for kind, table, name, options, key in chosen:
-        found[key] = _resolved(kind, table, name, options)
-    if method.offline is not None and method.offline.learner:
-        options = method.offline.options
-        found["offline"]["options"] = _resolved(
-            "learner", LEARNERS, method.offline.learner, options
-        )
-    return found
-
-
-def config_hash(task: str, method: Method) -> str:
-    """Of the task and all that the method resolves to; a row's name says its seed."""
-    text = json.dumps([task, world_row(task), resolved(method)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _resolved(
-    kind: str, table: Mapping[str, str], name: str, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    config = load_item(table, kind, name).Config
-    return asdict(config_from_options(config, tupled(options), f"{kind} {name}"))
-
-
-def tupled(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as configs have them: TOML and JSON know lists alone."""
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
+    return PracticeGrid(path.stem, grid.seeds, tasks)
 
 
 def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

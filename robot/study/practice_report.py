@@ -43,9 +43,13 @@ def write_page(folder: Path, name: str, rows: Sequence[Row]) -> Path:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """One line for each method, in the order of their names."""
-    methods = sorted({row["method"] for row in rows})
-    found = [_cells([row for row in rows if row["method"] == method]) for method in methods]
+    """One line for each method of each task, in the order of their names."""
+    named: dict[str, list[Row]] = {}
+    tasks = {row["task"] for row in rows}
+    for row in sorted(rows, key=lambda row: (row["task"], row["method"])):
+        name = row["method"] if len(tasks) == 1 else f"{row['task']}: {row['method']}"
+        named.setdefault(name, []).append(row)
+    found = [[name, *_cells(of_name)] for name, of_name in named.items()]
     return "\n".join(map(_line, [COLUMNS, ["---"] * len(COLUMNS), *found]))
 
 
@@ -65,7 +69,6 @@ def _cells(rows: Sequence[Row]) -> list[str]:
         sum(row["final"]["successes"] for row in rows), sum(row["final"]["trials"] for row in rows)
     )
     return [
-        rows[0]["method"],
         str(len(rows)),
         f"{max(row['steps'] for row in rows):,}",
         _shown(stratified_bootstrap(found)),

@@ -14,7 +14,7 @@ import msgspec
 
 from robot.commands.run import interruptible
 from robot.config import USER_ERRORS
-from robot.study.hooks import Hooks
+from robot.hooks import Hooks
 from robot.study.rows import Row
 
 TELL_EVERY_S = 2.0

@@ -8,16 +8,13 @@ from pathlib import Path
 import tyro
 
 from perception.quantities import InputError
+from robot.commands.run import interruptible
 from robot.console import Console
-from robot.study.practice_grid import (
-    PracticeCell,
-    PracticeGrid,
-    config_hash,
-    finetune_config,
-    load_grid,
-)
+from robot.practice_method import config_hash, finetune_config
+from robot.practising import collect_recipes
+from robot.study.practice_grid import PracticeCell, PracticeGrid, load_grid
 from robot.study.practice_report import says, write_page
-from robot.study.practice_worker import plan_of
+from robot.study.practice_worker import Places, plan_of
 from robot.study.rows import is_finished, read_rows
 from robot.study.seeds import seeds_of
 from robot.study.visibly import check_jobs, conduct_visibly
@@ -44,6 +41,8 @@ class StudyPractice:
     """Folder of the rows; the page is the .md file beside it. docs/results/practice_<grid>."""
     checkpoints: Path = Path("runs/study_practice")
     """Folder from which stopped runs go on."""
+    data: Path = Path("data/studies")
+    """Folder of the data sets that runs begin with; what is missing is collected first."""
     again: bool = False
     """Measure also what has a row."""
     report: bool = False
@@ -71,25 +70,40 @@ class StudyPractice:
     def _measure(self, grid: PracticeGrid, folder: Path, console: Console) -> bool:
         """What has no row yet; False if it was stopped or a run failed."""
         cells = self._cells(grid)
-        hashes = {name: config_hash(grid.task, method) for name, method in grid.methods.items()}
-        missing = [
-            cell
-            for cell in cells
-            if not is_finished(folder, cell, hashes[cell.method], again=self.again)
-        ]
+        missing = [cell for cell in cells if not self._is_finished(grid, folder, cell)]
         console.say(f"{len(cells)} runs, {len(cells) - len(missing)} of them have rows")
         if not missing:
             return True
-        plan = plan_of(grid, missing, folder, self.checkpoints, self.jobs)
+        data = self._collected(grid, missing, console)
+        if data is None:
+            return False
+        plan = plan_of(grid, missing, Places(folder, self.checkpoints, data), self.jobs)
         return conduct_visibly(
-            plan, lambda cell: finetune_config(grid.methods[cell.method]).steps, says, console
+            plan, lambda cell: finetune_config(grid.method_of(cell)).steps, says, console
         )
+
+    def _is_finished(self, grid: PracticeGrid, folder: Path, cell: PracticeCell) -> bool:
+        wanted = config_hash(cell.task, grid.method_of(cell))
+        return is_finished(folder, cell, wanted, again=self.again)
+
+    def _collected(
+        self, grid: PracticeGrid, cells: list[PracticeCell], console: Console
+    ) -> dict[str, Path] | None:
+        """Folder of the data of each recipe that the cells begin with; None: it was stopped."""
+        names = [*dict.fromkeys(name for cell in cells for name in grid.method_of(cell).data)]
+        with interruptible() as interrupted:
+            folders = collect_recipes(names, self.data, console.say, interrupted)
+        if folders is None:
+            console.say("stopped; whole episodes are kept, the same command goes on")
+            return None
+        return dict(zip(names, folders, strict=True))
 
     def _cells(self, grid: PracticeGrid) -> list[PracticeCell]:
         for name in self.methods:
-            if name not in grid.methods:
+            if name not in grid.method_names:
                 raise InputError(
-                    f"--methods {name}: the grid has none; choose from {', '.join(grid.methods)}"
+                    f"--methods {name}: the grid has none; choose from "
+                    f"{', '.join(grid.method_names)}"
                 )
         cells = grid.cells(seeds_of(self.seeds or grid.seeds))
         return [cell for cell in cells if not self.methods or cell.method in self.methods]

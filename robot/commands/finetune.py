@@ -1,0 +1,254 @@
+"""``reflexarc finetune``: a policy gets better by practice in a world that nobody puts back."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from perception.atomic_file import write_atomically
+from perception.quantities import InputError
+from policies.evaluate import success_rate
+from policies.finetune import PracticeRun
+from policies.offline_data import OfflineData, open_offline
+from policies.practice_checkpoint import latest_checkpoint
+from robot.commands.run import interruptible
+from robot.console import Console
+from robot.hooks import Hooks, Interrupted
+from robot.options import parsed_options
+from robot.practice_method import Method, Offline, finetune_config, resolved
+from robot.practising import Beginning, Practice, collect_recipes, practice_run
+from robot.study import charts
+from robot.training_library import training_library, with_training
+from robot.worlds import world_row
+
+PACKAGE, SETTINGS, OUTCOME, CURVE = "policy.onnx", "settings.json", "practice.json", "curve.svg"
+CHECKPOINTS, LAST = "checkpoints", "last.pt"
+Options = Annotated[tuple[str, ...], tyro.conf.arg(metavar="K=V"), tyro.conf.UseAppendAction]
+
+
+@dataclass(frozen=True)
+class Finetune:
+    """Let a policy practise a task and learn from it; write a model package, settings and curves.
+
+    It begins with data, with a checkpoint of train policy, with both, or with nothing. Ctrl-C keeps
+    a checkpoint; the same command with --resume goes on from it, to the bit.
+
+    Example: reflexarc finetune lid --recipe lid --learner calql --updates 5000 --out runs/lid
+    """
+
+    task: tyro.conf.Positional[str]
+    """What is practised; a wrong task lists those there are."""
+    data: tuple[Path, ...] = ()
+    """Folders that reflexarc collect filled."""
+    recipe: str = ""
+    """In place of folders: a name in configs/data, collected into data/ if it is not there."""
+    start: Path | None = None
+    """A checkpoint of train policy (last.pt), or its folder, to go on from."""
+    learner: str = "calql"
+    """The algorithm; a wrong name lists those there are."""
+    set: Options = ()
+    """An option of the learner, such as hidden=[128,128]; may be given several times."""
+    updates: int = 0
+    """Batches of the data to learn from before the first step."""
+    strategy: str = "switching"
+    """Which goal is tried next: episodic, naive, forward_backward, medal, switching."""
+    strategy_set: Options = ()
+    """An option of the strategy."""
+    reward: str = "truth"
+    """Who says whether a goal is reached: truth, noisy_truth."""
+    reward_set: Options = ()
+    """An option of the reward source, such as false_negative_rate=0.7."""
+    steps: int = 30_000
+    """Of the world."""
+    practice_set: Options = ()
+    """How it practises, such as updates_per_step=0.5 or reset_every_attempts=25."""
+    final_episodes: int = 100
+    """Attempts of the last evaluation."""
+    seed: int = 0
+    """Of worlds, weights and chance; equal seeds are equal runs."""
+    out: Path | None = None
+    """Folder; default: runs/finetune-TASK."""
+    resume: bool = False
+    """Go on from the newest checkpoint in the folder."""
+    json: bool = False
+    """Print the outcome as JSON, and no progress."""
+
+    def __call__(self) -> int:
+        """Makes data if need be, practises, judges, writes."""
+        self._check()
+        out = self.out or Path("runs") / f"finetune-{self.task}"
+        method = self._method()
+        settings = {"task": self.task, "seed": self.seed, **with_training(lambda: resolved(method))}
+        self._check_folder(out)
+        console = Console(quiet=self.json)
+        with interruptible() as interrupted:
+            data = self._opened(console, interrupted)
+            if data is not None:
+                settings |= {"data": [each.about.recipe_sha256 for each in data.sets]}
+            self._begin_folder(out, settings)
+            beginning = Beginning(data, self._checkpoint())
+            told = Practice(self.task, method, self.seed, beginning, out / CHECKPOINTS)
+            began_s = time.monotonic()
+            run = self._practised(told, out, console, interrupted)
+            if run is None:
+                console.say(f"stopped; go on with the same command and --resume (folder {out})")
+                return 1
+            with console.progress("judging", None):
+                trials = run.evaluate(self.final_episodes)
+        rate = success_rate(trials)
+        outcome = {
+            "package": str(out / PACKAGE),
+            "settings": settings,
+            **run.log.figures(),
+            "final_success": rate.value,
+            "final_interval": [rate.low, rate.high],
+            "seconds": round(time.monotonic() - began_s, 1),
+        }
+        self._write(out, run, data, outcome)
+        self._report(outcome)
+        return 0
+
+    def _check(self) -> None:
+        world_row(self.task)
+        for name, least in {"updates": 0, "final_episodes": 1, "seed": 0}.items():
+            if getattr(self, name) < least:
+                option = name.replace("_", "-")
+                raise InputError(f"--{option} {getattr(self, name)}: must be {least} or more")
+        if self.data and self.recipe:
+            raise InputError("give either --data FOLDERS or --recipe NAME")
+        if self.updates and not (self.data or self.recipe):
+            raise InputError(f"--updates {self.updates} needs --data or --recipe to learn from")
+
+    def _method(self) -> Method:
+        practice = {**parsed_options(self.practice_set, "--practice-set"), "steps": self.steps}
+        method = Method(
+            strategy=self.strategy,
+            learner=self.learner,
+            strategy_options=parsed_options(self.strategy_set, "--strategy-set"),
+            learner_options=parsed_options(self.set),
+            reward=self.reward,
+            reward_options=parsed_options(self.reward_set, "--reward-set"),
+            finetune=practice,
+            offline=Offline(self.updates) if self.updates else None,
+            final_episodes=self.final_episodes,
+        )
+        finetune_config(method)
+        return method
+
+    def _checkpoint(self) -> Path | None:
+        """The file to start from.
+
+        Raises:
+            InputError: a package, which holds no critics and no optimisers.
+        """
+        start = self.start
+        if start is None:
+            return None
+        if start.suffix == ".onnx":
+            raise InputError(
+                f"--start {start}: a package holds the actor alone; give the checkpoint beside it, "
+                f"{start.with_name(LAST)}"
+            )
+        return start / LAST if start.is_dir() else start
+
+    def _check_folder(self, out: Path) -> None:
+        has_checkpoint = latest_checkpoint(out / CHECKPOINTS) is not None
+        if self.resume and not has_checkpoint:
+            raise InputError(f"--resume: {out} holds no checkpoint; leave it out to begin")
+        if has_checkpoint and not self.resume:
+            raise InputError(
+                f"{out} holds a run that was begun; go on with --resume, or give another --out"
+            )
+
+    def _opened(self, console: Console, interrupted: Callable[[], bool]) -> OfflineData | None:
+        folders = [*self.data]
+        if self.recipe:
+            made = collect_recipes([self.recipe], Path("data"), console.say, interrupted)
+            if made is None:
+                raise InputError("stopped while data were collected; the same command goes on")
+            folders = made
+        return open_offline(folders) if folders else None
+
+    def _begin_folder(self, out: Path, settings: dict[str, Any]) -> None:
+        """Keeps the settings, or compares them with those of the run that goes on.
+
+        Raises:
+            InputError: they differ; the line names the first difference.
+        """
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / SETTINGS
+        content = json.dumps(settings, indent=1) + "\n"
+        if self.resume and path.is_file():
+            before, now = json.loads(path.read_text()), json.loads(content)
+            for name in now:
+                old, new = (_without_length(name, each.get(name)) for each in (before, now))
+                if old != new:
+                    raise InputError(f"{out} was begun with {name} = {old}, now it is {new}")
+        write_atomically(path, content.encode())
+
+    def _practised(
+        self, told: Practice, out: Path, console: Console, interrupted: Callable[[], bool]
+    ) -> PracticeRun | None:
+        """The run at its end; None if it was stopped."""
+        curves = training_library("policies.training_curves")
+        with curves.curves(out) as log, _progress(console, self.updates, self.steps) as progress:
+            try:
+                run = practice_run(told, Hooks(progress, interrupted), log)
+            except Interrupted:
+                return None
+            return run if run.run() else None
+
+    def _write(
+        self, out: Path, run: PracticeRun, data: OfflineData | None, outcome: dict[str, Any]
+    ) -> None:
+        """Package, outcome and curve."""
+        curve = [(point.step, point.success) for point in run.log.curve]
+        axes = charts.Axes(f"{self.task}: deployed policy", "steps", "success")
+        (out / CURVE).write_text(charts.lines(axes, {self.learner: curve}, {}))
+        about = {} if data is None else data.described()
+        extra = {**about, "task": self.task, "instructions": run.vectors(), **_short(outcome)}
+        run.learner.export(out / PACKAGE, extra=extra)
+        write_atomically(out / OUTCOME, (json.dumps(outcome, indent=1) + "\n").encode())
+
+    def _report(self, outcome: dict[str, Any]) -> None:
+        if self.json:
+            sys.stdout.write(json.dumps(outcome) + "\n")
+            return
+        low, high = outcome["final_interval"]
+        sys.stdout.write(
+            f"deployed: {100 * outcome['first_success']:.0f} % before practice, "
+            f"{100 * outcome['final_success']:.0f} % after {outcome['steps']} steps (95 %: "
+            f"{100 * low:.0f} to {100 * high:.0f})\n"
+            f"practice: {outcome['successes']} of {outcome['attempts']} attempts were said to "
+            f"succeed, {outcome['false_successes']} of these in vain; "
+            f"{outcome['resets_per_1000_steps']:.2f} resets and "
+            f"{outcome['interventions_per_1000_steps']:.2f} interventions per 1000 steps\n"
+            f"package: {outcome['package']}\n"
+        )
+
+
+@contextmanager
+def _progress(console: Console, updates: int, steps: int) -> Iterator[Callable[[float], None]]:
+    """One bar for both phases: what is learned offline counts from minus `updates` to 0."""
+    with (
+        console.progress("learning from data", updates or None, "updates") as offline,
+        console.progress("practising", steps, "steps") as online,
+    ):
+        yield lambda done: offline(updates + done) if done < 0 else online(done)
+
+
+def _without_length(name: str, value: Any) -> Any:
+    """A setting without the number of steps: a run may be made longer."""
+    return {**value, "steps": None} if name == "finetune" and value else value
+
+
+def _short(outcome: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest of a package says of its practice."""
+    names = ("settings", "steps", "updates", "final_success", "final_interval")
+    return {"practice": {name: outcome[name] for name in names}}

@@ -1,0 +1,230 @@
+"""Makes a practice run out of names: world, learner, strategy, reward, and the data it begins with.
+
+A study and ``reflexarc finetune`` make theirs here, so that equal settings are equal runs. What a
+run begins with was made before: data sets, and perhaps a checkpoint of offline training.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.quantities import InputError
+from policies.data_set_about import hash_of, robot_about
+from policies.finetune import Hooks as PracticeHooks
+from policies.finetune import Parts, PracticeRun
+from policies.learner import Learner, make_learner
+from policies.offline_data import OfflineData
+from policies.practice_env import PracticeEnv, spec_of
+from policies.replay_buffer import ReplayBuffer
+from policies.rewards import make_reward
+from policies.spec import with_instruction
+from policies.spec_difference import spec_difference
+from policies.strategy import Scene, make_strategy
+from robot.collecting import Collection
+from robot.hooks import Hooks
+from robot.practice_method import Method, Offline, finetune_config, tupled
+from robot.recipes import load_recipe
+from robot.worlds import make_world, vectors_of, world_row
+
+HANDED_OVER = "offline.pt"  # beside the checkpoints
+DIGITS = 12  # of a recipe's hash in the name of its folder
+
+
+class PractiseError(InputError):
+    """Data, a checkpoint and a task that do not fit each other."""
+
+
+class Beginning(NamedTuple):
+    """What a run starts from."""
+
+    data: OfflineData | None = None
+    checkpoint: Path | None = None  # of offline training
+
+
+class Practice(NamedTuple):
+    """One run: what, which seed, from what, and where its checkpoints are."""
+
+    task: str
+    method: Method
+    seed: int
+    beginning: Beginning
+    checkpoints: Path
+
+
+def collect_recipes(
+    names: Sequence[str], folder: Path, say: Callable[[str], None], stopped: Callable[[], bool]
+) -> list[Path] | None:
+    """Makes what is missing of the data of some recipes, each in a folder of its own.
+
+    Args:
+        names: of recipes, or paths.
+        folder: in which those folders are.
+        say: told what is made.
+        stopped: asked now and then.
+
+    Returns:
+        The folders of the data sets, or None if it was stopped before all was there.
+
+    Raises:
+        InputError: a recipe that cannot be followed.
+    """
+    made = []
+    for name in names:
+        recipe = load_recipe(name)
+        out = folder / f"{Path(name).stem}-{hash_of(recipe.to_json())[:DIGITS]}"
+        with Collection(recipe, out, say) as collection:
+            if collection.missing:
+                say(f"collects {len(collection.missing)} episodes of {name} into {out}")
+            if not collection.run(lambda _: None, stopped):
+                return None
+        made.append(out)
+    return made
+
+
+def practice_run(
+    told: Practice, hooks: Hooks, log: Callable[[int, Any], None] = lambda *_: None
+) -> PracticeRun:
+    """The run, ready for its first step or for that after its checkpoint.
+
+    Args:
+        told: which run.
+        hooks: told steps; while it learns offline, minus the updates that are left.
+        log: told metrics.
+
+    Raises:
+        Interrupted: it was stopped while it learned offline, which begins anew then.
+        InputError: a name or an option that there is not, data of another robot or task, or a
+            checkpoint that is damaged or of another run.
+    """
+    method, seed, data = told.method, told.seed, told.beginning.data
+    world, config = make_world(told.task), finetune_config(method)
+    vectors = instructions_for(told.task, world, data)
+    spec = with_instruction(spec_of(world), vectors.shape[1])
+    learner = make_learner(method.learner, spec, tupled(method.learner_options), seed)
+    offline = offline_buffer(data, learner, seed)
+    capacity = min(method.online_capacity, config.steps + len(offline or ()))
+    online = ReplayBuffer(spec, capacity, seed, discount=learner.practice.discount)
+    if data is not None and method.data_online:
+        data.add(online, [e for e in data.episodes() if e.about.task == told.task])
+    scene = Scene(world.goals, vectors, world.episode_steps, shown_states(world, data))
+    parts = Parts(
+        world,
+        make_world(told.task),
+        learner,
+        online,
+        offline,
+        make_strategy(method.strategy, scene, method.strategy_options, seed),
+        make_reward(method.reward, method.reward_options, seed),
+        vectors,
+    )
+    practice_hooks = PracticeHooks(hooks.progress, log, hooks.should_stop)
+    run = PracticeRun(parts, config, seed, practice_hooks, told.checkpoints)
+    if not run.resume():
+        _begin(learner, offline, told, hooks)
+    return run
+
+
+def instructions_for(
+    task: str, world: PracticeEnv, data: OfflineData | None
+) -> NDArray[np.float32]:
+    """(goals, D) what a policy is told: the vectors of the data, so that both mean the same.
+
+    Raises:
+        PractiseError: data of another robot, spec or encoder, or that know not all goals.
+    """
+    if data is None:
+        return vectors_of(world, world_row(task).encoder)
+    about, folder = data.sets[0].about, data.sets[0].folder
+    robot = robot_about(world_row(task).robot, world.limits)
+    if about.robot.name != robot.name:
+        raise PractiseError(
+            f"{folder} has the robot {about.robot.name!r}, the task {task} is for {robot.name!r}"
+        )
+    if about.robot != robot:
+        raise PractiseError(
+            f"{folder} was made within other limits of the robot {robot.name!r}; collect it again"
+        )
+    if difference := spec_difference(about.spec, spec_of(world)):
+        raise PractiseError(f"{folder} has {difference} as in the task {task}")
+    if missing := [goal.text for goal in world.goals if goal.text not in data.instructions]:
+        known = ", ".join(map(repr, data.instructions))
+        raise PractiseError(
+            f"{folder} knows no instruction {missing[0]!r} of the task {task}; it knows {known}"
+        )
+    return np.array([data.instructions[goal.text] for goal in world.goals], np.float32)
+
+
+def offline_buffer(data: OfflineData | None, learner: Learner, seed: int) -> ReplayBuffer | None:
+    """All that the learner may learn from: failures too, unless it only imitates."""
+    if data is None:
+        return None
+    practice = learner.practice
+    return data.buffer(practice.discount, seed, failures=practice.learns_online)
+
+
+def shown_states(world: PracticeEnv, data: OfflineData | None) -> dict[str, NDArray[Any]]:
+    """(N, ...) by tensor: all states that forward demonstrations of the task went through."""
+    forward = {goal.text for goal in world.goals if goal.direction == "forward"}
+    every = () if data is None else data.episodes(failures=False)
+    shown = [one.observation for one in every if one.about.instruction in forward]
+    names = shown[0] if shown else ()
+    return {name: np.concatenate([one[name] for one in shown]) for name in names}
+
+
+def learn_offline(
+    learner: Learner, data: ReplayBuffer, offline: Offline, seed: int, hooks: Hooks
+) -> Learner:
+    """Who learned from the data: the learner itself, or the one that it is to begin from.
+
+    Raises:
+        Interrupted: it was stopped.
+    """
+    first = learner
+    if offline.learner:
+        first = make_learner(offline.learner, data.spec, tupled(offline.options), seed)
+        first.prepare(data.rows(np.arange(len(data))))
+    for done in range(offline.updates):
+        hooks.go_on(0)
+        first.update(data.sample(first.practice.rows))
+        hooks.progress(done - offline.updates)
+    return first
+
+
+def begin_from(learner: Any, checkpoint: Path) -> None:
+    """Takes over what is in a checkpoint, of the same learner or of one that it begins from.
+
+    Raises:
+        CheckpointError: missing, damaged, or of another learner, version, spec or size.
+    """
+    if hasattr(learner, "begin_from"):
+        learner.begin_from(checkpoint)
+    else:
+        learner.load(checkpoint)
+
+
+def _begin(learner: Learner, data: ReplayBuffer | None, told: Practice, hooks: Hooks) -> None:
+    """What comes before the first step."""
+    if told.beginning.checkpoint is not None:
+        begin_from(learner, told.beginning.checkpoint)
+        if data is not None and told.method.offline is not None:
+            learn_offline(learner, data, told.method.offline, told.seed, hooks)
+        return
+    if data is None:
+        return
+    learner.prepare(data.rows(np.arange(len(data))))
+    offline = told.method.offline
+    if offline is None:
+        return
+    if offline.learner and not hasattr(learner, "begin_from"):
+        raise PractiseError(
+            f"learner {told.method.learner} begins from no other; leave out offline.learner, so "
+            "that it learns offline itself, or practise with wsrl"
+        )
+    first = learn_offline(learner, data, offline, told.seed, hooks)
+    if first is not learner:
+        told.checkpoints.mkdir(parents=True, exist_ok=True)
+        first.save(told.checkpoints / HANDED_OVER)
+        begin_from(learner, told.checkpoints / HANDED_OVER)
