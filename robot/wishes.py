@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from firmware_bridge.driver import Driver, DriverState, why_refused
-from firmware_bridge.safety import Mode, Wish
+from firmware_bridge.safety_words import Mode, Wish
 
 PATIENCE_NS = 2_000_000_000  # until a controller that does not do as it was asked has not done it
 MAX_WAITING = 4  # demands behind the one that is being followed up

@@ -5,7 +5,7 @@ import pytest
 
 from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.driver import DriverState, make_driver, refusal
-from firmware_bridge.safety import Mode, Reason, Wish
+from firmware_bridge.safety_words import Mode, Reason, Wish
 from robot.wishes import MAX_WAITING, PATIENCE_NS, Asked, Demand, Outcome, Request, Requests
 
 LIMITS = Limits((AxisLimit("speed", "m/s", 0.0, 1.0, 2.0, stop=0.0),), max_command_age_s=0.25)

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from firmware_bridge.safety import Mode
+from firmware_bridge.safety_words import Mode
 from robot.run_control import RunClient, RunControlError
 from robot.run_registry import RunEntry, find_run
 from robot.run_status import EdgeStatus, NodeStatus, RunStatus
