@@ -19,5 +19,6 @@ COMMANDS: dict[str, str] = {
     "export": "robot.commands.export:EXPORT",
     "study": "robot.commands.study:STUDY",
     "depth": "robot.commands.depth:Depth",
+    "calibrate": "robot.commands.calibrate:Calibrate",
     "doctor": "robot.commands.doctor:Doctor",
 }
