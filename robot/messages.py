@@ -319,6 +319,19 @@ class Setpoint(Message, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
 
 
+class DriverReport(Message, frozen=True, kw_only=True):
+    """What hardware says of itself; see ``firmware_bridge.driver.DriverState``."""
+
+    mode: str
+    """A member of ``firmware_bridge.safety.Mode``, in lower case."""
+    faults: tuple[str, ...]
+    """Why it stopped, or what it refused since the report before."""
+    measured: tuple[float, ...]
+    """In the axes and units of ``[limits]``, NaN where unknown; empty: it measures nothing."""
+    counters: dict[str, int]
+    """Events since it was opened."""
+
+
 class FlightState(Message, frozen=True, kw_only=True):
     """The vehicle's own noisy sensing, body frame (x forward, y left, z up)."""
 
@@ -449,6 +462,8 @@ class StepRecord(Message, frozen=True, kw_only=True):
     """Alerts whose cause lies outside of the node, such as a reader that is late."""
     sent: dict[str, tuple[int, int]]
     """Per port that spoke: first and last ``seq``."""
+    asked: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """What a person demanded of an actuator (``robot.wishes.Demand``); unset: nothing."""
 
 
 class Row(NamedTuple):
@@ -482,6 +497,7 @@ MESSAGES: dict[str, Row] = {
         Row(AttemptReport, True, "event_log"),
         Row(Command, True, "numbers"),
         Row(Setpoint, True, "numbers"),
+        Row(DriverReport, True, "numbers"),
         Row(FlightState, True, "numbers"),
         Row(TruePose, True, "pose"),
         Row(RoomDescription, True, "room_scene"),

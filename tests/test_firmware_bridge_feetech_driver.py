@@ -16,7 +16,7 @@ from firmware_bridge.errors import (
 )
 from firmware_bridge.feetech import registers as r
 from firmware_bridge.feetech.bus import sync_write
-from firmware_bridge.safety import Mode, Wish
+from firmware_bridge.safety_words import Mode, Wish
 
 STEP = 1.01 * r.RAD_PER_STEP
 NAMES = [joint.name for joint in CALIBRATION.joints]
@@ -254,6 +254,16 @@ def test_no_command_for_the_watchdogs_time_stops_the_arm_until_a_reset(active):
     state = active.tick(START_VALUES)
     assert (state.mode, state.faults) == (Mode.PROTECTIVE_STOP, ("watchdog", "wrong_mode"))
     assert active.ask(Wish.RESET).mode is Mode.ARMED
+
+
+def test_an_arm_that_rests_a_little_outside_its_limits_comes_in_no_faster_than_its_slew(opened):
+    opened.servo("shoulder").encoder_steps = 2048 + 300 + 690.0  # 1.058 rad; the limit is 1.0
+    opened.run(10)
+    assert opened.ask(Wish.ARM).mode is Mode.ARMED
+    values = [state.values[0] for state in opened.run(5, [1.5, *START_VALUES[1:]])]
+    assert values[0] == pytest.approx(1.058, abs=STEP)
+    assert min(np.diff(values)) == pytest.approx(-2.0 * TICK_NS / 1e9)
+    assert values[-1] == pytest.approx(1.0)
 
 
 # guards

@@ -29,7 +29,7 @@ from firmware_bridge.feetech.calibration import read_calibration
 from firmware_bridge.feetech.config import Config
 from firmware_bridge.feetech.controller import ServoController
 from firmware_bridge.port import Port, open_port
-from firmware_bridge.safety import Mode, Reason, Wish
+from firmware_bridge.safety_words import Mode, Reason, Wish
 
 CLOSE_NS = 200_000_000  # for the servos to confirm that they are limp
 PAUSE_S = 0.001  # between two looks at the bus, in `open` and `close` alone

@@ -15,7 +15,8 @@ from firmware_bridge.axis_limits import Limits
 from firmware_bridge.driver import DriverState, refusal
 from firmware_bridge.feetech.arm import ServoArm
 from firmware_bridge.feetech.config import Config
-from firmware_bridge.safety import Mode, Reason, Wish
+from firmware_bridge.motion import Moved, Rates, towards
+from firmware_bridge.safety_words import Mode, Reason, Wish
 
 ARM_NS = 500_000_000  # for the servos to confirm
 OUTSIDE_SHARE = 0.05  # of its range an axis may be outside when it is armed
@@ -46,6 +47,7 @@ class ServoController:
         self._low = np.array([axis.minimum for axis in axes])
         self._high = np.array([axis.maximum for axis in axes])
         self._slew_per_s = np.array([axis.slew_per_s for axis in axes])
+        self._ramp_per_s = config.ramp_share_per_s * (self._high - self._low)
         self._setpoint = (self._low + self._high) / 2
         self._ramping = np.zeros(len(axes), bool)  # towards a first command
         self.mode = Mode.DISARMED
@@ -172,12 +174,18 @@ class ServoController:
 
     def _follow(self, target: NDArray[np.float64], now_ns: int) -> None:
         elapsed_s = min(max((now_ns - self._commanded_ns) * 1e-9, 0.0), self._config.watchdog_s)
-        ramp_per_s = self._config.ramp_share_per_s * (self._high - self._low)
-        per_s = np.where(self._ramping, np.minimum(self._slew_per_s, ramp_per_s), self._slew_per_s)
-        change = np.clip(target - self._setpoint, -per_s * elapsed_s, per_s * elapsed_s)
-        self._setpoint = self._setpoint + change
-        self._ramping &= ~np.isclose(self._setpoint, target, rtol=0, atol=1e-9)
+        now = Moved(self._setpoint, np.zeros_like(self._setpoint))
+        moved = towards(target, now, self._rates(), elapsed_s)
+        self._setpoint = np.asarray(moved.setpoint, np.float64)
+        self._ramping &= self._setpoint != target
         self._commanded_ns = now_ns
+
+    def _rates(self) -> Rates:
+        """How fast the setpoint may go now; where it is outside its range it comes in as slowly."""
+        slew_per_s = self._slew_per_s
+        slew_per_s = np.where(self._ramping, np.minimum(slew_per_s, self._ramp_per_s), slew_per_s)
+        low, high = np.minimum(self._low, self._setpoint), np.maximum(self._high, self._setpoint)
+        return Rates(low, high, slew_per_s, np.full(len(low), np.inf))
 
     def _protect(self, words: Iterable[str], now_ns: int, *, yields: bool = False) -> None:
         """Stops, latched; `yields`: it presses against something, so it stays where it is."""

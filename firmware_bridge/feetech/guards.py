@@ -14,7 +14,7 @@ import numpy as np
 
 from firmware_bridge.feetech import registers as r
 from firmware_bridge.feetech.calibration import JointCalibration
-from firmware_bridge.safety import Reason
+from firmware_bridge.safety_words import Reason
 
 NOISE_S = 0.05  # more than one reading at 50 Hz
 LEAP_STEPS_S = 6000.0  # twice the no-load speed of the fastest STS3215, 52 rpm
