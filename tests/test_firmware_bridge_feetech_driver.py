@@ -266,6 +266,15 @@ def test_an_arm_that_rests_a_little_outside_its_limits_comes_in_no_faster_than_i
     assert values[-1] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(("mode", "words"), [("armed", ()), ("active", ("watchdog",))])
+def test_a_process_that_was_away_blames_itself_and_not_the_servos(mode, words, request):
+    rig = request.getfixturevalue(mode)
+    rig.now_ns += 700 * MS
+    states = rig.run(10)
+    assert {state.faults for state in states} == {words}
+    assert states[-1].mode is (Mode.PROTECTIVE_STOP if words else Mode.ARMED)
+
+
 # guards
 
 
@@ -394,6 +403,7 @@ def test_a_port_that_is_gone_stops_the_arm_and_says_so(mode, request):
 
 
 def test_an_e_stop_cuts_torque_at_once_and_wants_reset_and_arming(active):
+    active.now_ns += 5 * MS  # all have answered
     active.driver.request(Wish.ESTOP, active.now_ns)
     assert active.torques() == [False] * 3
     assert active.tick(START_VALUES).mode is Mode.ESTOP
@@ -402,6 +412,26 @@ def test_an_e_stop_cuts_torque_at_once_and_wants_reset_and_arming(active):
     assert active.ask(Wish.RESET).mode is Mode.DISARMED
     assert active.torques() == [False] * 3
     assert active.ask(Wish.ARM).mode is Mode.ARMED
+
+
+def test_an_e_stop_that_collides_with_answers_is_repeated(active):
+    active.driver.send(START_VALUES, active.now_ns)
+    active.now_ns += 1 * MS  # servos are answering
+    active.driver.request(Wish.ESTOP, active.now_ns)
+    assert active.torques() == [True] * 3
+    assert active.bus.counters["collisions"] == 1
+    active.run(2)
+    assert active.torques() == [False] * 3
+
+
+def test_nothing_but_an_e_stop_speaks_while_servos_answer(active):
+    for wish in (Wish.STOP, Wish.RESET, Wish.DISARM, Wish.ARM, Wish.DISARM):
+        for _ in range(200):
+            active.now_ns += 700_000
+            active.driver.send(START_VALUES, active.now_ns)
+            active.driver.read(active.now_ns)
+        active.driver.request(wish, active.now_ns)
+    assert active.bus.counters["collisions"] == 0
 
 
 def test_an_e_stop_that_a_servo_did_not_hear_is_repeated_until_it_did(active):

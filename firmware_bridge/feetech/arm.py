@@ -64,6 +64,8 @@ class ServoArm:
         units = [r.speed_unit_steps_s(identities[id_].phase) for id_ in self.ids]
         self._speeds = np.clip(np.rint(steps_s / units), 1, 32767).astype(int)
         self._torques = np.rint(torque_limits / r.LOAD_PER_UNIT).astype(int)
+        self._away_ns = round(guards.silent_s * 1e9)
+        self._collected_ns = 0
         self._asked_ns: int | None = None
 
     @property
@@ -78,8 +80,11 @@ class ServoArm:
 
     def measured(self, now_ns: int) -> NDArray[np.float64]:
         """Where the joints are, in the axes' units; not-a-number where a servo is silent."""
-        guards = [self._guards[id_] for id_ in self.ids]
-        steps = [np.nan if guard.is_silent(now_ns) else guard.position_steps for guard in guards]
+        silent = [self._guards[id_].is_silent(now_ns) for id_ in self.ids]
+        steps = [
+            np.nan if reading is None or lost else reading.position_steps
+            for reading, lost in zip(self.readings, silent, strict=True)
+        ]
         return self._scale.to_values(np.array(steps, np.float64))
 
     @property
@@ -92,6 +97,10 @@ class ServoArm:
 
     def collect(self, now_ns: int) -> tuple[int, ...]:
         """Takes what has come; says which ids answered that were not asked, or twice."""
+        if now_ns - self._collected_ns > self._away_ns:
+            for guard in self._guards.values():
+                guard.wake(now_ns)
+        self._collected_ns = now_ns
         answers = self.bus.poll(now_ns)
         if answers is None:
             return ()

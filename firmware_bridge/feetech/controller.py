@@ -75,16 +75,15 @@ class ServoController:
         """Takes the servos' answers, and stops the arm if they say so or if commands ended."""
         for stranger in self._arm.collect(now_ns):
             self._note(f"wrong_id_{stranger}")
-        engaged = self.mode.is_engaged
-        findings = self._arm.findings(now_ns, engaged=engaged)
-        if findings and self._arming is not None:
-            self._give_up(self._arming, findings[0].reason, map(str, findings))
-        if findings and (engaged or self.mode is Mode.PROTECTIVE_STOP):
-            presses = any(finding.reason is Reason.EFFORT for finding in findings)
-            self._protect(map(str, findings), now_ns, yields=presses)
-        elif self.mode is Mode.ACTIVE and self._is_forsaken(now_ns):
+        if self.mode is Mode.ACTIVE and self._is_forsaken(now_ns):
             self._counters["watchdogs"] += 1
             self._protect(("watchdog",), now_ns)
+        findings = self._arm.findings(now_ns, engaged=self.mode.is_engaged)
+        if findings and self._arming is not None:
+            self._give_up(self._arming, findings[0].reason, map(str, findings))
+        if findings and (self.mode.is_engaged or self.mode is Mode.PROTECTIVE_STOP):
+            presses = any(finding.reason is Reason.EFFORT for finding in findings)
+            self._protect(map(str, findings), now_ns, yields=presses)
 
     def emit(self, now_ns: int) -> None:
         """Tells the servos what is due and asks them how they are, if the bus is free."""
