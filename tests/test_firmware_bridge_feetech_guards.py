@@ -17,8 +17,11 @@ LIMITS = GuardLimits(
     max_temperature_c=60.0,
     max_load=0.8,
     load_s=1.0,
+    max_speed_steps_s=1500.0,
+    max_following_steps=100.0,
+    following_s=0.3,
 )
-WELL = Reading(0, True, 2000, 2000, 0.1, 7.0, 30, r.ServoStatus(0))
+WELL = Reading(0, True, 2000, 2000, 0.0, 0.1, 7.0, 30, r.ServoStatus(0))
 
 
 def guard():
@@ -47,6 +50,9 @@ ODD = [
     (WELL._replace(load=0.81), "load_elbow_3", Reason.EFFORT, 1000),
     (WELL._replace(load=-0.81), "load_elbow_3", Reason.EFFORT, 1000),
     (WELL._replace(torque=False), "torque_lost_elbow_3", Reason.MISMATCH, 60),
+    (WELL._replace(speed_steps_s=-1501.0), "speed_elbow_3", Reason.SPEED, 60),
+    (WELL._replace(goal_steps=2101), "following_elbow_3", Reason.FOLLOWING, 300),
+    (WELL._replace(goal_steps=1899), "following_elbow_3", Reason.FOLLOWING, 300),
     *(
         (WELL._replace(status=r.ServoStatus(bit)), f"servo_{word}_elbow_3", reason, 60)
         for bit, word, reason in (
@@ -83,14 +89,17 @@ def test_what_flickers_is_not_found(reading, word, reason, after_ms):
         WELL._replace(voltage_v=8.0),
         WELL._replace(temperature_c=60),
         WELL._replace(load=-0.8),
+        WELL._replace(speed_steps_s=1500.0),
+        WELL._replace(goal_steps=2100),
     ],
 )
 def test_a_value_at_its_limit_is_well(reading):
     assert first(judged([reading] * 100)) is None
 
 
-def test_without_torque_nobody_misses_it():
-    assert first(judged([WELL._replace(torque=False)] * 100, engaged=False)) is None
+@pytest.mark.parametrize("reading", [WELL._replace(torque=False), WELL._replace(goal_steps=0)])
+def test_an_arm_that_is_not_engaged_needs_no_torque_and_follows_no_goal(reading):
+    assert first(judged([reading] * 100, engaged=False)) is None
 
 
 def test_one_reading_that_nobody_renews_is_one_reading():

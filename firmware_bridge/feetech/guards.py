@@ -25,14 +25,22 @@ class Reading(NamedTuple):
     torque: bool
     goal_steps: int
     position_steps: int
+    speed_steps_s: float  # signed
     load: float  # share of its full drive, signed
     voltage_v: float
     temperature_c: int
     status: r.ServoStatus
 
     @classmethod
-    def decode(cls, memory: bytes, status: int, asked_ns: int) -> "Reading":
-        """Of the block `FEEDBACK` and the error bits that came with it."""
+    def decode(cls, memory: bytes, status: int, asked_ns: int, speed_unit: float) -> "Reading":
+        """Of the block `FEEDBACK` and the error bits that came with it.
+
+        Args:
+            memory: the block.
+            status: the error bits.
+            asked_ns: when it was asked for.
+            speed_unit: steps/s that one unit of this servo's speed means.
+        """
 
         def value(register: r.Register) -> int:
             return register.decode(memory, r.FEEDBACK.start)
@@ -42,6 +50,7 @@ class Reading(NamedTuple):
             value(r.TORQUE_ENABLE) == 1,
             value(r.GOAL_POSITION),
             value(r.PRESENT_POSITION),
+            value(r.PRESENT_SPEED) * speed_unit,
             value(r.PRESENT_LOAD) * r.LOAD_PER_UNIT,
             value(r.PRESENT_VOLTAGE) * r.VOLTS_PER_UNIT,
             value(r.PRESENT_TEMPERATURE),
@@ -72,6 +81,9 @@ class GuardLimits:
     max_temperature_c: float
     max_load: float  # share of full drive
     load_s: float
+    max_speed_steps_s: float
+    max_following_steps: float  # between goal and position
+    following_s: float
 
 
 class _Oddity(NamedTuple):
@@ -146,6 +158,11 @@ class ServoGuard:
             odd.append(_Oddity("voltage", Reason.VOLTAGE))
         if reading.temperature_c > limits.max_temperature_c:
             odd.append(_Oddity("temperature", Reason.TEMPERATURE))
+        if abs(reading.speed_steps_s) > limits.max_speed_steps_s:
+            odd.append(_Oddity("speed", Reason.SPEED))
+        behind_steps = abs(reading.goal_steps - reading.position_steps)
+        if engaged and behind_steps > limits.max_following_steps:
+            odd.append(_Oddity("following", Reason.FOLLOWING, limits.following_s))
         if abs(reading.load) > limits.max_load:
             odd.append(_Oddity("load", Reason.EFFORT, limits.load_s))
         if reading.status:
