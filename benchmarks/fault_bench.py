@@ -36,21 +36,28 @@ TICK_NS = 20 * MS  # of the host's loop
 RANGE_RAD = 1.5  # each way
 SPEED_RAD_S = 1.0  # of the commanded motion
 SEEN_RAD = 0.01 * 2 * RANGE_RAD
+MAX_FOLLOWING_RAD = 0.12  # a healthy joint lags 0.05 rad behind at this speed
+RAMP_RAD_S = 0.4  # towards a first command that is more than 0.1 rad away
 LIMITS = Limits(
     tuple(
-        AxisLimit(name, "rad", -RANGE_RAD, RANGE_RAD, slew_per_s=2.0)
+        AxisLimit(
+            *(name, "rad", -RANGE_RAD, RANGE_RAD),
+            slew_per_s=2.0,
+            max_speed=3.0,
+            max_following=MAX_FOLLOWING_RAD,
+            max_jump=0.1,
+            ramp_per_s=RAMP_RAD_S,
+        )
         for name in ("shoulder", "elbow")
     ),
     max_command_age_s=0.25,
 )
 PLANT_AXES = (PlantAxis(AxisKind.POSITION, -2.0, 2.0, start=0.0, lag_s=0.05),) * 2
-MAX_FOLLOWING_RAD = 0.12  # a healthy joint lags 0.05 rad behind at this speed
-OPTIONS = {
-    "following_s": 0.05,
-    "axes": {
-        axis.name: {"max_following": MAX_FOLLOWING_RAD, "max_speed": 3.0} for axis in LIMITS.axes
-    },
-}
+
+
+def options(port: str) -> McuOptions:
+    """Of the robot's link."""
+    return McuOptions(port=port, following_s=0.05)
 
 
 class Moment(NamedTuple):
@@ -228,14 +235,12 @@ class Bench:
 class DrivenBench(Bench):
     """A bench with its host in the same process."""
 
-    def __init__(
-        self, board: Board, clock: VirtualTime | RealTime, seed: int = 0, **options: Any
-    ) -> None:
+    def __init__(self, board: Board, clock: VirtualTime | RealTime, seed: int = 0) -> None:
         ours, theirs = memory_pair()
         super().__init__(board, clock, theirs, seed)
         self.driver = McuDriver(
             LIMITS,
-            McuOptions(port="memory:", **{**OPTIONS, **options}),
+            options("memory:"),
             connect=lambda: ours,
             wait=self.wait,
         )

@@ -9,15 +9,14 @@ import sys
 
 import numpy as np
 
-from benchmarks.fault_bench import LIMITS, OPTIONS, TICK_NS, RealTime, triangle
+from benchmarks.fault_bench import LIMITS, TICK_NS, RealTime, options, triangle
 from firmware_bridge.drivers.mcu import McuDriver
-from firmware_bridge.mcu_options import McuOptions
 from firmware_bridge.safety_words import Mode, Wish
 
 
 def main() -> None:
     clock = RealTime()
-    driver = McuDriver(LIMITS, McuOptions(port=sys.argv[1], **OPTIONS))
+    driver = McuDriver(LIMITS, options(sys.argv[1]))
     driver.open(clock.now_ns)
     due_ns, mode, moved = clock.now_ns, Mode.BOOT, 0
     while True:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.fault_bench import (
     MS,
+    RAMP_RAD_S,
     SEEN_RAD,
     TICK_NS,
     Bench,
@@ -48,7 +49,6 @@ MOTIONS = ("moving", "still")
 RUNS = {"python": 10, "native": 10, "qemu": 5}  # per cell, each 2 ms later in the host's period
 BEFORE_S, AFTER_S = 1.5, 0.8  # of motion around the fault; both within one stroke
 QUIET_S = 60.0  # without a fault
-RAMP_RAD_S = 0.4
 PERIOD_US = TICK_NS // 1000
 HOST_STARTS_NS = 20_000 * MS  # a Python process on a busy machine
 
@@ -115,9 +115,8 @@ def quiet(board: str) -> dict[str, Any]:
 
 def first_command(board: str) -> dict[str, Any]:
     """A first command 1 rad away from the joints: their greatest speed, by the plant itself."""
-    axes = {name: {"max_jump": 0.1, "ramp_per_s": RAMP_RAD_S} for name in ("shoulder", "elbow")}
     with powered(board) as (made, clock):
-        bench = DrivenBench(made, clock, axes=axes)
+        bench = DrivenBench(made, clock)
         bench.arm()
         bench.run(4.0, lambda _: 1.0)
         pairs = itertools.pairwise(bench.plant.moments)
