@@ -19,7 +19,6 @@ COMPILERS = ("cc", "gcc", "clang")
 FLAGS = (
     *("-std=c11", "-O2", "-fPIC", "-shared", "-ffp-contract=off"),
     *("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wdouble-promotion", "-Wshadow"),
-    *("-I", str(FIRMWARE)),
 )
 
 
@@ -68,7 +67,8 @@ def _compile(compiler: str, sources: Sequence[Path], flags: Sequence[str], libra
     library.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         fresh = Path(folder) / library.name
-        command = [compiler, *FLAGS, *flags, *map(str, sources), "-o", str(fresh)]
+        include = ("-I", str(FIRMWARE))
+        command = [compiler, *FLAGS, *include, *flags, *map(str, sources), "-o", str(fresh)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise FirmwareBuildError(
