@@ -10,13 +10,14 @@ DEMO_SECONDS := 330
 UNPLUGGED_FROM := 290
 UNPLUGGED_TO := 320
 
-.PHONY: help demo test check format bench install clean
+.PHONY: help demo test check format bench firmware install clean
 
 help:
 	@echo "make demo    a simulated quadrotor learns in flight to do without its second camera"
 	@echo "make test    run the tests"
 	@echo "make check   format, lint, types, import contracts, unsafe deserialising, spelling"
 	@echo "make bench   measure what docs/results publishes (long)"
+	@echo "make firmware the program of the microcontroller, build/firmware/reflexarc.elf"
 	@echo "make install everything a developer needs, into .venv"
 
 .venv/bin/python:
@@ -81,6 +82,10 @@ bench: .venv/.dev
 	$(BIN)/reflexarc study pssl --students network textons --seeds 0-9 --jobs 2
 	$(BIN)/python examples/clone_pilot.py --out runs/clone.onnx
 	$(BIN)/python -m benchmarks.room_flight --pilot clone constant --package runs/clone.onnx
+
+# Needs Python's own library alone, and says what to install where the compiler is missing.
+firmware:
+	@$(PYTHON) -m firmware_bridge.emulators.chip_build build/firmware/reflexarc.elf
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -58,9 +58,29 @@ class PortLostError(PortError):
     """The other end of an open port is gone."""
 
 
+class EmulatorError(BridgeInputError):
+    """QEMU is not installed, does not start, or is gone."""
+
+
 class CalibrationError(BridgeInputError):
     """A calibration that is missing, damaged, or not that of this robot."""
 
 
 class ServoError(BridgeInputError):
     """A servo that is silent, or not the one that was expected."""
+
+
+class FaultError(BridgeInputError):
+    """A fault on request that is written wrongly, or that there is not."""
+
+
+class SchemaMismatchError(BridgeInputError):
+    """Host and controller do not have the same table of packets."""
+
+
+class LimitsRefusedError(BridgeInputError):
+    """A limit of the robot's file that the controller's hardware does not keep."""
+
+
+class ControllerSilentError(BridgeInputError):
+    """A port that can be opened, and no controller that answers there as it should."""

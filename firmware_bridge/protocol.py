@@ -14,7 +14,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple, cast
 
 from firmware_bridge.errors import PacketValueError
-from firmware_bridge.safety import AxisKind, Mode, Reaction, Reason, Wish
+from firmware_bridge.safety_words import AxisKind, Mode, Reaction, Reason, Wish
 
 MAX_AXES = 8
 

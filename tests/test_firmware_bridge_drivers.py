@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.driver import make_driver
-from firmware_bridge.drivers import DRIVERS
+from firmware_bridge.drivers import DRIVERS, SIMULATED
 from firmware_bridge.errors import BridgeInputError, LinkTableError
-from firmware_bridge.safety import Mode, Reaction, Wish
+from firmware_bridge.safety_words import Mode, Reaction, Wish
 
 LIMITS = Limits(
     (
@@ -21,17 +21,29 @@ LIMITS = Limits(
 MS = 1_000_000
 
 
+FLYING = Limits(
+    (
+        AxisLimit("forward_speed", "m/s", 0.0, 1.0, slew_per_s=2.0, stop=0.0),
+        AxisLimit("yaw_rate", "rad/s", -1.0, 1.0, slew_per_s=5.0, stop=0.0),
+        AxisLimit("altitude", "m", 0.5, 2.5, slew_per_s=0.5),
+    ),
+    max_command_age_s=0.25,
+)
 LINKS = {
     "fake": {},
+    "mcu": {"port": "/dev/nobody"},
     "feetech": {"port": "/dev/nobody", "calibration": "nobody.toml"},
+    "mavlink": {"port": "udpin:127.0.0.1:0", "open_timeout_s": 0.05},
 }
 """The least that `[link]` must say of each driver; it leads to nobody."""
+AXES = {"mavlink": FLYING}
+"""Of drivers that know the axes of one kind of robot alone."""
 OBSERVABLE = {"values", "effort", "voltage_v", "temperature_c"}
 rows = pytest.mark.parametrize("name", DRIVERS)
 
 
 def _made(name):
-    return make_driver({"driver": name, **LINKS[name]}, LIMITS)
+    return make_driver({"driver": name, **LINKS[name]}, AXES.get(name, LIMITS))
 
 
 @pytest.fixture
@@ -51,7 +63,7 @@ def test_a_driver_tells_what_it_can_do_before_it_is_opened(name):
 
 @rows
 def test_only_what_is_simulated_arms_itself(name):
-    assert _made(name).features.arms_itself == (name == "fake")
+    assert _made(name).features.arms_itself == (name in SIMULATED)
 
 
 @rows

@@ -166,6 +166,15 @@ def test_an_id_that_was_not_asked_is_counted_and_not_believed():
     assert answers.strangers == (9,)
 
 
+def test_an_adapter_that_sends_back_what_it_is_sent_does_no_harm():
+    wire, bus = asked(ids=(1,))
+    wire.inward = wire.outward + answer(1)
+    answers = bus.poll(1)
+    assert answers.memory == {1: b"\x34\x12"}
+    assert answers.strangers == ()
+    assert bus.counters["echoes"] == 1
+
+
 def test_a_babbling_stranger_costs_bounded_memory():
     wire, bus = asked()
     wire.inward = answer(9) * 10_000

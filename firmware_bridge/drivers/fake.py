@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from firmware_bridge.axis_limits import Limits
 from firmware_bridge.driver import DriverState, Features, refusal
 from firmware_bridge.errors import LinkTableError
-from firmware_bridge.safety import Mode, Reason, Wish
+from firmware_bridge.safety_words import Mode, Reason, Wish
 
 _ENGAGED = (Mode.ARMED, Mode.ACTIVE)
 _CONNECTED = tuple(mode for mode in Mode if mode is not Mode.BOOT)

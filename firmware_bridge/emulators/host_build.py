@@ -16,10 +16,9 @@ from firmware_bridge.errors import FirmwareBuildError
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
 COMPILERS = ("cc", "gcc", "clang")
-FLAGS = (
-    *("-std=c11", "-O2", "-fPIC", "-shared", "-ffp-contract=off"),
-    *("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wdouble-promotion", "-Wshadow"),
-)
+LANGUAGE = ("-std=c11", "-ffp-contract=off", "-fno-math-errno")  # as for the chip: equal to the bit
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wdouble-promotion", "-Wshadow")
+FLAGS = (*LANGUAGE, *WARNINGS, "-O2", "-fPIC", "-shared")
 
 
 def shared_library(sources: Sequence[Path], flags: Sequence[str] = ()) -> Path:

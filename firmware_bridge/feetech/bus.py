@@ -159,7 +159,8 @@ class FeetechBus:
 
     `counters`: `questions`, `answers`; `silent` = answers that did not come in time; `strangers` =
     answers of an id that was not asked or answered twice; `late` = answers after their time;
-    `overflows` = packets that were not sent because the port took nothing; and the decoder's.
+    `echoes` = own packets that an adapter sent back; `overflows` = packets that were not sent
+    because the port took nothing; and the decoder's.
     """
 
     def __init__(self, port: Port, answer_ns: int) -> None:
@@ -169,7 +170,7 @@ class FeetechBus:
         self._decoder = Decoder()
         self._question: _Question | None = None
         self._unsent = bytearray()
-        names = ("questions", "answers", "silent", "strangers", "late", "overflows")
+        names = ("questions", "answers", "silent", "strangers", "late", "echoes", "overflows")
         self._counters = dict.fromkeys(names, 0)
 
     @property
@@ -188,7 +189,7 @@ class FeetechBus:
 
     def ask(self, block: Block, ids: Sequence[int], now_ns: int) -> None:
         """Asks for a block of memory; gives up a question that is still open."""
-        self._counters["late"] += len(self._decoder.feed(self._port.read()))
+        self._counters["late"] += len(self._receive())
         self._decoder.clear()
         self._counters["questions"] += 1
         self._question = _Question(now_ns, block.size, tuple(ids))
@@ -197,7 +198,7 @@ class FeetechBus:
     def poll(self, now_ns: int) -> Answers | None:
         """The answers, once all have come or the time of their question is over."""
         self._flush()
-        packets = self._decoder.feed(self._port.read())
+        packets = self._receive()
         question = self._question
         if question is None:
             self._counters["late"] += len(packets)
@@ -208,6 +209,13 @@ class FeetechBus:
         if in_time and len(question.memory) < len(question.ids):
             return None
         return self._close(question)
+
+    def _receive(self) -> list[Packet]:
+        """What servos have sent; only the host speaks to all, so what says so is its own echo."""
+        packets = self._decoder.feed(self._port.read())
+        answers = [packet for packet in packets if packet.id != BROADCAST]
+        self._counters["echoes"] += len(packets) - len(answers)
+        return answers
 
     def _close(self, question: _Question) -> Answers:
         self._question = None

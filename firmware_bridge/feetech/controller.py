@@ -11,13 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.axis_limits import Limits
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.driver import DriverState, refusal
 from firmware_bridge.feetech.arm import ServoArm
 from firmware_bridge.feetech.config import Config
-from firmware_bridge.safety import Mode, Reason, Wish
+from firmware_bridge.motion import Moved, Rates, towards
+from firmware_bridge.safety_words import Mode, Reason, Wish
 
 ARM_NS = 500_000_000  # for the servos to confirm
+PRESSING = (Reason.EFFORT, Reason.FOLLOWING)
+"""A goal that cannot be reached: holding it would press on."""
 OUTSIDE_SHARE = 0.05  # of its range an axis may be outside when it is armed
 
 
@@ -46,7 +49,11 @@ class ServoController:
         self._low = np.array([axis.minimum for axis in axes])
         self._high = np.array([axis.maximum for axis in axes])
         self._slew_per_s = np.array([axis.slew_per_s for axis in axes])
+        self._ramp_per_s = np.array([axis.ramp_per_s or axis.slew_per_s / 4 for axis in axes])
+        self._max_jump = np.array([axis.max_jump or _span(axis) / 20 for axis in axes])
+        self._acceleration_per_s2 = np.array([axis.acceleration_per_s2 or np.inf for axis in axes])
         self._setpoint = (self._low + self._high) / 2
+        self._rate = np.zeros(len(axes))  # per second, of the setpoint
         self._ramping = np.zeros(len(axes), bool)  # towards a first command
         self.mode = Mode.DISARMED
         self.must_be_limp = False  # it is told so until it is
@@ -73,16 +80,15 @@ class ServoController:
         """Takes the servos' answers, and stops the arm if they say so or if commands ended."""
         for stranger in self._arm.collect(now_ns):
             self._note(f"wrong_id_{stranger}")
-        engaged = self.mode.is_engaged
-        findings = self._arm.findings(now_ns, engaged=engaged)
-        if findings and self._arming is not None:
-            self._give_up(self._arming, findings[0].reason, map(str, findings))
-        if findings and (engaged or self.mode is Mode.PROTECTIVE_STOP):
-            presses = any(finding.reason is Reason.EFFORT for finding in findings)
-            self._protect(map(str, findings), now_ns, yields=presses)
-        elif self.mode is Mode.ACTIVE and self._is_forsaken(now_ns):
+        if self.mode is Mode.ACTIVE and self._is_forsaken(now_ns):
             self._counters["watchdogs"] += 1
             self._protect(("watchdog",), now_ns)
+        findings = self._arm.findings(now_ns, engaged=self.mode.is_engaged)
+        if findings and self._arming is not None:
+            self._give_up(self._arming, findings[0].reason, map(str, findings))
+        if findings and (self.mode.is_engaged or self.mode is Mode.PROTECTIVE_STOP):
+            presses = any(finding.reason in PRESSING for finding in findings)
+            self._protect(map(str, findings), now_ns, yields=presses)
 
     def emit(self, now_ns: int) -> None:
         """Tells the servos what is due and asks them how they are, if the bus is free."""
@@ -160,24 +166,30 @@ class ServoController:
 
     def _begin(self, target: NDArray[np.float64], now_ns: int) -> bool:
         """Meets the first command after arming; False: it is so far away that the arm stops."""
-        span = self._high - self._low
-        far = np.abs(target - self._setpoint) > self._config.max_jump_share * span
+        far = np.abs(target - self._setpoint) > self._max_jump
         if far.any() and self._config.first_command == "abort":
             self._protect(("jump",), now_ns)
             return False
         self._ramping = far
+        self._rate = np.zeros_like(self._rate)
         self._commanded_ns = now_ns
         self.mode = Mode.ACTIVE
         return True
 
     def _follow(self, target: NDArray[np.float64], now_ns: int) -> None:
         elapsed_s = min(max((now_ns - self._commanded_ns) * 1e-9, 0.0), self._config.watchdog_s)
-        ramp_per_s = self._config.ramp_share_per_s * (self._high - self._low)
-        per_s = np.where(self._ramping, np.minimum(self._slew_per_s, ramp_per_s), self._slew_per_s)
-        change = np.clip(target - self._setpoint, -per_s * elapsed_s, per_s * elapsed_s)
-        self._setpoint = self._setpoint + change
-        self._ramping &= ~np.isclose(self._setpoint, target, rtol=0, atol=1e-9)
+        moved = towards(target, Moved(self._setpoint, self._rate), self._rates(), elapsed_s)
+        self._setpoint = np.asarray(moved.setpoint, np.float64)
+        self._rate = np.asarray(moved.rate, np.float64)
+        self._ramping &= self._setpoint != target
         self._commanded_ns = now_ns
+
+    def _rates(self) -> Rates:
+        """How fast the setpoint may go now; where it is outside its range it comes in as slowly."""
+        slew_per_s = self._slew_per_s
+        slew_per_s = np.where(self._ramping, np.minimum(slew_per_s, self._ramp_per_s), slew_per_s)
+        low, high = np.minimum(self._low, self._setpoint), np.maximum(self._high, self._setpoint)
+        return Rates(low, high, slew_per_s, self._acceleration_per_s2)
 
     def _protect(self, words: Iterable[str], now_ns: int, *, yields: bool = False) -> None:
         """Stops, latched; `yields`: it presses against something, so it stays where it is."""
@@ -246,3 +258,7 @@ class ServoController:
     def _note(self, *words: str) -> None:
         """Keeps words for the next state."""
         self._refused |= dict.fromkeys(words)
+
+
+def _span(axis: AxisLimit) -> float:
+    return axis.maximum - axis.minimum

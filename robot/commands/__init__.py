@@ -8,6 +8,9 @@ COMMANDS: dict[str, str] = {
     "keys": "robot.commands.keys:Keys",
     "top": "robot.commands.top:Top",
     "stop": "robot.commands.stop:Stop",
+    "arm": "robot.commands.arm:Arm",
+    "disarm": "robot.commands.disarm:Disarm",
+    "estop": "robot.commands.estop:Estop",
     "trace": "robot.commands.trace:TraceRun",
     "collect": "robot.commands.collect:Collect",
     "train": "robot.commands.train:TRAIN",
@@ -16,5 +19,6 @@ COMMANDS: dict[str, str] = {
     "export": "robot.commands.export:EXPORT",
     "study": "robot.commands.study:STUDY",
     "depth": "robot.commands.depth:Depth",
+    "calibrate": "robot.commands.calibrate:Calibrate",
     "doctor": "robot.commands.doctor:Doctor",
 }
