@@ -997,6 +997,44 @@ def test_a_controller_that_loses_power_in_mid_flight_comes_back_silent_and_witho
     assert bench.said["identity"][-1].uptime_us < uptime_us
 
 
+# what a wire repeats
+
+
+def test_a_wish_that_a_wire_repeats_is_not_granted_again_unless_it_stops(bench):
+    bench.arm()
+    bench.wish(Wish.STOP)
+    reset = bench.send("wish", wish=Wish.RESET)
+    bench.advance(0.05)
+    assert bench.mode is Mode.ARMED
+    stop = bench.send("wish", wish=Wish.STOP)
+    bench.advance(0.05)
+    bench.send_bytes(reset)
+    bench.advance(0.05)
+    assert bench.mode is Mode.PROTECTIVE_STOP
+    assert bench.wish(Wish.RESET) is Reason.NONE
+    bench.send_bytes(stop)
+    bench.advance(0.05)
+    assert bench.mode is Mode.PROTECTIVE_STOP
+    emergency = bench.send("wish", wish=Wish.ESTOP)
+    bench.advance(0.05)
+    bench.wish(Wish.RESET)
+    bench.send_bytes(emergency)
+    bench.advance(0.05)
+    assert bench.mode is Mode.ESTOP
+    assert bench.counters().refused == 1
+
+
+def test_a_heartbeat_that_a_wire_repeats_keeps_nobody_alive(bench):
+    bench.arm()
+    bench.beats = False
+    heartbeat = bench.send("heartbeat", mode=Mode.ARMED)
+    for _ in range(60):
+        bench.send_bytes(heartbeat)
+        bench.advance(0.01)
+    assert bench.reason is Reason.HEARTBEAT
+    assert bench.counters().refused == 60
+
+
 # what is counted
 
 
