@@ -92,9 +92,21 @@ class Driver(Protocol):
         ...
 
 
-def refusal(wish: Wish, why: Reason) -> str:
-    """The fault by which a driver tells that it did not do what it was asked."""
-    return f"{wish.name.lower()}_refused_{why.name.lower()}"
+def refusal(wish: Wish, why: Reason | str) -> str:
+    """The fault by which a driver tells that it did not do what it was asked.
+
+    Args:
+        wish: that it refused.
+        why: a `Reason`, or a word of the driver's own for what no controller can say, "no_link".
+    """
+    reason = why.name if isinstance(why, Reason) else why
+    return f"{wish.name}_refused_{reason}".lower()
+
+
+def why_refused(wish: Wish, faults: tuple[str, ...]) -> tuple[str, ...]:
+    """The reasons of the refusals of a wish among a driver's faults."""
+    begin = refusal(wish, "")
+    return tuple(fault.removeprefix(begin) for fault in faults if fault.startswith(begin))
 
 
 def make_driver(link: Mapping[str, Any], limits: Limits) -> Driver:

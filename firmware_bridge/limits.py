@@ -13,8 +13,13 @@ refuses, clips, ramps or stops, and counts what it did. One axis, slew 0.4 a tic
     non_finite                      x
     slew          x     x     x             x      x
     stale                                   x      x      x      x
+
+An axis that has an acceleration comes up to its slew, and down to its target, no faster than that;
+what holds a value back for it counts as slew. A position that has a `max_jump` does not leap to a
+first command that is further away, after a start or a `rebase` (`firmware_bridge.jump_guard`).
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +27,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from firmware_bridge.axis_limits import Limits
 from firmware_bridge.errors import CommandShapeError
+from firmware_bridge.jump_guard import JumpGuard
+from firmware_bridge.motion import Moved, Rates, towards
 
-REASONS = ("invalid", "non_finite", "range", "slew", "stale", "halted")
+REASONS = ("invalid", "non_finite", "range", "jump", "slew", "stale", "halted")
 _NS_PER_S = 1_000_000_000
 
 
@@ -58,7 +65,14 @@ class CommandLimiter:
         self._stop = np.array([0.0 if axis.stop is None else axis.stop for axis in axes])  # (n,)
         middle = (self._minimum + self._maximum) / 2
         rest = np.where(self._holds, middle, self._stop) if start is None else self._vector(start)
+        acceleration_per_s2 = [axis.acceleration_per_s2 or math.inf for axis in axes]
+        self._rates = Rates(
+            self._minimum, self._maximum, self._slew_per_s, np.array(acceleration_per_s2)
+        )
+        self._accelerates = np.isfinite(self._rates.acceleration_per_s2)  # (n,)
+        self._guard = JumpGuard(axes)
         self._output = np.clip(rest, self._minimum, self._maximum)  # (n,) last sent
+        self._rate = np.zeros(len(axes))  # (n,) per second, of the output
         self._accepted = self._output  # (n,) what to follow
         self._captured_ns: int | None = None  # of the accepted command; None = none came yet
         self._sent_ns: int | None = None
@@ -91,10 +105,13 @@ class CommandLimiter:
             return self._send(now_ns, ("non_finite",))
         if self._captured_ns is not None and captured_ns < self._captured_ns:
             return self._send(now_ns, ("stale",))
+        accepted = np.clip(asked, self._minimum, self._maximum)
+        if self._captured_ns is None and not self._guard.passes(accepted, self._output):
+            return self._send(now_ns, ("jump",))
         self.counters["accepted"] += 1
         self._captured_ns = captured_ns
-        self._accepted = np.clip(asked, self._minimum, self._maximum)
-        return self._send(now_ns, () if np.array_equal(asked, self._accepted) else ("range",))
+        self._accepted = accepted
+        return self._send(now_ns, () if np.array_equal(asked, accepted) else ("range",))
 
     def follow(self, now_ns: int) -> Limited:
         """Says what to send now: a step towards the accepted command, or towards stop."""
@@ -107,6 +124,7 @@ class CommandLimiter:
         these values once commands are followed again.
         """
         self._output = np.where(self._holds, self._output, self._stop)
+        self._rate = np.zeros_like(self._rate)
         self._sent_ns = now_ns if self._sent_ns is None else max(now_ns, self._sent_ns)
         for counter in ("sent", "halted"):
             self.counters[counter] += 1
@@ -129,21 +147,38 @@ class CommandLimiter:
             self._output = np.where(known, held, self._output)
         limited = self.halt(now_ns)
         self._accepted, self._captured_ns = self._output, None
+        self._guard.forget()
         return limited
 
     def _send(self, now_ns: int, reasons: tuple[str, ...]) -> Limited:
         fresh = self._is_fresh(now_ns)
         target = self._accepted if fresh else np.where(self._holds, self._accepted, self._stop)
-        reach = self._slew_per_s * self._elapsed_s(now_ns)  # (n,)
-        change = np.clip(target - self._output, -reach, reach)
-        arrives = np.abs(target - self._output) <= reach
-        self._output = np.where(arrives, target, self._output + change)
+        arrives = self._move(target, self._elapsed_s(now_ns))
         self._sent_ns = now_ns if self._sent_ns is None else max(now_ns, self._sent_ns)
         given = {*reasons, *(() if arrives.all() else ("slew",)), *(() if fresh else ("stale",))}
+        if self._guard.is_ramping:
+            given.add("jump")
+            self._guard.watch(self._accepted, self._output)
         limited = Limited(self._output.copy(), tuple(why for why in REASONS if why in given))
         for counter in ("sent", *limited.reasons):
             self.counters[counter] += 1
         return limited
+
+    def _move(self, target: NDArray[np.float64], elapsed_s: float) -> NDArray[np.bool_]:
+        """Takes the output a step towards a target, (n,); returns which axes arrive there."""
+        slew_per_s = self._guard.slowed(self._slew_per_s)  # (n,)
+        reach = slew_per_s * elapsed_s
+        change = np.clip(target - self._output, -reach, reach)
+        arrives = np.abs(target - self._output) <= reach
+        output = np.where(arrives, target, self._output + change)
+        if self._accelerates.any():
+            rates = self._rates._replace(slew_per_s=slew_per_s)
+            moved = towards(target, Moved(self._output, self._rate), rates, elapsed_s)
+            output = np.where(self._accelerates, moved.setpoint, output)
+            arrives = np.where(self._accelerates, output == target, arrives)
+            self._rate = moved.rate
+        self._output = output
+        return arrives
 
     def _is_fresh(self, now_ns: int) -> bool:
         if self._captured_ns is None:

@@ -4,7 +4,6 @@ The vectors of the instructions are in it: who learns, and the robot, need no en
 """
 
 import hashlib
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,7 @@ def hash_of(table: Any) -> str:
 
 def robot_about(name: str, limits: Limits) -> RobotAbout:
     """A robot by its name and the limits that its episodes were made within."""
-    return RobotAbout(name, hash_of(asdict(limits)))
+    return RobotAbout(name, hash_of(limits.as_table()))
 
 
 class _Version(msgspec.Struct):

@@ -17,7 +17,7 @@ import msgspec
 
 from firmware_bridge.axis_limits import Limits
 from firmware_bridge.errors import BridgeInputError
-from firmware_bridge.robot_files import config_folders
+from firmware_bridge.robot_files import config_folders, with_extended
 from firmware_bridge.tool_control import ArmDescription
 from perception.calibration import StereoRig, read_small_text, rig_from_table
 from perception.quantities import InputError
@@ -162,9 +162,12 @@ def load_robot(name_or_path: str) -> RobotConfig:
     """Reads a robot by its name under ``configs/robots/`` or by path.
 
     Raises:
-        InputError: no such robot, no TOML, or an unknown section.
+        InputError: no such robot, no TOML, an unknown section, or the same of what it extends.
     """
     path = find_config("robots", name_or_path)
-    tables = read_toml(path)
+    try:
+        tables = with_extended(read_toml(path), lambda name: read_toml(find_config("robots", name)))
+    except BridgeInputError as error:
+        raise InputError(f"{path}: {error}") from error
     refuse_unknown(str(path), tables, ("description", *ROBOT_SECTIONS))
     return RobotConfig(path.stem, path, {k: tables[k] for k in ROBOT_SECTIONS if k in tables})

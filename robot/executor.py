@@ -10,16 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import zmq
+
 from robot.clock import SECOND_NS, Clock, Pacer, VirtualClock, WallClock
 from robot.config import USER_ERRORS
 from robot.control import Vitals
 from robot.counters import EdgeCounts
+from robot.curve import Context
 from robot.graph import Edge, Graph
 from robot.node import NodeContext, NodeReport, Role
 from robot.runner import NodeRunner, Outgoing
 from robot.schedule import LockstepSchedule
 from robot.validation import step_rate_hz
 from robot.wire import snapshot
+from robot.wish_channel import WishPort, wish_address
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class RunOptions:
     """Which host of the graph this is; None: the graph has one."""
     keys: Path | None = None
     """The folder of keys, for what leaves this host; None: the user's own."""
+    control_folder: Path | None = None
+    """The 0700 folder of ``robot.run_control``; None: nobody can demand anything of this run."""
 
 
 @dataclass
@@ -99,6 +105,7 @@ def node_context(
         rate_hz=step_rate_hz(graph, graph.nodes[name]),
         lockstep=options.lockstep,
         run_dir=options.run_dir,
+        control_folder=options.control_folder,
         life=life,
         graph_json=graph.resolved_json(),
     )
@@ -156,10 +163,16 @@ class _InProcessRun:
         self.ran_s = 0.0
         """Seconds run so far, by the run's clock."""
         self.runners: dict[str, NodeRunner] = {}
+        self._sockets: Context = zmq.Context()
+        self._wishes: dict[str, WishPort] = {}
+        """Where each actuator hears what is demanded of it."""
         for name, spec in graph.nodes.items():
             try:
                 context = node_context(graph, name, options, clock)
                 self.runners[name] = NodeRunner(spec, graph, context)
+                if options.control_folder is not None and spec.node_class.role is Role.ACTUATOR:
+                    address = wish_address(options.control_folder)
+                    self._wishes[name] = WishPort(self._sockets, address, name)
             except BaseException:
                 self.close()
                 raise
@@ -171,10 +184,15 @@ class _InProcessRun:
         self, name: str, visible: dict[Edge, int] | None = None, *, woken: bool = False
     ) -> list[Edge]:
         """Steps a node and delivers what it sent; returns the edges that carried something."""
+        runner, wishes = self.runners[name], self._wishes.get(name)
+        while wishes is not None and (asked := wishes.receive()) is not None:
+            runner.ask(asked)
         try:
-            outgoing = self.runners[name].step(self.clock.now_ns(), visible, woken=woken)
+            outgoing = runner.step(self.clock.now_ns(), visible, woken=woken)
         except Exception as error:
             raise NodeError(name) from error
+        if wishes is not None:
+            wishes.answer(runner.node.take_outcomes())
         return self.deliver(name, outgoing)
 
     def deliver(self, name: str, outgoing: list[Outgoing]) -> list[Edge]:
@@ -204,6 +222,9 @@ class _InProcessRun:
                 runner.node.close()
             except Exception as error:  # noqa: BLE001 - the others are still to be closed
                 errors[runner.spec.name] = error
+        for wishes in self._wishes.values():
+            wishes.close()
+        self._sockets.term()
         return errors
 
     @property

@@ -15,6 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from firmware_bridge.drivers import SIMULATED
 from perception.quantities import InputError
 from robot.config import (
     ROBOT_SECTIONS,
@@ -146,6 +147,22 @@ class Graph:
         """The node whose data carry time; without one there is no lockstep."""
         owners = [node for node in self.nodes.values() if node.node_class.owns_time]
         return owners[0] if owners else None
+
+    @property
+    def waits_for_nobody(self) -> str | None:
+        """The first node that has to do with what does not wait; None: there is none."""
+        hardware = self.robot.tables.get("link", {}).get("driver") not in (None, *SIMULATED)
+        for name, node in self.nodes.items():
+            drives = hardware and node.node_class.role is Role.ACTUATOR
+            if drives or node.node_class.wall_clock_only:
+                return name
+        return None
+
+    @property
+    def makes_lockstep(self) -> bool:
+        """Whether it is made for lockstep: that is what it runs by unless told otherwise."""
+        alone = not self.hosts and self.waits_for_nobody is None
+        return alone and self.time_owner is not None
 
     def without(self, *nodes: str) -> "Graph":
         """The same graph with these nodes and their edges left out, as far as it has them."""

@@ -26,6 +26,8 @@ class Launch(msgspec.Struct, frozen=True):
     """How many processes of this node have died in this run."""
     keys: str | None = None
     """The folder of keys, in a graph of several hosts; None: the user's own."""
+    control_folder: str | None = None
+    """Where an actuator hears what is demanded of it; None: nowhere."""
 
 
 def decode_launch(line: bytes) -> Launch:

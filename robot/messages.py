@@ -255,6 +255,51 @@ class Instruction(Message, frozen=True, kw_only=True):
     """Counts from 0; a new number is a new attempt, also at the same goal."""
 
 
+class AttemptOrder(Message, frozen=True, kw_only=True):
+    """Who practises asks for the next attempt; whoever sets the scene obeys, and only once."""
+
+    task: str
+    attempt: int
+    """Counts from 1; the same number again is the same order."""
+    goal: int
+    """Index among the goals of the task."""
+    reset: bool
+    """Whether a person is asked to put everything where such an attempt begins."""
+
+
+class StepJudgement(Message, frozen=True, kw_only=True):
+    """What is said of the step that led to the observation of the same moment; it may err."""
+
+    attempt: int
+    """The order that is followed; 0: none yet."""
+    goal: int
+    success: bool
+    """The goal is said to be reached."""
+    lost: bool
+    """A person says that only he can put things back."""
+
+
+class Experience(Message, frozen=True, kw_only=True):
+    """One step of practice, whole, so that one that is lost spoils no other."""
+
+    attempt: int
+    text: str
+    """Of the goal that was tried."""
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    before: FloatVector
+    """All tensors of the observation, as in ``Observed``, before the step."""
+    action: tuple[float, ...]
+    """In the units of the robot's limits."""
+    reward: float
+    after: FloatVector
+    """Like ``before``, after the step."""
+    success: bool
+    """Nothing follows, to who learns."""
+    ended: bool
+    """The attempt is over."""
+
+
 class AttemptReport(Message, frozen=True, kw_only=True):
     """How an attempt ended, as only the simulator knows."""
 
@@ -272,6 +317,19 @@ class Setpoint(Message, frozen=True, kw_only=True):
 
     values: tuple[float, ...]
     reasons: tuple[str, ...] = ()
+
+
+class DriverReport(Message, frozen=True, kw_only=True):
+    """What hardware says of itself; see ``firmware_bridge.driver.DriverState``."""
+
+    mode: str
+    """A member of ``firmware_bridge.safety.Mode``, in lower case."""
+    faults: tuple[str, ...]
+    """Why it stopped, or what it refused since the report before."""
+    measured: tuple[float, ...]
+    """In the axes and units of ``[limits]``, NaN where unknown; empty: it measures nothing."""
+    counters: dict[str, int]
+    """Events since it was opened."""
 
 
 class FlightState(Message, frozen=True, kw_only=True):
@@ -404,6 +462,8 @@ class StepRecord(Message, frozen=True, kw_only=True):
     """Alerts whose cause lies outside of the node, such as a reader that is late."""
     sent: dict[str, tuple[int, int]]
     """Per port that spoke: first and last ``seq``."""
+    asked: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """What a person demanded of an actuator (``robot.wishes.Demand``); unset: nothing."""
 
 
 class Row(NamedTuple):
@@ -431,9 +491,13 @@ MESSAGES: dict[str, Row] = {
         Row(Observed, True, None),
         Row(CameraImage, True, "colour_image"),
         Row(Instruction, True, "event_log"),
+        Row(AttemptOrder, True, "event_log"),
+        Row(StepJudgement, True, "numbers"),
+        Row(Experience, True, None),
         Row(AttemptReport, True, "event_log"),
         Row(Command, True, "numbers"),
         Row(Setpoint, True, "numbers"),
+        Row(DriverReport, True, "numbers"),
         Row(FlightState, True, "numbers"),
         Row(TruePose, True, "pose"),
         Row(RoomDescription, True, "room_scene"),

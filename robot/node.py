@@ -18,6 +18,7 @@ from robot.clock import Clock
 from robot.config import RobotConfig
 from robot.edges import Arrival
 from robot.messages import Message
+from robot.wishes import Asked, Outcome
 
 
 class Role(StrEnum):
@@ -85,6 +86,8 @@ class NodeContext:
     lockstep: bool = True
     run_dir: Path | None = None
     """Folder of the run, where the recorder writes."""
+    control_folder: Path | None = None
+    """The run's 0700 folder of sockets that are not of the graph's edges; None: it has none."""
     life: int = 0
     """How many processes of this node have died in this run."""
     graph_json: str = "{}"
@@ -144,6 +147,8 @@ class Node(Generic[ConfigT]):
     """Below this rate the graph is refused; above 0 a rate must be given."""
     period_step_s: ClassVar[float] = 0.0
     """The node's period must be a whole number of these; 0: any will do."""
+    wall_clock_only: ClassVar[bool] = False
+    """Whether it has to do with what does not wait, so that a graph with it has no lockstep."""
     restartable: ClassVar[bool] = True
     """Whether a new process can take the place of one that died; a world cannot be continued."""
     Config: ClassVar[type] = NoConfig
@@ -173,6 +178,13 @@ class Node(Generic[ConfigT]):
 
     def halt(self, *, on: bool) -> None:
         """Stops the robot from the next step on, until told otherwise; for actuators."""
+
+    def ask(self, asked: Asked) -> None:
+        """Takes in what a person demands, for the next step; for actuators."""
+
+    def take_outcomes(self) -> list[Outcome]:
+        """What came of demands since this was asked last."""
+        return []
 
     def gauges(self) -> dict[str, float]:
         """What else is worth watching, unit in the name; goes into telemetry and the summary."""

@@ -12,6 +12,7 @@ from robot.record import LogError
 from robot.recording import Recording
 from robot.runner import NodeRunner
 from robot.wire import Frames, decode
+from robot.wishes import Asked, Demand
 
 RANGE_LIMIT = 1_000_000  # messages that one step may have taken or sent: no sound log has more
 
@@ -99,6 +100,8 @@ class NodeReplay:
         self._clock.feed(now_ns, [] if self._recording.lockstep else [*readings, record.sent_ns])
         if record.halted != runner.halted:
             runner.halt(on=record.halted)
+        for demand in record.asked or ():
+            runner.ask(Asked(0, Demand(demand)))
         try:
             if record.stepped:
                 outgoing = runner.step(now_ns, woken=record.woken)
@@ -136,6 +139,9 @@ class NodeReplay:
             ascending = ends == sorted(ends) and len(ends) >= 2 and len(ends) % 2 == 0
             if not ascending or ends[0] < 0 or ends[-1] - ends[0] > RANGE_LIMIT:
                 return f"has no sound range of messages: {short(ends)}"
+        for demand in record.asked or ():
+            if demand not in list(Demand):
+                return f"was asked for {demand!r}, which cannot be demanded"
         return None
 
     def _runner_of(self, record: StepRecord) -> NodeRunner:

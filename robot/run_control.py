@@ -13,14 +13,16 @@ import msgspec
 import zmq
 
 from perception.quantities import InputError
-from robot.curve import bind
+from robot.curve import Context, bind
 from robot.run_registry import registered
 from robot.run_status import RunStatus, StatusBoard
+from robot.wish_channel import WishServer
+from robot.wishes import Demand, Outcome
 
 MAX_REQUEST_BYTES = 4096
 HIGH_WATER_MARK = 16  # requests and replies that may wait, per asker
 POLL_MS = 50
-ANSWER_TIMEOUT_S = 3.0
+ANSWER_TIMEOUT_S = 4.0  # above `wish_channel.ANSWER_S`
 
 
 class StatusRequest(msgspec.Struct, tag="status", frozen=True, forbid_unknown_fields=True):
@@ -29,6 +31,12 @@ class StatusRequest(msgspec.Struct, tag="status", frozen=True, forbid_unknown_fi
 
 class StopRequest(msgspec.Struct, tag="stop", frozen=True, forbid_unknown_fields=True):
     """End in order, as Ctrl-C would."""
+
+
+class DemandRequest(msgspec.Struct, tag="demand", frozen=True, forbid_unknown_fields=True):
+    """Arm, disarm or stop the robot."""
+
+    demand: Demand
 
 
 class Stopping(msgspec.Struct, tag="stopping", frozen=True):
@@ -41,14 +49,20 @@ class StatusReply(msgspec.Struct, tag="status", frozen=True):
     status: RunStatus
 
 
+class DemandReply(msgspec.Struct, tag="demand", frozen=True):
+    """What came of it, by node that has a driver."""
+
+    outcomes: dict[str, Outcome]
+
+
 class Refused(msgspec.Struct, tag="refused", frozen=True):
     """The request was not understood; nothing was done."""
 
     reason: str
 
 
-Request = StatusRequest | StopRequest
-Reply = StatusReply | Stopping | Refused
+Request = StatusRequest | StopRequest | DemandRequest
+Reply = StatusReply | Stopping | DemandReply | Refused
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_request = msgspec.msgpack.Decoder(Request).decode
@@ -70,12 +84,15 @@ class RunControl:
     def __init__(self, folder: Path, board: StatusBoard) -> None:
         self._board = board
         self._closing = threading.Event()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context: Context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.linger = 200
         self._socket.maxmsgsize = MAX_REQUEST_BYTES
         self._socket.rcvhwm = self._socket.sndhwm = HIGH_WATER_MARK
         bind(self._socket, run_control_address(folder))
+        self.folder = folder
+        """The run's 0700 folder of sockets."""
+        self._wishes = WishServer(self._context, folder, board.actuators)
         self._thread = threading.Thread(target=self._serve, name="run-control", daemon=True)
         self._thread.start()
 
@@ -89,24 +106,39 @@ class RunControl:
         self._closing.set()
         self._thread.join()
         self._socket.close()
+        self._wishes.socket.close()
         self._context.term()
 
     def _serve(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._wishes.socket, zmq.POLLIN)
         while not self._closing.is_set():
-            if not self._socket.poll(POLL_MS):
-                continue
-            *envelope, body = self._socket.recv_multipart()
-            self._socket.send_multipart([*envelope, _encode(self._answer(body))])
+            if self._socket in dict(poller.poll(POLL_MS)):
+                *envelope, body = self._socket.recv_multipart()
+                if (reply := self._answer(envelope, body)) is not None:
+                    self._reply(envelope, reply)
+            self._wishes.hear()
+            for envelope, outcomes in self._wishes.settled():
+                self._reply(envelope, DemandReply(outcomes))
 
-    def _answer(self, body: bytes) -> Reply:
-        """The reply to one request; what is not understood changes nothing."""
+    def _reply(self, envelope: list[bytes], reply: Reply) -> None:
+        self._socket.send_multipart([*envelope, _encode(reply)])
+
+    def _answer(self, envelope: list[bytes], body: bytes) -> Reply | None:
+        """The reply to one request, None: it comes later; what is not understood does nothing."""
         try:
             request = _decode_request(body)
         except msgspec.DecodeError as error:
-            return Refused(f"not a request of a run ({error}); there are: status, stop")
+            return Refused(f"not a request of a run ({error}); there are: status, stop, demand")
         if isinstance(request, StopRequest):
             self._board.stopping = True
             return Stopping()
+        if isinstance(request, DemandRequest):
+            if not self._board.actuators:
+                return Refused("no node of this run has a driver, at least not on this host")
+            self._wishes.demand(envelope, request.demand)
+            return None
         return StatusReply(self._board.status())
 
 
@@ -149,6 +181,19 @@ class RunClient:
         reply = self.ask(StopRequest())
         if not isinstance(reply, Stopping):
             raise RunControlError(f"run at {self._folder}: answered {reply!r} to a stop request")
+
+    def demand(self, demand: Demand) -> dict[str, Outcome]:
+        """Asks to arm, disarm or stop the robot; returns what came of it, by actuator.
+
+        Raises:
+            RunControlError: it does not answer, has no actuator, or answers with something else.
+        """
+        reply = self.ask(DemandRequest(demand))
+        if isinstance(reply, Refused):
+            raise RunControlError(f"run at {self._folder}: {reply.reason}")
+        if not isinstance(reply, DemandReply):
+            raise RunControlError(f"run at {self._folder}: answered {reply!r} to a demand")
+        return reply.outcomes
 
     def ask(self, request: Request) -> Reply:
         """Any request's reply.

@@ -15,6 +15,7 @@ from robot.control import Vitals
 from robot.executor import RunOptions
 from robot.graph import Graph
 from robot.messages import Telemetry
+from robot.node import Role
 from robot.validation import step_rate_hz
 
 MAX_ALERTS = 100  # newest alerts shown of a run
@@ -80,6 +81,12 @@ class StatusBoard:
         self._began_s = time.monotonic()
         self._run_seconds = 0.0
         self.stopping = False
+        self.actuators = tuple(
+            node.name
+            for node in graph.nodes.values()
+            if node.node_class.role is Role.ACTUATOR and node.host == options.host
+        )
+        """Nodes of this host that have a driver."""
 
     def note(self, node: str, vitals: Vitals) -> None:
         """What a node says of itself, now."""

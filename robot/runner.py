@@ -24,6 +24,7 @@ from robot.node import Inputs, NodeContext, NodeReport
 from robot.process_load import ProcessLoad
 from robot.validation import stream_rate_hz
 from robot.wire import Frames, decode, encode
+from robot.wishes import Asked
 
 TOLD_ALERTS = 20  # newest alerts told with each telemetry to whom watches the run
 
@@ -87,6 +88,8 @@ class NodeRunner:
         self._sent_before = dict(self.sent)
         self.halted = False
         """Whether the steps from now on are told to stop the robot."""
+        self._asked: list[Asked] = []
+        """What a person demanded since the last step."""
         self._start_ns = 0
         self.start(context.clock.now_ns())
 
@@ -135,6 +138,10 @@ class NodeRunner:
         self.halted = on
         self.node.halt(on=on)
 
+    def ask(self, asked: Asked) -> None:
+        """Hands what a person demands to the next step."""
+        self._asked.append(asked)
+
     def newest_seq(self, edge: Edge) -> int:
         """The highest ``seq`` that came in on an edge."""
         return self._buffers[edge].newest_seq
@@ -161,12 +168,16 @@ class NodeRunner:
             self._hear_all(arrivals)
         self._begin_record()
         outgoing = self._watch(now_ns)
+        demands, self._asked = self._asked, []
+        for asked in demands:
+            self.node.ask(asked)
         began = time.perf_counter_ns()
         emissions = self.node.step(now_ns, self._inputs(arrivals, now_ns))
         self.measures.add_step((time.perf_counter_ns() - began) / 1e6, woken=woken)
+        self._alerts.extend(said.text for _, said in emissions if isinstance(said, Alert))
         outgoing += [self._stamp(port, message) for port, message in emissions]
         outgoing += self._telemetry(now_ns)
-        outgoing += self._record(now_ns, arrivals, woken=woken)
+        outgoing += self._record(now_ns, arrivals, woken=woken, asked=demands)
         self._measure_ages(arrivals)
         return outgoing
 
@@ -278,6 +289,7 @@ class NodeRunner:
         *,
         woken: bool = False,
         told: Sequence[str] = (),
+        asked: Sequence[Asked] = (),
     ) -> list[Outgoing]:
         """The step record, where somebody reads it; without arrivals it was no step."""
         if not self._records_steps:
@@ -301,6 +313,7 @@ class NodeRunner:
                 for port, before in self._sent_before.items()
                 if self.sent[port] > before
             },
+            asked=tuple(str(a.demand) for a in asked) or msgspec.UNSET,
         )
         return [self._stamp("steps", record)]
 

@@ -134,6 +134,7 @@ class Supervisor:
             watchers=self._graph.watchers,
             life=life,
             keys=str(self._options.keys.resolve()) if self._options.keys else None,
+            control_folder=str(folder) if (folder := self._options.control_folder) else None,
         )
         self._workers.start(launch)
 

@@ -27,7 +27,7 @@ def validate(graph: Graph, *, lockstep: bool | None = None) -> None:
         InputError: the first law that is broken, as one line.
     """
     if lockstep is None:
-        lockstep = graph.time_owner is not None and not graph.hosts
+        lockstep = graph.makes_lockstep
     if lockstep and graph.time_owner is None:
         raise InputError(
             f"{graph.path}: lockstep needs a node that owns time (simulator, camera); "
@@ -37,6 +37,11 @@ def validate(graph: Graph, *, lockstep: bool | None = None) -> None:
         raise InputError(
             f"{graph.path}: lockstep needs one host, and this graph names "
             f"{', '.join(graph.hosts)}; run it with --clock wall"
+        )
+    if lockstep and (name := graph.waits_for_nobody):
+        raise InputError(
+            f"{graph.path}: node {name!r} has to do with hardware, or what stands for it, and that "
+            "does not wait for lockstep; run with --clock wall"
         )
     for fault in _faults(graph, lockstep=lockstep):
         raise InputError(f"{graph.path}: {fault}")

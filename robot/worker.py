@@ -45,6 +45,8 @@ from robot.node_edges import LAST_MESSAGES_S, NodeEdges
 from robot.process_load import ProcessLoad
 from robot.rings import Rings
 from robot.runner import NodeRunner, Outgoing
+from robot.wish_channel import WishPort, wish_address
+from robot.wishes import Asked, Demand
 
 WATCH_PERIOD_MS = 50  # how often a node that nothing wakes looks after its inputs, and beats
 END_TIMEOUT_S = 6.0  # how long to wait for end markers on delayed edges
@@ -70,6 +72,7 @@ class Worker:
             launch.seed,
             launch.lockstep,
             Path(launch.run_dir) if launch.run_dir else None,
+            control_folder=Path(launch.control_folder) if launch.control_folder else None,
         )
         spec = graph.nodes[launch.node]
         rings = Rings(folder, graph, spec.name)
@@ -88,6 +91,13 @@ class Worker:
         )
         if launch.life:
             self._pulse.set_stepped(0, 0, safe=False)  # what stands there is of an earlier life
+        self._wishes: WishPort | None = None
+        """Where an actuator hears what is demanded of it."""
+        if options.control_folder is not None and spec.node_class.role is Role.ACTUATOR:
+            self._wishes = WishPort(context, wish_address(options.control_folder), spec.name)
+            self._poller.register(self._wishes.socket, zmq.POLLIN)
+            if self._wishes.estopped:
+                self._runner.ask(Asked(0, Demand.ESTOP))
         self._polled_s = time.monotonic()
         self._stop: Stop | None = None
         self._stopped_s = 0.0
@@ -114,6 +124,8 @@ class Worker:
         self._runner.node.close()
         if self.orphaned:
             self.control.socket.linger = 0
+        if self._wishes is not None:
+            self._wishes.close()
         self._edges.close(ORPHAN_LINGER_MS if self.orphaned else None)
 
     def _next_order(self) -> Start | Step | None:
@@ -177,6 +189,8 @@ class Worker:
         outgoing = self._runner.step(now_ns, visible, woken=woken)
         safe = bool(self._runner.node.safe)
         self._pulse.set_stepped(self._runner.measures.steps, time.monotonic_ns(), safe=safe)
+        if self._wishes is not None:
+            self._wishes.answer(self._runner.node.take_outcomes())
         return outgoing
 
     def _wait(self, pacer: Pacer | None) -> None:
@@ -201,6 +215,10 @@ class Worker:
             if ready is self.control.socket:
                 while (order := self.control.receive()) is not None:
                     self._obey(order)
+            elif self._wishes is not None and ready is self._wishes.socket:
+                while (asked := self._wishes.receive()) is not None:
+                    self._runner.ask(asked)
+                    self._woken = True
             elif not isinstance(ready, int):
                 self._woken |= self._edges.serve(ready)
             elif not self.orphaned and not os.read(STDIN, 4096):
@@ -288,6 +306,8 @@ class Worker:
         # kernel when the writer closes, the end marker included.
         while os.read(STDIN, 4096):
             pass
+        if self._wishes is not None:
+            self._wishes.close()
         self._edges.close()
 
 

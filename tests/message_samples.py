@@ -72,6 +72,7 @@ def _values(name, hint, min_side):
         bool: st.booleans(),
         str: TEXTS,
         type(None): st.none(),
+        msgspec.UnsetType: st.just(msgspec.UNSET),
     }[hint]
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.driver import make_driver
-from firmware_bridge.drivers import DRIVERS
+from firmware_bridge.drivers import DRIVERS, SIMULATED
 from firmware_bridge.errors import BridgeInputError, LinkTableError
 from firmware_bridge.safety_words import Mode, Reaction, Wish
 
@@ -63,7 +63,7 @@ def test_a_driver_tells_what_it_can_do_before_it_is_opened(name):
 
 @rows
 def test_only_what_is_simulated_arms_itself(name):
-    assert _made(name).features.arms_itself == (name == "fake")
+    assert _made(name).features.arms_itself == (name in SIMULATED)
 
 
 @rows

@@ -7,7 +7,7 @@ import pytest
 from firmware_bridge.configuration import AxisConfiguration, Configuration, HardwareLimits
 from firmware_bridge.emulators.controller import PythonBoard
 from firmware_bridge.emulators.outbox import CAPACITY
-from firmware_bridge.emulators.plant import Drive, Sense
+from firmware_bridge.emulators.plant_wire import Drive, Sense
 from firmware_bridge.framing import Decoder, Encoder
 from firmware_bridge.monitors import Sample
 from firmware_bridge.protocol import BY_NAME, SCHEMA_HASH, Link, pack, unpack

@@ -12,7 +12,7 @@ from firmware_bridge.emulators.faults import (
     Word,
     parse_fault,
 )
-from firmware_bridge.emulators.plant import Drive, Sense
+from firmware_bridge.emulators.plant_wire import Drive, Sense
 from firmware_bridge.errors import FaultError
 
 ITEMS = {

@@ -1,3 +1,4 @@
+import itertools
 import math
 import tomllib
 from dataclasses import replace
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.axis_limits import AxisLimit, Limits
+from firmware_bridge.axis_limits import GUARDS, AxisLimit, Limits
 from firmware_bridge.errors import BridgeInputError, CommandShapeError, LimitsTableError
 from firmware_bridge.limits import REASONS, CommandLimiter
+from firmware_bridge.safety_words import AxisKind
 
 SPEED = AxisLimit("speed", "m/s", -0.5, 1.0, slew_per_s=4.0, stop=0.0)
 ALTITUDE = AxisLimit("altitude", "m", 0.5, 2.5, slew_per_s=0.5)
@@ -194,6 +196,131 @@ def test_a_rebase_holds_what_is_not_measured_and_leaves_no_range(measured, held)
     np.testing.assert_array_equal(limiter.rebase(measured, 0).values, [0.0, held])
 
 
+JOINT = AxisLimit("joint", "rad", -2.0, 2.0, slew_per_s=2.0)
+BRAKED = replace(JOINT, acceleration_per_s2=5.0)
+GUARDED = replace(JOINT, max_jump=0.2)
+RAMPED = replace(GUARDED, ramp_per_s=0.4)
+FAST_NS = 20_000_000
+
+
+def one(axis, start=(0.0,)):
+    return CommandLimiter(Limits((axis,), 0.3), start)
+
+
+def outputs(limiter, target, ticks):
+    """What is sent while the same is commanded at 50 Hz, after what was sent before."""
+    first_ns = limiter.counters["sent"] * FAST_NS
+    for tick in range(ticks):
+        now_ns = first_ns + tick * FAST_NS
+        yield float(limiter.apply([target], now_ns, now_ns).values[0])
+
+
+@given(st.lists(st.tuples(st.floats(-3, 3), st.integers(1, 60)), min_size=1, max_size=6))
+def test_the_rate_changes_no_faster_than_the_acceleration_and_the_range_is_kept(legs):
+    limiter = one(BRAKED)
+    sent = [0.0] + [value for leg in legs for value in outputs(limiter, *leg)]
+    rates = [(b - a) / 0.02 for a, b in itertools.pairwise([0.0, *sent])]
+    assert max(map(abs, sent)) <= 2.0
+    assert max(map(abs, rates)) <= 2.0 + 1e-9
+    assert max(abs(b - a) / 0.02 for a, b in itertools.pairwise(rates)) <= 5.0 + 1e-6
+
+
+def test_with_an_acceleration_the_target_is_reached_exactly_without_going_beyond():
+    sent = list(outputs(one(BRAKED), 1.5, 90))
+    assert max(sent) == sent[-1] == 1.5
+    assert sent == sorted(sent)
+    assert max(b - a for a, b in itertools.pairwise(sent)) == pytest.approx(0.04)
+
+
+def test_what_is_held_back_by_the_acceleration_counts_as_slew():
+    limiter = one(BRAKED)
+    limiter.follow(0)
+    assert limiter.apply([0.01], FAST_NS, FAST_NS).reasons == ("slew",)
+    assert limiter.counters["slew"] == 1
+
+
+def test_an_axis_without_acceleration_beside_one_with_it_is_what_it_is_alone():
+    limiter = CommandLimiter(Limits((replace(BRAKED, name="other"), JOINT), 0.3), (0.0, 0.0))
+    alone = one(JOINT)
+    for tick in range(50):
+        now_ns = tick * FAST_NS
+        both = limiter.apply([1.0, 0.7], now_ns, now_ns).values
+        assert both[1] == alone.apply([0.7], now_ns, now_ns).values[0]
+
+
+def test_after_a_halt_the_rate_begins_at_rest():
+    limiter = one(BRAKED)
+    list(outputs(limiter, 1.5, 30))
+    halted = limiter.halt(30 * FAST_NS).values[0]
+    assert limiter.follow(31 * FAST_NS).values[0] - halted == pytest.approx(5.0 * 0.02**2)
+
+
+def test_a_first_command_far_away_is_approached_slowly_until_it_is_reached_once():
+    limiter = one(RAMPED)
+    sent = list(outputs(limiter, 1.0, 140))
+    assert max(b - a for a, b in itertools.pairwise(sent)) == pytest.approx(0.4 * 0.02)
+    assert sent[-1] == 1.0
+    assert limiter.counters["jump"] == 126  # at 0.4 rad/s, and the tick in which time began
+    after = list(outputs(limiter, 0.0, 10))
+    assert after[1] - after[0] == pytest.approx(-2.0 * 0.02)
+    assert limiter.counters["jump"] == 126
+
+
+def test_the_ramp_is_never_faster_than_the_slew():
+    sent = list(outputs(one(replace(RAMPED, ramp_per_s=9.0)), 1.0, 10))
+    assert max(b - a for a, b in itertools.pairwise(sent)) == pytest.approx(2.0 * 0.02)
+
+
+def test_without_a_ramp_a_first_command_far_away_is_refused():
+    limiter = one(GUARDED)
+    assert limiter.apply([1.0], 0, 0).reasons == ("jump", "stale")
+    assert limiter.apply([1.0], FAST_NS, FAST_NS).values[0] == 0.0
+    assert limiter.counters["accepted"] == 0
+    assert limiter.apply([0.2], 2 * FAST_NS, 2 * FAST_NS).values[0] == pytest.approx(0.04)
+    later = limiter.apply([1.0], 3 * FAST_NS, 3 * FAST_NS)  # no first one any more
+    assert later.reasons == ("slew",)
+
+
+@pytest.mark.parametrize("axis", [RAMPED, GUARDED], ids=["ramp", "refuse"])
+def test_a_first_command_nearby_goes_at_its_own_pace(axis):
+    limited = one(axis).apply([0.2], 0, 0)
+    assert limited.reasons == ("slew",)
+
+
+def test_after_a_rebase_the_next_command_is_a_first_one():
+    limiter = one(GUARDED)
+    limiter.apply([0.1], 0, 0)
+    limiter.rebase([-1.0], FAST_NS)
+    assert "jump" in limiter.apply([0.1], 2 * FAST_NS, 2 * FAST_NS).reasons
+    ramped = one(RAMPED)
+    ramped.apply([1.0], 0, 0)
+    ramped.rebase([0.9], FAST_NS)
+    ramped.apply([1.0], 2 * FAST_NS, 2 * FAST_NS)
+    assert ramped.follow(3 * FAST_NS).values[0] == pytest.approx(0.98)
+
+
+def test_a_velocity_has_no_first_command_to_guard():
+    limiter = one(replace(GUARDED, unit="rad/s", stop=0.0))
+    assert limiter.apply([1.0], 0, 0).reasons == ("slew",)
+
+
+def test_the_kind_of_an_axis_follows_from_its_unit():
+    assert [SPEED.kind, ALTITUDE.kind] == [AxisKind.VELOCITY, AxisKind.POSITION]
+
+
+def test_a_table_without_the_new_keys_is_what_it_was():
+    assert LIMITS.as_table() == {
+        "max_command_age_s": 0.3,
+        "axes": [TABLE["axes"][0], {**TABLE["axes"][1], "stop": None}],
+    }
+
+
+def test_a_table_with_all_keys_goes_round():
+    row = {**TABLE["axes"][1], "stop": 1.0} | dict.fromkeys(GUARDS, 0.5)
+    table = {"axes": [row], "max_command_age_s": 0.3}
+    assert Limits.from_table(table).as_table() == table
+
+
 def test_outputs_are_not_aliased():
     limiter = CommandLimiter(LIMITS)
     limiter.follow(0).values[:] = 99.0
@@ -238,6 +365,10 @@ def axis(**changes):
         (axis(minimum=1.0), "not below maximum"),
         (axis(slew_per_s=0), "must be > 0"),
         (axis(stop=2), "outside"),
+        (axis(max_jump=0), "max_jump 0 must be > 0"),
+        (axis(acceleration_per_s2=-1.0), "acceleration_per_s2 -1.0 must be > 0"),
+        (axis(max_effort=math.inf), "max_effort is inf, must be finite"),
+        (axis(ramp_per_s=1.0), "ramp_per_s without max_jump"),
     ],
 )
 def test_a_bad_table_is_refused_in_one_line(table, says):

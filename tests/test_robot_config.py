@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from firmware_bridge.robot_files import read_robot_file
 from perception.quantities import InputError
 from robot.config import (
     ROBOT_SECTIONS,
@@ -140,6 +141,30 @@ def test_an_unknown_section_of_a_robot_is_refused(configs):
     assert "'limit'" in line
     assert "mean 'limits'" in line
     assert ", ".join(ROBOT_SECTIONS) in line
+
+
+def test_a_robot_that_extends_another_has_its_tables_but_for_those_it_gives_itself(configs):
+    (configs / "walker.toml").write_text(
+        "[link]\ndriver = 'fake'\nwatchdog_s = 1\n[body]\nlegs = 2"
+    )
+    (configs / "runner.toml").write_text("extends = 'walker'\n[body]\nlegs = 4")
+    (configs / "racer.toml").write_text("extends = 'runner'\n[link]\ndriver = 'fake'")
+    wanted = {"body": {"legs": 4}, "link": {"driver": "fake"}}
+    assert load_robot("racer").tables == read_robot_file("racer") == wanted
+    assert load_robot("walker").tables["body"] == {"legs": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("extends = 'walker'", "in a circle: walker"),
+        ("extends = 3", "extends = 3 must be the name"),
+        ("extends = 'swimmer'", "no robot named 'swimmer'"),
+    ],
+)
+def test_a_robot_that_extends_nothing_sound_is_refused(text, says, configs):
+    (configs / "walker.toml").write_text(text)
+    assert says in _refusal(load_robot, "walker")
 
 
 def test_a_section_that_is_needed_and_missing_is_named(configs):

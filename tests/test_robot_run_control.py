@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from io import StringIO
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -20,8 +22,9 @@ from robot.commands.top import picture
 from robot.control import NodeControl, Vitals
 from robot.executor import RunOptions, run_in_process
 from robot.graph import load_graph
-from robot.messages import EdgeTelemetry, Telemetry
+from robot.messages import DriverReport, EdgeTelemetry, Setpoint, StepRecord, Telemetry
 from robot.process_load import ProcessLoad, resident_bytes
+from robot.record import LogReader
 from robot.run_control import (
     MAX_REQUEST_BYTES,
     Refused,
@@ -81,7 +84,7 @@ def _telemetry(**fields):
         "gauges": {},
         "inputs": {},
     }
-    return Telemetry(**base, **fields)
+    return Telemetry(**{**base, **fields})
 
 
 def test_a_run_is_listed_while_it_lasts_in_folders_that_are_closed_to_others(runtime, tmp_path):
@@ -184,7 +187,7 @@ def test_top_shows_the_newest_alerts_of_the_supervisor_beside_those_of_the_nodes
 def test_what_is_no_request_is_refused_with_the_requests_there_are(body, client, board):
     reply = client.ask_bytes(body)
     assert isinstance(reply, Refused)
-    assert "status, stop" in reply.reason
+    assert "status, stop, demand" in reply.reason
     assert not board.stopping
     assert isinstance(client.status(), RunStatus)
 
@@ -307,3 +310,153 @@ def test_load_counts_the_work_and_the_memory_of_this_process():
     measured = load.measure()
     assert measured.memory_mb * 1e6 >= before + 0.9 * len(block)
     assert 0 < measured.cpu_share < os.cpu_count() + 1
+
+
+class Going:
+    """A run of the tiny graph by wall clock, in a thread of this test."""
+
+    def __init__(self, path, run_dir, in_process, hold=None):
+        self.graph = load_graph(str(path))
+        options = RunOptions(seconds=None, seed=0, lockstep=False, run_dir=run_dir)
+        self.board = StatusBoard(self.graph, options)
+        self.begun, self.restarted = threading.Event(), threading.Event()
+        self._hold = hold
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(run_dir, options, in_process))
+        self._thread.start()
+        while not self.begun.wait(1):
+            assert self._thread.is_alive()
+
+    def end(self):
+        self._over.set()
+        self._thread.join()
+        return self.result
+
+    def _run(self, run_dir, options, in_process):
+        with controllable(self.board, self.graph.name, run_dir) as control:
+            options = replace(options, control_folder=control.folder)
+            if in_process:
+                self.result = run_in_process(
+                    self.graph, options, self._progress, self._over.is_set, lambda *_: None
+                )
+            else:
+                self.supervisor = Supervisor(self.graph, (), options, self._show)
+                self.result = self.supervisor.run(self._progress, self._over.is_set)
+
+    def _show(self, _, line):
+        if "runs again" in line:
+            self.restarted.set()
+
+    def _progress(self, seconds):
+        if seconds > 0:
+            self.begun.set()
+            if self._hold is not None:
+                self._hold.wait()
+
+
+def _setpoints(run_dir):
+    return [m for _, m, _ in LogReader(run_dir / "log.mcap").messages(Setpoint)]
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+def test_an_e_stop_ends_all_motion_until_it_is_reset(
+    in_process, runtime, tiny_processes, tmp_path, capsys
+):
+    going = Going(tiny_processes, tmp_path, in_process)
+    told = []
+    try:
+        for command in ("estop", "arm", "disarm", "arm --reset", "disarm", "arm", "estop --json"):
+            code = main(command.split())
+            told.append((code, *capsys.readouterr()))
+    finally:
+        result = going.end()
+    assert (result.ended_by, result.failures) == ("interrupt", {})
+    run = f"tiny (process {os.getpid()}): actuator:"
+    latched = "an e-stop is latched; when it is safe to go on: reflexarc arm --reset"
+    outlasts = "it is stopped by an e-stop, which outlasts a disarming"
+    assert told[:6] == [
+        (0, f"{run} e-stop, until: reflexarc arm --reset\n", ""),
+        (1, "", f"reflexarc: arm: {run} {latched}\n"),
+        (1, "", f"reflexarc: disarm: {run} {outlasts}\n"),
+        (0, f"{run} armed\n", ""),
+        (0, f"{run} disarmed\n", ""),
+        (0, f"{run} armed\n", ""),
+    ]
+    (answer,) = msgspec.json.decode(told[6][1])
+    assert (answer["done"], answer["mode"], answer["node"]) == (True, "estop", "actuator")
+    assert _setpoints(tmp_path)[-1].values[:2] == (0.0, 0.0)
+    log = LogReader(tmp_path / "log.mcap")
+    modes = [message.mode for _, message, _ in log.messages(DriverReport)]
+    assert [mode for mode, _ in groupby(modes)] == [
+        "estop",
+        "active",
+        "disarmed",
+        "active",
+        "estop",
+    ]
+
+
+def test_an_e_stop_does_not_wait_for_a_busy_supervisor(runtime, tiny_processes, tmp_path, capsys):
+    hold = threading.Event()
+    going = Going(tiny_processes, tmp_path, in_process=False, hold=hold)
+    try:
+        code = main(["estop"])
+        assert not hold.is_set()
+    finally:
+        hold.set()
+        going.end()
+    assert (code, capsys.readouterr().err) == (0, "")
+
+
+def test_a_run_with_a_demand_in_it_replays_to_the_byte(runtime, tiny_processes, tmp_path, capsys):
+    going = Going(tiny_processes, tmp_path, in_process=False)
+    for command in ("disarm", "arm", "estop"):
+        assert main([command]) == 0
+    going.end()
+    assert any(
+        record.asked == ("estop",)
+        for _, record, _ in LogReader(tmp_path / "log.mcap").messages(StepRecord)
+    )
+    capsys.readouterr()
+    assert main(["replay", str(tmp_path), "--verify"]) == 0, capsys.readouterr().out
+
+
+def test_an_actuator_that_was_killed_comes_up_stopped_if_an_e_stop_is_in_force(
+    runtime, tiny_processes, tmp_path, capsys
+):
+    text = tiny_processes.read_text().replace(
+        "[nodes.recorder]",
+        '[nodes.actuator.supervision]\nrestart = "on-failure"\n\n[nodes.recorder]',
+    )
+    (tmp_path / "run").mkdir()
+    graph = tmp_path / "restarting.toml"
+    graph.write_text(text)
+    going = Going(graph, tmp_path / "run", in_process=False)
+    try:
+        assert main(["estop"]) == 0
+        os.kill(going.supervisor._processes["actuator"].pid, signal.SIGKILL)
+        assert going.restarted.wait(60)
+        assert main(["arm"]) == 1
+    finally:
+        going.end()
+    assert "e-stop is latched" in capsys.readouterr().err
+    assert _setpoints(tmp_path / "run")[-1].values[:2] == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("verb", ["arm", "disarm", "estop"])
+def test_what_cannot_be_demanded_is_told_in_one_line(verb, runtime, board, capsys):
+    assert main([verb]) == 2
+    assert capsys.readouterr().err.startswith(f"reflexarc: {verb}: no run is going on")
+    board.actuators = ()
+    with controllable(board, "tiny", None):
+        assert main([verb]) == 1
+    err = capsys.readouterr().err
+    assert "no node of this run has a driver" in err
+    assert err.count("\n") == 1
+
+
+def test_top_shows_in_which_mode_a_driver_is(client, board):
+    board.note("actuator", Vitals(_telemetry(gauges={"driver_mode": 5.0}), ()))
+    screen = Console(width=200, file=StringIO())
+    screen.print(picture(client.status()))
+    assert "actuator: estop" in screen.file.getvalue()

@@ -249,6 +249,25 @@ def test_lockstep_needs_somebody_who_owns_time(broken, monkeypatch):
     validate(graph)
 
 
+def test_hardware_runs_by_wall_clock_without_being_told_and_refuses_lockstep(broken, monkeypatch):
+    graph = broken([])
+    assert graph.makes_lockstep
+    link = {**graph.robot.tables["link"], "driver": "feetech"}
+    monkeypatch.setitem(graph.robot.tables, "link", link)
+    assert not graph.makes_lockstep
+    line = _refusal(graph, lockstep=True)
+    assert "node 'actuator' has to do with hardware" in line
+    assert "--clock wall" in line
+    validate(graph)
+
+
+def test_a_node_of_wall_clock_only_refuses_lockstep_too(broken, monkeypatch):
+    graph = broken([])
+    monkeypatch.setattr(graph.nodes["relay"].node_class, "wall_clock_only", True)
+    assert "node 'relay' has to do with" in _refusal(graph, lockstep=True)
+    validate(graph)
+
+
 def test_a_graph_without_any_source_says_what_to_add(broken, monkeypatch):
     graph = broken([])
     monkeypatch.setattr(graph.nodes["ticker"].node_class, "role", Role.ACTING)

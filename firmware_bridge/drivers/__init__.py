@@ -9,3 +9,5 @@ DRIVERS = {
     "feetech": "firmware_bridge.drivers.feetech:FeetechDriver",
     "mavlink": "firmware_bridge.drivers.mavlink:MavlinkDriver",
 }
+SIMULATED = ("fake",)
+"""Rows without hardware behind them: they may arm themselves, and a replay runs them again."""

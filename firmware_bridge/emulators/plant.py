@@ -1,8 +1,4 @@
-"""What hangs on a controller's second wire: actuators that lag, end stops, sensors.
-
-It answers every `drive` with a `sense` and has no clock of its own: its time is that of the drives.
-Faults stand between the wire and the actuators, and between the sensors and the wire.
-"""
+"""Actuators that lag, end stops and sensors, for controllers that are tried without a robot."""
 
 import math
 from collections.abc import Sequence
@@ -10,12 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from firmware_bridge.emulators.faults import Fault, FaultLine, Place
-from firmware_bridge.framing import Decoder, Encoder
-from firmware_bridge.protocol import BY_NAME, pack, unpack
+from firmware_bridge.emulators.faults import Fault
+from firmware_bridge.emulators.plant_wire import Drive, PlantWire, Sense
 from firmware_bridge.safety_words import AxisKind
-
-LONGEST_STEP_S = 0.1  # of a drive after a pause; a controller that began anew comes from the past
 
 
 class PlantAxis(NamedTuple):
@@ -30,24 +23,6 @@ class PlantAxis(NamedTuple):
     noise: float = 0.0  # axis; standard deviation of what is measured
 
 
-class Drive(NamedTuple):
-    """The packet `drive`."""
-
-    time_us: int
-    torque: int
-    setpoint: tuple[float, ...]
-
-
-class Sense(NamedTuple):
-    """The packet `sense`."""
-
-    time_us: int
-    values: tuple[float, ...]
-    efforts: tuple[float, ...]
-    voltage_v: float
-    temperature_c: float
-
-
 class Plant:
     """The actuators and sensors of one robot. `values` is the truth, (n,) in the axes' units."""
 
@@ -55,12 +30,8 @@ class Plant:
         self, axes: Sequence[PlantAxis], faults: Sequence[Fault] = (), seed: int = 0
     ) -> None:
         self._axes = tuple(axes)
-        self._decoder = Decoder()
-        self._encoder = Encoder()
+        self._wire = PlantWire(self, faults, seed)
         self._rng = np.random.default_rng(seed)
-        self._actuators = FaultLine(Place.ACTUATOR, faults, seed)
-        self._sensors = FaultLine(Place.SENSOR, faults, seed)
-        self._time_us: int | None = None  # of the last drive
         self._efforts = [0.0] * len(self._axes)
         self.load = [0.0] * len(self._axes)  # effort that the world adds
         self.values = [axis.start for axis in self._axes]
@@ -70,34 +41,14 @@ class Plant:
 
     def inject(self, fault: Fault) -> None:
         """Adds a fault of actuators or sensors."""
-        self._actuators.inject(fault)
-        self._sensors.inject(fault)
+        self._wire.inject(fault)
 
     def receive(self, data: bytes) -> bytes:
         """Moves as drives say, and answers them."""
-        answers = bytearray()
-        for frame in self._decoder.feed(data):
-            message = unpack(frame.type, frame.payload)
-            if frame.type == BY_NAME["drive"].id and message is not None:
-                answers += self._answer(Drive(*message))
-        return bytes(answers)
+        return self._wire.receive(data)
 
-    def _answer(self, drive: Drive) -> bytes:
-        elapsed_s = self._elapsed_s(drive.time_us)
-        for passed in self._actuators.passes(drive, drive.time_us):
-            self._move(passed, elapsed_s)
-        sensed = self._sensors.passes(self._sense(drive.time_us), drive.time_us)
-        frame_type = BY_NAME["sense"].id
-        payloads = [pack("sense", **one._asdict()) for one in sensed]
-        return b"".join(self._encoder.encode(frame_type, payload) for payload in payloads)
-
-    def _elapsed_s(self, time_us: int) -> float:
-        before_us, self._time_us = self._time_us, time_us
-        if before_us is None:
-            return 0.0
-        return min(max(0.0, (time_us - before_us) / 1e6), LONGEST_STEP_S)
-
-    def _move(self, drive: Drive, elapsed_s: float) -> None:
+    def move(self, drive: Drive, elapsed_s: float) -> None:
+        """Every axis goes on towards its setpoint."""
         self.torque = bool(drive.torque)
         for i, axis in enumerate(self._axes):
             goal = self._goal(axis, drive.setpoint[i], self.values[i])
@@ -106,13 +57,8 @@ class Plant:
             self.values[i] = min(max(moved, axis.minimum), axis.maximum)
             self._efforts[i] = axis.effort_per_unit * (goal - self.values[i]) + self.load[i]
 
-    def _goal(self, axis: PlantAxis, setpoint: float, value: float) -> float:
-        """Where an axis goes: without torque a position stays, and a velocity ends."""
-        if self.torque:
-            return setpoint
-        return 0.0 if axis.kind is AxisKind.VELOCITY else value
-
-    def _sense(self, time_us: int) -> Sense:
+    def sense(self, time_us: int) -> Sense:
+        """What is, with noise."""
         noise = self._rng.standard_normal(len(self._axes))
         values = [
             value + axis.noise * float(one)
@@ -121,3 +67,9 @@ class Plant:
         return Sense(
             time_us, tuple(values), tuple(self._efforts), self.voltage_v, self.temperature_c
         )
+
+    def _goal(self, axis: PlantAxis, setpoint: float, value: float) -> float:
+        """Where an axis goes: without torque a position stays, and a velocity ends."""
+        if self.torque:
+            return setpoint
+        return 0.0 if axis.kind is AxisKind.VELOCITY else value

@@ -1,41 +1,58 @@
 /* The arithmetic of motion.py for one axis, and what each motion does with it. */
 #include "limits.h"
 
+#include <float.h>
+
 #include "numbers.h"
+
+#define RX_NEARLY 1000.0F /* a part of a change of the rate that rounding may take */
+#define RX_MOST_STEPS 1e9F /* beyond, an end is out of sight */
 
 /* Without errno it is one instruction, not a call. */
 static float square_root(float value) {
     return __builtin_sqrtf(value);
 }
 
-/* The rate nearest to `wanted` that the acceleration allows now, and allows to end on a target at
- * `distance`: motion.py has the derivation. */
-static float within_acceleration(float wanted, float distance, float rate, float acceleration) {
-    if (!rx_is_finite(acceleration)) {
-        return wanted;
-    }
-    const float change = acceleration * RX_TICK_S;
-    const float far = rx_size(distance);
-    const float under_root = change * change + 8.0F * acceleration * far;
-    const float ending = far > change * RX_TICK_S ? (square_root(under_root) - change) / 2.0F
-                                                  : rx_size(wanted);
-    return rx_clip(rx_clip(wanted, -ending, ending), rate - change, rate + change);
+/* The greatest number of changes of the rate from which a way that is `far` ends on its target, where
+ * one change goes a `step`: motion.py has the derivation. */
+static float ending(float far, float step) {
+    const float farther = far / RX_MOST_STEPS;
+    const float longer = step < farther ? farther : step;
+    const float steps = far / (longer < FLT_MIN ? FLT_MIN : longer);
+    const float n = (float)(int32_t)((square_root(1.0F + 8.0F * steps) - 1.0F) / 2.0F);
+    return n / 2.0F + steps / (n + 1.0F);
+}
+
+/* The rate nearest to `wanted` that changes by `change` at most, now and until its end. */
+static float within_acceleration(float wanted, float far, float rate, float change) {
+    const float step = change * RX_TICK_S;
+    const float fastest = far > step ? change * ending(far, step) : rx_size(wanted);
+    return rx_clip(rx_clip(wanted, -fastest, fastest), rate - change, rate + change);
 }
 
 /* Keeps the range, whatever happens. */
 static void move_to(struct rx_setpoint *now, const struct rx_configure_axis *axis, float value,
                     float rate) {
-    now->value = rx_clip(value, axis->minimum, axis->maximum);
-    now->rate = now->value == value ? rate : 0.0F;
+    const float inside = rx_clip(value, axis->minimum, axis->maximum);
+    now->rate = inside == value ? rate : (inside - now->value) / RX_TICK_S;
+    now->value = inside;
 }
 
 static void towards(struct rx_setpoint *now, const struct rx_configure_axis *axis, float target,
                     float fastest_per_s) {
     const float distance = target - now->value;
     const float arriving = distance / RX_TICK_S;
-    const float rate = within_acceleration(rx_clip(arriving, -fastest_per_s, fastest_per_s),
-                                           distance, now->rate, axis->acceleration_per_s2);
-    move_to(now, axis, rate == arriving ? target : now->value + rate * RX_TICK_S, rate);
+    const bool bounded = rx_is_finite(axis->acceleration_per_s2);
+    const float change = bounded ? axis->acceleration_per_s2 * RX_TICK_S : 0.0F;
+    float rate = rx_clip(arriving, -fastest_per_s, fastest_per_s);
+    if (bounded) {
+        rate = within_acceleration(rate, rx_size(distance), now->rate, change);
+    }
+    if (rx_size(arriving - rate) <= change / RX_NEARLY) {
+        move_to(now, axis, target, arriving);
+    } else {
+        move_to(now, axis, now->value + rate * RX_TICK_S, rate);
+    }
 }
 
 static void to_rest(struct rx_setpoint *now, const struct rx_configure_axis *axis) {

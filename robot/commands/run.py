@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,8 +73,7 @@ class Run:
             raise InputError(f"--seed {self.seed}: must be 0 or more")
         graph = load_graph(self.graph, self.set, ("viewer",) if self.view else ())
         check_host(graph, self.host, seconds=self.seconds, in_process=self.in_process)
-        makes_lockstep = graph.time_owner is not None and not graph.hosts
-        lockstep = makes_lockstep if self.clock is None else self.clock == "lockstep"
+        lockstep = graph.makes_lockstep if self.clock is None else self.clock == "lockstep"
         validate(graph, lockstep=lockstep)
         existed = self.out is not None and self.out.exists()
         run_dir = make_run_dir(self.out, graph.name)
@@ -101,6 +100,8 @@ class Run:
         ):
             if metrics_port is not None:
                 console.say(f"metrics at http://127.0.0.1:{metrics_port}/metrics")
+
+            options = replace(options, control_folder=control.folder)
 
             def progress(seconds: float) -> None:
                 board.progress(seconds)

@@ -14,9 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from firmware_bridge.safety_words import Mode
 from robot.run_control import RunClient, RunControlError
 from robot.run_registry import RunEntry, find_run
 from robot.run_status import EdgeStatus, NodeStatus, RunStatus
+from robot.wishes import MODE_GAUGE, words
 
 PERIOD_S = 1.0  # nodes speak once a second
 SHOWN_ALERTS = 5  # of the nodes, and as many of the supervisor
@@ -100,12 +102,23 @@ def picture(status: RunStatus) -> Group:
         f"{status.graph} (process {status.pid}, {status.clock} clock{where}): "
         f"{status.run_seconds:.1f} s{stopping}"
     )
+    modes = [Text(line, style="bold") for line in _modes(status)]
     said = [Text(f"! {text}", style="yellow") for text in status.alerts[-SHOWN_ALERTS:]]
     found = [
         Text(f"! supervisor: {text}", style="red")
         for text in status.supervisor_alerts[-SHOWN_ALERTS:]
     ]
-    return Group(Text(title, style="bold"), _nodes(status), _edges(status), *said, *found)
+    return Group(Text(title, style="bold"), *modes, _nodes(status), _edges(status), *said, *found)
+
+
+def _modes(status: RunStatus) -> list[str]:
+    """A line per node that has a driver: in which mode that is."""
+    told = {name: node.telemetry.gauges for name, node in status.nodes.items() if node.telemetry}
+    return [
+        f"{name}: {words(Mode(round(gauges[MODE_GAUGE])))}"
+        for name, gauges in told.items()
+        if MODE_GAUGE in gauges
+    ]
 
 
 def _nodes(status: RunStatus) -> Table:

@@ -36,7 +36,7 @@ class Validate:
                 json.dumps({"valid": True, **json.loads(graph.resolved_json())}) + "\n"
             )
             return 0
-        clock = "lockstep or wall" if graph.time_owner else "wall"
+        clock = "lockstep or wall" if graph.makes_lockstep else "wall"
         lines = [f"{graph.path}: valid ({clock} clock, robot {graph.robot.name})"]
         for node in graph.nodes.values():
             rate_hz = step_rate_hz(graph, node)
