@@ -74,7 +74,7 @@ class FeetechDriver:
             LinkTableError: a torque limit of an axis that there is not.
         """
         config = self._config
-        torques = config.torque_shares(self._limits)
+        config.torque_shares(self._limits)  # refuses axes that there are not
         calibration = read_calibration(Path(config.calibration).expanduser(), self._limits)
         self._port = self._connect(config.port, config.baud)
         bus = FeetechBus(self._port, round(config.answer_s * 1e9))
@@ -85,7 +85,7 @@ class FeetechDriver:
         except BridgeInputError:
             self._port.close()
             raise
-        arm = ServoArm(bus, calibration, self._limits, config.guards, known, torques)
+        arm = ServoArm(bus, calibration, self._limits, config, known)
         self._controller = ServoController(arm, self._limits, config)
         self._await_readings(arm, self._controller, times_ns[1])
 
