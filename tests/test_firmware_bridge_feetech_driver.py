@@ -181,6 +181,43 @@ def test_a_servo_that_takes_no_torque_is_named_and_the_others_let_go(opened, mon
     assert opened.torques() == [False] * 3
 
 
+@pytest.mark.parametrize("ticks", [0, 1, 2])
+def test_a_stop_ends_an_arming_under_way(opened, ticks):
+    opened.driver.request(Wish.ARM, opened.now_ns)
+    opened.run(ticks)
+    opened.driver.request(Wish.STOP, opened.now_ns)
+    states = opened.run(20)
+    assert "arm_refused_requested" in states[0].faults
+    assert {state.mode for state in states} == {Mode.DISARMED}
+    assert opened.torques() == [False] * 3
+
+
+def test_a_stop_ends_a_reset_under_way_and_the_arm_goes_on_holding(active):
+    active.driver.stop(active.now_ns)
+    active.run(5)
+    active.driver.request(Wish.RESET, active.now_ns)
+    active.driver.request(Wish.STOP, active.now_ns)
+    assert {state.mode for state in active.run(20)} == {Mode.PROTECTIVE_STOP}
+    assert active.torques() == [True] * 3
+
+
+def test_asking_to_arm_over_and_over_does_not_put_off_giving_up(opened, monkeypatch):
+    elbow = opened.servo("elbow")
+    write = elbow.write
+    monkeypatch.setattr(
+        elbow, "write", lambda at, data: None if at == r.TORQUE_ENABLE.address else write(at, data)
+    )
+    words = []
+    for _ in range(28):
+        opened.driver.request(Wish.ARM, opened.now_ns)
+        words += opened.tick().faults
+    assert words.count("arm_refused_mismatch") == 1
+    opened.run(5)
+    opened.driver.request(Wish.STOP, opened.now_ns)
+    opened.run(5)
+    assert opened.torques() == [False] * 3
+
+
 # following
 
 
@@ -549,7 +586,7 @@ events = st.tuples(wishes, faults, joints, targets, st.integers(1, 8))
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(events, min_size=1, max_size=12))
-def test_nothing_takes_a_joint_outside_its_limits_or_leaves_torque_after_an_e_stop(
+def test_nothing_takes_a_joint_out_of_range_or_above_speed_or_leaves_torque_after_an_e_stop(
     tmp_path_factory, happenings
 ):
     rig = Rig(tmp_path_factory.mktemp("arm"))
@@ -565,11 +602,15 @@ def test_nothing_takes_a_joint_outside_its_limits_or_leaves_torque_after_an_e_st
             rig.servo(name).impostor_id = 2
         if wish:
             rig.driver.request(wish, rig.now_ns)
-        state = rig.run(ticks, target)[-1]
-        values = scale.to_values(np.array(rig.positions()))
-        assert (values >= low - STEP).all()
-        assert (values <= high + STEP).all()
-        assert np.isfinite(state.values).all()
+        state = rig.tick()
+        for _ in range(ticks):
+            before = scale.to_values(np.array(rig.positions()))
+            state = rig.tick(target)
+            values = scale.to_values(np.array(rig.positions()))
+            assert (values >= low - STEP).all()
+            assert (values <= high + STEP).all()
+            assert (np.abs(values - before) <= 1.26 * 2.0 * TICK_NS / 1e9).all()
+            assert np.isfinite(state.values).all()
         if state.mode is Mode.ESTOP and fault is not ServoFault.SILENT and ticks > 1:
             assert rig.torques() == [False] * 3
 

@@ -21,6 +21,7 @@ from firmware_bridge.safety_words import Mode, Reason, Wish
 ARM_NS = 500_000_000  # for the servos to confirm
 PRESSING = (Reason.EFFORT, Reason.FOLLOWING)
 """A goal that cannot be reached: holding it would press on."""
+STOPPABLE = (Mode.ARMED, Mode.ACTIVE, Mode.PROTECTIVE_STOP)
 OUTSIDE_SHARE = 0.05  # of its range an axis may be outside when it is armed
 
 
@@ -30,7 +31,7 @@ class _Arming:
 
     wish: Wish
     since_ns: int
-    held: bool  # whether any servo had torque before
+    held: bool  # whether servos had torque before, and were allowed to
     told: bool = False  # goals have been given
 
 
@@ -128,14 +129,14 @@ class ServoController:
             self._arm.tell_torque(on=False)  # at once; if it collides, `emit` repeats it
         elif wish is Wish.DISARM and mode is not Mode.ESTOP:
             self._release(Mode.DISARMED)
-        elif wish is Wish.STOP and (mode.is_engaged or mode is Mode.PROTECTIVE_STOP):
-            self._protect(("requested",), now_ns)
+        elif wish is Wish.STOP and (mode in STOPPABLE or self._arming is not None):
+            self._stop(now_ns)
         elif (wish, mode) == (Wish.RESET, Mode.ESTOP):
             self.mode = Mode.DISARMED
             self._why.clear()
         elif (wish, mode) in ((Wish.ARM, Mode.DISARMED), (Wish.RESET, Mode.PROTECTIVE_STOP)):
             self._begin_arming(wish, now_ns)
-        elif not (wish is Wish.ARM and mode.is_engaged):
+        elif wish is not Wish.ARM or not mode.is_engaged:
             self._note(refusal(wish, Reason.WRONG_MODE))
 
     @property
@@ -211,14 +212,24 @@ class ServoController:
         self._why = dict.fromkeys(words)
         self.mode = mode
 
+    def _stop(self, now_ns: int) -> None:
+        """A stop that was asked for ends an arming under way, too."""
+        if self._arming is not None:
+            self._give_up(self._arming, Reason.REQUESTED, ())
+        if self.mode in STOPPABLE:
+            self._protect(("requested",), now_ns)
+
     def _begin_arming(self, wish: Wish, now_ns: int) -> None:
+        if self._arming is not None:
+            return
         findings = self._arm.findings(now_ns, engaged=False)
         if findings or self._is_outside(now_ns):
             reason = findings[0].reason if findings else Reason.OUTSIDE
             self._note(refusal(wish, reason), *map(str, findings))
         else:
+            held = self._arm.holds and not self.must_be_limp
             self.must_be_limp = False
-            self._arming = _Arming(wish, now_ns, held=self._arm.holds)
+            self._arming = _Arming(wish, now_ns, held)
 
     def _arm_further(self, arming: _Arming, now_ns: int) -> None:
         """One tick of arming: goals, then torque, each until the servos confirm it."""
