@@ -109,6 +109,24 @@ def test_a_servo_with_anothers_id_is_not_taken_for_it(rig):
         rig.driver.open(rig.now_ns)
 
 
+def test_where_a_servo_is_that_goes_silent_while_opening_is_unknown(rig):
+    wait = rig._pause
+
+    def pause():
+        if rig.bus.counters["packets"] == 1 and not rig.bus.answering:  # it has said who it is
+            rig.servo("elbow").faults.add(ServoFault.SILENT)
+        return wait()
+
+    rig._pause = pause
+    rig.driver = rig.new_driver()
+    rig.driver.open(rig.now_ns)
+    state = rig.driver.read(rig.now_ns)
+    assert np.isnan(state.measured).tolist() == [False, True, False]
+    np.testing.assert_allclose(state.values, [START_VALUES[0], 0.0, 0.5], atol=1e-9)
+    rig.driver.request(Wish.ARM, rig.now_ns)
+    assert "silent_elbow_2" in rig.driver.read(rig.now_ns).faults
+
+
 def test_before_opening_wishes_and_commands_are_refused(rig):
     rig.driver.send(START_VALUES, 0)
     assert rig.driver.read(0).faults == ("wrong_mode",)
@@ -253,6 +271,15 @@ def test_a_first_command_far_away_is_approached_slowly_then_slew_holds_again(arm
     np.testing.assert_allclose(before, far)
     after = armed.tick([0.0, 0.0, 0.0]).values
     assert np.abs(after - before)[0] == pytest.approx(2.0 * TICK_NS / 1e9)
+
+
+@pytest.mark.parametrize(("away", "per_s"), [(0.099, 2.0), (0.101, 0.5)])
+def test_far_is_more_than_a_twentieth_of_the_range_unless_the_axis_says_otherwise(
+    armed, away, per_s
+):
+    goal = START_VALUES + np.array([away, 0.0, 0.0])
+    first, second = (state.values[0] for state in armed.run(2, goal))
+    assert second - first == pytest.approx(per_s * TICK_NS / 1e9, abs=1e-9)
 
 
 def test_a_joint_measured_while_a_far_first_command_is_approached_is_no_faster(armed):
