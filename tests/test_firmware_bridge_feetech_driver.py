@@ -454,6 +454,20 @@ def test_pressing_against_something_stops_the_arm_and_the_pressing(tmp_path):
     assert tick * TICK_NS > 1000 * MS  # load_s: shorter peaks are allowed
 
 
+def test_the_guard_of_the_load_stops_the_arm_before_the_servo_lets_go(tmp_path):
+    """Where the guard is set aside, the servo's own word comes, and it has let go by then."""
+    for guard, word, holds in (
+        ({}, "load_shoulder_1", True),
+        ({"max_load": 1.1}, "servo_load_shoulder_1", False),
+    ):
+        rig = ready(tmp_path, **guard)
+        rig.tick(START_VALUES)
+        rig.servo("shoulder").gravity_load = 0.9
+        _, state = stopped(rig, ticks=200)
+        assert state.faults[0] == word
+        assert (rig.servo("shoulder").errors == 0) == holds
+
+
 def test_a_torque_limit_keeps_a_gripper_that_holds_something_below_the_guard(tmp_path):
     rig = ready(tmp_path, torque_limits={"gripper": 0.5})
     rig.servo("gripper").faults.add(ServoFault.BLOCKED)
