@@ -75,6 +75,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.messaging --out docs/results/messaging.json
 	$(BIN)/python -m benchmarks.messaging --table hosts --out docs/results/messaging_hosts.json
 	$(BIN)/python -m benchmarks.caterpillar --out docs/results/caterpillar.json
+	$(BIN)/python -m benchmarks.fault_matrix
 	$(BIN)/python -m benchmarks.room_flight --pilot reflex blind
 	$(BIN)/python -m benchmarks.replay_study
 	$(BIN)/python -m benchmarks.kill_study

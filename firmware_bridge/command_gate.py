@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from firmware_bridge.safety_words import Reason
 
-_HALF = 0x8000  # sequence numbers up to this far ahead are newer
+_HALF = 0x8000  # sequence numbers less than this far ahead are newer
 
 
 class CommandGate:
@@ -42,8 +42,7 @@ class CommandGate:
             return Reason.NON_FINITE
         if abs(now_us - stamped_us) > max_age_ms * 1000 or stamped_us < self._opened_us:
             return Reason.STALE
-        ahead = (seq - self.seq) & 0xFFFF
-        if self.has_passed and not 0 < ahead < _HALF:
+        if self.has_passed and not is_newer(seq, self.seq):
             return Reason.STALE
         return Reason.NONE
 
@@ -52,3 +51,8 @@ class CommandGate:
         self.seq = seq
         self.passed_us = now_us
         self.has_passed = True
+
+
+def is_newer(seq: int, last: int) -> bool:
+    """Whether a frame was sent after the one with the number `last`."""
+    return 0 < ((seq - last) & 0xFFFF) < _HALF

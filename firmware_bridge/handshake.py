@@ -13,7 +13,8 @@ from typing import Any
 
 from firmware_bridge.errors import BridgeInputError, LimitsRefusedError, SchemaMismatchError
 from firmware_bridge.mcu_setup import Setup
-from firmware_bridge.protocol import BY_NAME, SCHEMA_HASH
+from firmware_bridge.protocol import BY_ID, BY_NAME, SCHEMA_HASH
+from firmware_bridge.refused_limits import Question, questions, told
 from firmware_bridge.safety_words import Mode, Reason
 
 AGAIN_NS = 100_000_000  # what is not answered by then is said again
@@ -26,6 +27,7 @@ class Stage(Enum):
 
     GREETING = "no answer to hello"
     CONFIGURING = "limits not confirmed"
+    ASKING = "which limit it refuses is not known yet"
     FOREIGN = "set up by another host: disarm it first"
     DONE = "agreed"
     REFUSED = "refused"
@@ -42,6 +44,9 @@ class Handshake:
         self._asked = {(_CONFIGURE, 0), *((_CONFIGURE_AXIS, index) for index in axes)}
         self._missing: set[tuple[int, int]] = set()  # of these packets, those without a verdict
         self._has_agreed = False  # since the controller's power-up
+        self._refused = ("", 0)  # packet and axis
+        self._questions: list[Question] = []  # about it, without an answer
+        self._beyond: list[str] = []  # keys that are the answer
         self.stage = Stage.GREETING
         self.error: BridgeInputError | None = None
         self.uptime_us = -1  # newest time that the controller told; -1: none yet
@@ -50,6 +55,7 @@ class Handshake:
     def begin(self) -> None:
         """Says hello anew, whatever went before."""
         self.stage = Stage.GREETING
+        self.error = None
         self._said_ns = None
 
     def to_say(self, now_ns: int) -> list[tuple[str, dict[str, Any]]]:
@@ -59,6 +65,8 @@ class Handshake:
         self._said_ns = now_ns
         if self.stage is Stage.GREETING:
             return [("hello", {"schema_hash": SCHEMA_HASH})]
+        if self.stage is Stage.ASKING:
+            return [(self._questions[0].packet, self._questions[0].fields)]
         if self.stage is not Stage.CONFIGURING:
             return []
         self._missing = set(self._asked)
@@ -102,17 +110,41 @@ class Handshake:
 
     def verdict(self, fields: Any) -> None:
         """Takes the answer to one packet of the set-up."""
-        if self.stage is not Stage.CONFIGURING or (fields.about, fields.index) not in self._asked:
+        if (fields.about, fields.index) not in self._asked:
             return
-        if fields.reason == Reason.WRONG_MODE:
+        if self.stage is Stage.ASKING:
+            self._answer(fields)
+        elif self.stage is not Stage.CONFIGURING:
+            return
+        elif fields.reason == Reason.WRONG_MODE:
             self.begin()  # it was disarmed a moment ago
         elif fields.reason != Reason.NONE:
-            self._refuse(self._why(fields))
+            self._ask(BY_ID[fields.about].name, fields.index)
         else:
             self._missing.discard((fields.about, fields.index))
             if not self._missing:
                 self.stage = Stage.DONE
                 self._has_agreed = True
+
+    def _ask(self, packet: str, index: int) -> None:
+        """Goes on to find out which limit of a packet was refused."""
+        self.stage = Stage.ASKING
+        self._refused = (packet, index)
+        self._questions, self._beyond = questions(self._setup, packet, index), []
+        self._said_ns = None
+
+    def _answer(self, fields: Any) -> None:
+        question = self._questions[0]
+        index = question.fields.get("index", 0)
+        if (fields.about, fields.index) != (BY_NAME[question.packet].id, index):
+            return  # to a packet of the set-up
+        if question.key and fields.reason == Reason.BEYOND_HARDWARE:
+            self._beyond.append(question.key)
+        del self._questions[0]
+        self._said_ns = None
+        if not self._questions:
+            line = told(self._setup, *self._refused, self._beyond, self._where)
+            self._refuse(LimitsRefusedError(line))
 
     def _configure(self) -> None:
         self.stage = Stage.CONFIGURING
@@ -122,25 +154,3 @@ class Handshake:
     def _refuse(self, error: BridgeInputError) -> None:
         self.stage = Stage.REFUSED
         self.error = error
-
-    def _why(self, fields: Any) -> LimitsRefusedError:
-        reason = Reason(fields.reason).name.lower()
-        if fields.about == _CONFIGURE:
-            kept = self._setup.configure
-            keys = (
-                "watchdog_ms",
-                "heartbeat_ms",
-                "sensor_ms",
-                "following_ms",
-                "max_command_age_ms",
-            )
-            whose = "[link]"
-        else:
-            kept = self._setup.axes[fields.index]
-            keys = ("minimum", "maximum", "slew_per_s", "acceleration_per_s2")
-            whose = f"axis {self._setup.axis_names[fields.index]!r}"
-        values = ", ".join(f"{key} {kept[key]}" for key in keys)
-        return LimitsRefusedError(
-            f"the controller at {self._where} refuses {whose} ({reason}): one of {values} is more "
-            "than its hardware_limits.h allows: lower it in the robot's TOML, or build for it"
-        )

@@ -7,6 +7,7 @@ from firmware_bridge.link import HostLink
 _WORDS = {
     Stage.GREETING: "no_answer",
     Stage.CONFIGURING: "not_configured",
+    Stage.ASKING: "not_configured",
     Stage.FOREIGN: "not_configured",
     Stage.DONE: "no_telemetry",
     Stage.REFUSED: "refused",

@@ -13,15 +13,13 @@ max_following = 0.4  # m
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any
 
 from firmware_bridge.errors import LinkTableError
 from firmware_bridge.safety_words import Reaction
 
 REACTIONS = tuple(reaction.name.lower() for reaction in Reaction)
-FIRST_COMMANDS = ("ramp", "abort")  # place = number on the wire
 ON_EXIT: dict[str, tuple[str, ...]] = {
     "hold": ("hold", "decelerate"),
     "limp": REACTIONS,
@@ -31,38 +29,6 @@ ON_EXIT: dict[str, tuple[str, ...]] = {
 
 _TIMES = ("watchdog_s", "heartbeat_s", "sensor_s", "following_s", "max_delay_s")
 _LONGEST_S = 65.535  # milliseconds in 16 bits
-
-
-@dataclass(frozen=True)
-class AxisOptions:
-    """`[link.axes.NAME]`: what the controller watches at one axis, besides its `[limits]`."""
-
-    acceleration_per_s2: float = math.inf  # axis/s², fastest change of the command's rate
-    max_speed: float = math.inf  # axis/s of a position, axis of a velocity; measured
-    max_effort: float = math.inf  # in the actuator's unit; measured
-    max_following: float = math.inf  # axis, between setpoint and measured, for following_s
-    max_jump: float | None = None  # axis, of a first command; None = a twentieth of the range
-    ramp_per_s: float | None = None  # axis/s towards it; None = a quarter of the slew
-
-    @classmethod
-    def from_table(cls, name: str, table: Any) -> "AxisOptions":
-        """Reads the table of one axis.
-
-        Raises:
-            LinkTableError: no table, an unknown key, or a value that is no positive number.
-        """
-        valid = [option.name for option in fields(cls)]
-        if not isinstance(table, Mapping):
-            raise LinkTableError(f"[link.axes.{name}] is {table!r}: it must be a table")
-        for key, value in table.items():
-            if key not in valid:
-                raise LinkTableError(
-                    f"[link.axes.{name}] has the unknown key {key!r}: valid keys are "
-                    + ", ".join(valid)
-                )
-            if not _is_number(value) or not value > 0:
-                raise LinkTableError(f"[link.axes.{name}] {key} is {value!r}, must be > 0")
-        return cls(**table)
 
 
 @dataclass(frozen=True)
@@ -78,13 +44,11 @@ class McuOptions:
     max_delay_s: float = 0.1  # s that a command may be under way
     reaction: str = "hold"  # of a protective stop; one of REACTIONS
     on_exit: str = "hold"  # when the host ends in order; one of ON_EXIT
-    first_command: str = "ramp"  # when it is further away than max_jump; one of FIRST_COMMANDS
     land_axis: str = ""  # name of the axis that goes down, for reaction "land"
     land_per_s: float = 0.0  # axis/s, how fast
     min_voltage_v: float = 0.0  # V, of the actuators' supply
     max_temperature_c: float = math.inf  # °C, of the actuators
     open_timeout_s: float = 2.0  # s until the controller must have agreed to everything
-    axes: Mapping[str, Any] = field(default_factory=dict)  # tables by name, see AxisOptions
 
     def __post_init__(self) -> None:
         """Refuses what no controller could be told.
@@ -104,17 +68,9 @@ class McuOptions:
         for key in ("land_per_s", "min_voltage_v", "max_temperature_c"):
             if not _is_number(getattr(self, key)):
                 raise LinkTableError(f"[link] {key} is {getattr(self, key)!r}, not a number")
-        if not isinstance(self.axes, Mapping):
-            raise LinkTableError("[link] axes must be tables: write [link.axes.NAME]")
-        for name, table in self.axes.items():
-            AxisOptions.from_table(name, table)
-
-    def axis(self, name: str) -> AxisOptions:
-        """The options of one axis."""
-        return AxisOptions.from_table(name, self.axes.get(name, {}))
 
     def _check_words(self) -> None:
-        words = {"reaction": REACTIONS, "on_exit": tuple(ON_EXIT), "first_command": FIRST_COMMANDS}
+        words = {"reaction": REACTIONS, "on_exit": tuple(ON_EXIT)}
         for key, valid in words.items():
             if getattr(self, key) not in valid:
                 raise LinkTableError(

@@ -4,8 +4,9 @@ import math
 from typing import Any, NamedTuple
 
 from firmware_bridge.axis_limits import AxisLimit, Limits
+from firmware_bridge.configuration import ABORT, RAMP
 from firmware_bridge.errors import LinkTableError
-from firmware_bridge.mcu_options import FIRST_COMMANDS, AxisOptions, McuOptions
+from firmware_bridge.mcu_options import McuOptions
 from firmware_bridge.protocol import MAX_AXES
 from firmware_bridge.safety_words import AxisKind, Reaction
 
@@ -21,32 +22,24 @@ class Setup(NamedTuple):
 def setup_of(limits: Limits, options: McuOptions) -> Setup:
     """What the tables `[limits]` and `[link]` of a robot file mean for its controller.
 
+    An axis without a limit on jumps has one nevertheless, since a controller never leaps: from a
+    twentieth of its range on it goes to a first command at a quarter of its slew.
+
     Raises:
-        LinkTableError: more axes than a controller has, an option for an axis that is not there,
-            or no way to land.
+        LinkTableError: more axes than a controller has, or no way to land.
     """
     names = tuple(axis.name for axis in limits.axes)
     if len(names) > MAX_AXES:
         raise LinkTableError(f"[limits] has {len(names)} axes: a controller has at most {MAX_AXES}")
-    for name in options.axes:
-        if name not in names:
-            raise LinkTableError(f"[link.axes.{name}] is no axis: valid are {', '.join(names)}")
-    axes = tuple(
-        _axis(index, axis, options.axis(axis.name)) for index, axis in enumerate(limits.axes)
-    )
+    axes = tuple(_axis(index, axis) for index, axis in enumerate(limits.axes))
     return Setup(names, _common(limits, options), axes)
-
-
-def kind_of(axis: AxisLimit) -> AxisKind:
-    """A unit per second is that of a velocity."""
-    return AxisKind.VELOCITY if axis.unit.endswith("/s") else AxisKind.POSITION
 
 
 def _common(limits: Limits, options: McuOptions) -> dict[str, Any]:
     return {
         "axes": len(limits.axes),
         "reaction": Reaction[options.reaction.upper()],
-        "first_command": FIRST_COMMANDS.index(options.first_command),
+        "first_command": ABORT if any(map(_refuses_jumps, limits.axes)) else RAMP,
         "land_axis": _land_axis(limits, options),
         "land_per_s": options.land_per_s,
         "watchdog_ms": _ms(options.watchdog_s),
@@ -62,7 +55,7 @@ def _common(limits: Limits, options: McuOptions) -> dict[str, Any]:
 def _land_axis(limits: Limits, options: McuOptions) -> int:
     if options.reaction != "land":
         return 0
-    down = [axis.name for axis in limits.axes if kind_of(axis) is AxisKind.POSITION]
+    down = [axis.name for axis in limits.axes if axis.kind is AxisKind.POSITION]
     if options.land_axis not in down:
         raise LinkTableError(
             f"[link] land_axis is {options.land_axis!r}: reaction 'land' needs a position axis, "
@@ -73,21 +66,24 @@ def _land_axis(limits: Limits, options: McuOptions) -> int:
     return [axis.name for axis in limits.axes].index(options.land_axis)
 
 
-def _axis(index: int, axis: AxisLimit, options: AxisOptions) -> dict[str, Any]:
-    jump, ramp = options.max_jump, options.ramp_per_s
+def _refuses_jumps(axis: AxisLimit) -> bool:
+    return axis.max_jump is not None and axis.ramp_per_s is None
+
+
+def _axis(index: int, axis: AxisLimit) -> dict[str, Any]:
     return {
         "index": index,
-        "kind": kind_of(axis),
+        "kind": axis.kind,
         "minimum": axis.minimum,
         "maximum": axis.maximum,
         "stop": math.nan if axis.stop is None else axis.stop,
         "slew_per_s": axis.slew_per_s,
-        "acceleration_per_s2": options.acceleration_per_s2,
-        "max_speed": options.max_speed,
-        "max_effort": options.max_effort,
-        "max_following": options.max_following,
-        "max_jump": (axis.maximum - axis.minimum) / 20 if jump is None else jump,
-        "ramp_per_s": axis.slew_per_s / 4 if ramp is None else ramp,
+        "acceleration_per_s2": axis.acceleration_per_s2 or math.inf,
+        "max_speed": axis.max_speed or math.inf,
+        "max_effort": axis.max_effort or math.inf,
+        "max_following": axis.max_following or math.inf,
+        "max_jump": axis.max_jump or (axis.maximum - axis.minimum) / 20,
+        "ramp_per_s": axis.ramp_per_s or axis.slew_per_s / 4,
     }
 
 

@@ -91,6 +91,12 @@ class PacketLine:
         self._port.close()
 
 
+def warm_up() -> None:
+    """Has the loops of the framing compiled, which takes seconds the first time on a machine."""
+    for frame in Decoder().feed(encode_frame(0, 0, b"")):
+        unpack(frame.type, frame.payload)
+
+
 def _says_words(packet_id: int, fields: Any) -> bool:
     """Whether every mode, reason and wish of a packet is one that there is."""
     return all(getattr(fields, name) in valid for name, valid in _WORD_FIELDS[packet_id])

@@ -11,7 +11,6 @@ from collections import namedtuple
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from functools import cache
 from typing import Any, NamedTuple, cast
 
 from firmware_bridge.errors import PacketValueError
@@ -210,14 +209,15 @@ def pack(name: str, **values: float | Sequence[float]) -> bytes:
         PacketValueError: no such packet, a field too few or too many, or a value that its type
             does not hold. Floats become the nearest f32; not-a-number and infinity pass.
     """
-    layout = _layout(_known(name))
+    packet = _known(name)
+    layout = _LAYOUTS[packet.id]
     if values.keys() != set(layout.message._fields):
         raise PacketValueError(
             f"packet {name!r} has the fields {', '.join(layout.message._fields)}; "
             f"given were {', '.join(sorted(values)) or 'none'}"
         )
     numbers: list[float] = []
-    for field in BY_NAME[name].fields:
+    for field in packet.fields:
         numbers += _counted(name, field, values[field.name])
     try:
         return layout.struct.pack(*numbers)
@@ -231,11 +231,8 @@ def unpack(packet_id: int, payload: bytes) -> Any:
     None where the id is unknown or the length is not that of the packet; never an exception, as
     anything may arrive. The receiver counts it as `unknown`.
     """
-    packet = BY_ID.get(packet_id)
-    if packet is None:
-        return None
-    layout = _layout(packet)
-    if len(payload) != layout.struct.size:
+    layout = _LAYOUTS.get(packet_id)
+    if layout is None or len(payload) != layout.struct.size:
         return None
     numbers = layout.struct.unpack(payload)
     return layout.message._make(numbers[place] for place in layout.places)
@@ -243,7 +240,7 @@ def unpack(packet_id: int, payload: bytes) -> Any:
 
 def payload_size(packet: Packet) -> int:
     """Bytes of a packet's payload."""
-    return _layout(packet).struct.size
+    return _LAYOUTS[packet.id].struct.size
 
 
 def schema_text(packets: Sequence[Packet] = PACKETS) -> str:
@@ -271,7 +268,6 @@ class _Layout(NamedTuple):
     places: tuple[int | slice, ...]  # of each field in what `struct` unpacks
 
 
-@cache
 def _layout(packet: Packet) -> _Layout:
     codes = "".join(f"{field.count}{CODES[field.ctype]}" for field in packet.fields)
     names = [field.name for field in packet.fields]
@@ -281,6 +277,9 @@ def _layout(packet: Packet) -> _Layout:
         places.append(first if field.count == 1 else slice(first, first + field.count))
         first += field.count
     return _Layout(struct.Struct("<" + codes), namedtuple(packet.name, names), tuple(places))
+
+
+_LAYOUTS = {packet.id: _layout(packet) for packet in PACKETS}
 
 
 def _known(name: str) -> Packet:

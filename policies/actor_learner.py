@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from perception.model_package import ModelPackage
 from perception.torch_threads import one_thread
 from policies.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from policies.learner import Batch, Practice
@@ -185,11 +186,12 @@ class ActorLearner:
                     f"({reason})"
                 ) from error
 
-    def export(self, path: Path, **manifest: Any) -> None:
+    def export(self, path: Path, *, explores: bool = False, **manifest: Any) -> ModelPackage:
         """Writes the policy as a model package, if it acts there as it does here.
 
         Args:
             path: of the package, ends in .onnx.
+            explores: whether it draws its actions, by chance that it is given.
             manifest: further fields of the manifest, such as `calibration_hash` and `extra`.
 
         Raises:
@@ -203,7 +205,15 @@ class ActorLearner:
             "training_config_hash", hashlib.sha256(json.dumps(config).encode()).hexdigest()
         )
         with one_thread():
-            write_policy(path, self.spec, self.inputs, self.actor.module, rows, **manifest)
+            return write_policy(
+                path,
+                self.spec,
+                self.inputs,
+                self.actor.module,
+                rows,
+                explores=explores,
+                **manifest,
+            )
 
     def noise(self, *shape: int, acting: bool = False) -> Tensor:
         """Standard normal numbers."""

@@ -32,7 +32,7 @@ from policies.practice_checkpoint import (
 from policies.practice_env import ACHIEVED, GOAL, IRREVERSIBLE, PracticeEnv
 from policies.practice_log import PracticeLog, point_of
 from policies.practice_settings import Config, paced, updates_due
-from policies.replay_buffer import ReplayBuffer, sample_mixed
+from policies.replay_buffer import ReplayBuffer, batch_from
 from policies.rewards import RewardSource
 from policies.spec import INSTRUCTION
 from policies.strategy import Step, Strategy, Verdict
@@ -215,20 +215,14 @@ class PracticeRun:
 
     def _learn(self) -> None:
         """As many updates as are due since the warm-up."""
-        tally, pace = self.log.tally, self._pace
+        tally, pace, parts = self.log.tally, self._pace, self._parts
         due = updates_due(tally.steps - pace.warmup_steps, pace.updates_per_step)
         while tally.updates < due:
-            batch = self._parts.strategy.relabel(self._batch())
-            self._metrics = self._parts.learner.update(batch)
+            batch = batch_from(parts.offline, parts.online, pace.rows, pace.offline_share)
+            self._metrics = parts.learner.update(parts.strategy.relabel(batch))
             tally.updates += 1
         if self._metrics and tally.steps % LOG_EVERY == 0:
             self._hooks.log(tally.steps, self._metrics)
-
-    def _batch(self) -> dict[str, NDArray[Any]]:
-        parts, pace = self._parts, self._pace
-        if parts.offline is None or not pace.offline_share:
-            return parts.online.sample(pace.rows)
-        return sample_mixed(parts.offline, parts.online, pace.rows, pace.offline_share)
 
     def _evaluate(self) -> None:
         step = self.log.tally.steps

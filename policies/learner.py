@@ -73,7 +73,7 @@ class Learner(Protocol):
         """
         ...
 
-    def export(self, path: Path, **manifest: Any) -> None:
+    def export(self, path: Path, **manifest: Any) -> Any:
         """Writes the policy as a model package; `manifest` are further fields of the manifest."""
         ...
 

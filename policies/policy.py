@@ -48,6 +48,7 @@ class OnnxPolicy:
             InputError: the package is missing, damaged, or not of a policy.
         """
         package = read_package(path)
+        self.path, self.sha256 = path, package.sha256
         self.spec = PolicySpec.from_manifest(package.manifest)
         self.extra = package.manifest.extra
         self._model = package.model

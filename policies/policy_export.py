@@ -3,10 +3,12 @@
 The graph normalises what is observed, runs the network, and scales its answer to the range of the
 action: nobody on the robot needs to know what happened in training. An export by torch takes
 seconds, so it is done once for each shape of network; from then on weights are filled in, fast
-enough to send a package to an actor while learning goes on.
+enough to send a package to an actor while learning goes on. Such a package explores: its chance is
+one more input, so that it acts exactly as the learner would have.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,16 @@ from torch.nn import functional
 from perception.model_package import ModelPackage, write_package
 from perception.onnx_export import check_parity
 from perception.onnx_template import OnnxTemplate
-from policies.networks import Actor
+from policies.networks import LOG_STD_MAX, LOG_STD_MIN, Actor
 from policies.observation_inputs import FARTHEST, ObservationInputs
-from policies.spec import ACTION, INSTRUCTION, PolicySpec, fixed_shape
+from policies.spec import (
+    ACTION,
+    EXPLORATION,
+    INSTRUCTION,
+    PolicySpec,
+    fixed_shape,
+    with_exploration,
+)
 
 
 class DeployedPolicy(nn.Module):
@@ -32,7 +41,7 @@ class DeployedPolicy(nn.Module):
         """Copies what was learned.
 
         Args:
-            spec: of the policy.
+            spec: of the policy; with "exploration" it is a policy that explores.
             inputs: the fitted normaliser.
             actor: the network.
         """
@@ -54,7 +63,7 @@ class DeployedPolicy(nn.Module):
     def forward(self, *observation: Tensor) -> Tensor:
         """The action (n,) in the units of the spec, from its tensors in its order."""
         given = dict(zip(self._names, observation, strict=True))
-        instruction = given.pop(INSTRUCTION, None)
+        instruction, noise = given.pop(INSTRUCTION, None), given.pop(EXPLORATION, None)
         plain = torch.cat([tensor.flatten() for tensor in given.values()]).unsqueeze(0)
         plain = ((plain - self.mean) * self.scale).clamp(-FARTHEST, FARTHEST)
         hidden = plain @ self.observed + self.biases[0]  # (1, H)
@@ -64,7 +73,9 @@ class DeployedPolicy(nn.Module):
         *between, last = self.weights
         for layer, weight in enumerate(between, start=1):
             hidden = self._activated(hidden @ weight + self.biases[layer], layer)
-        mean = (hidden @ last + self.biases[-1])[0, : len(self.centre)]
+        mean, log_std = (hidden @ last + self.biases[-1])[0].chunk(2)
+        if noise is not None:
+            mean = mean + log_std.clamp(LOG_STD_MIN, LOG_STD_MAX).exp() * noise
         return (self.centre + self.half_range * mean.tanh()).maximum(self.low).minimum(self.high)
 
     def _activated(self, hidden: Tensor, layer: int) -> Tensor:
@@ -87,6 +98,8 @@ def write_policy(
     inputs: ObservationInputs,
     actor: Actor,
     rows: Sequence[Mapping[str, NDArray[Any]]],
+    *,
+    explores: bool = False,
     **manifest: Any,
 ) -> ModelPackage:
     """Writes the package, if it acts as the network does.
@@ -97,12 +110,17 @@ def write_policy(
         inputs: the fitted normaliser.
         actor: the network.
         rows: observations on which both are compared.
+        explores: whether it reads the chance of its actions, as the tensor "exploration".
         manifest: further fields of the manifest.
 
     Raises:
         ExportParityError: the exported graph acts otherwise on one of the rows.
         ModelPackageError: the package cannot be written.
     """
+    if explores:
+        spec = with_exploration(spec)
+        chance = np.linspace(-1, 1, len(spec.action), dtype=np.float32)
+        rows = [{**row, EXPLORATION: chance} for row in rows]
     deployed = DeployedPolicy(spec, inputs, actor).eval()
     mlp = actor.mlp
     hidden = tuple(bias.shape[-1] for bias in mlp.biases)[:-1]
@@ -117,7 +135,8 @@ def _template(spec: PolicySpec, hidden: tuple[int, ...], layer_norm: bool) -> On
     blank = {t.name: np.zeros(fixed_shape(t), np.float32) for t in spec.observation}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        inputs = ObservationInputs(spec)
+        seen = [tensor for tensor in spec.observation if tensor.name != EXPLORATION]
+        inputs = ObservationInputs(replace(spec, observation=tuple(seen)))
         actions = len(spec.action)
         actor = Actor(inputs.features, inputs.instruction, actions, hidden, layer_norm=layer_norm)
         return OnnxTemplate(DeployedPolicy(spec, inputs, actor), blank, [ACTION])

@@ -260,6 +260,15 @@ class ReplayBuffer:
         return self._numbers[key]
 
 
+def batch_from(
+    offline: ReplayBuffer | None, online: ReplayBuffer, count: int, offline_share: float
+) -> dict[str, NDArray[Any]]:
+    """A batch for an update while practising; all of it is practice where data have no share."""
+    if offline is None or not offline_share:
+        return online.sample(count)
+    return sample_mixed(offline, online, count, offline_share)
+
+
 def sample_mixed(
     offline: ReplayBuffer, online: ReplayBuffer, count: int, offline_share: float = 0.5
 ) -> dict[str, NDArray[Any]]:

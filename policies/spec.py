@@ -20,6 +20,8 @@ KIND = "policy"  # of the manifest
 ACTION = "action"  # name of the action in batches, and of the output of an exported policy
 INSTRUCTION = "instruction"  # reserved observation: the vector that stands for the goal's words
 
+EXPLORATION = "exploration"  # reserved observation: (n,) standard normal numbers, or zeros
+
 
 class PolicySpecError(InputError):
     """A policy that does not fit the robot or the observation it is given."""
@@ -145,6 +147,12 @@ def with_instruction(spec: PolicySpec, size: int) -> PolicySpec:
     """The spec of a policy that also reads the vector (size,) of its goal's words."""
     instruction = TensorSpec(INSTRUCTION, (size,), "float32", "1")
     return replace(spec, observation=(*spec.observation, instruction))
+
+
+def with_exploration(spec: PolicySpec) -> PolicySpec:
+    """The spec of a policy that is given its chance; what it does with zeros is likeliest."""
+    chance = TensorSpec(EXPLORATION, (len(spec.action),), "float32", "1")
+    return replace(spec, observation=(*spec.observation, chance))
 
 
 def bounds_of(limits: Limits) -> tuple[AxisBound, ...]:

@@ -255,6 +255,51 @@ class Instruction(Message, frozen=True, kw_only=True):
     """Counts from 0; a new number is a new attempt, also at the same goal."""
 
 
+class AttemptOrder(Message, frozen=True, kw_only=True):
+    """Who practises asks for the next attempt; whoever sets the scene obeys, and only once."""
+
+    task: str
+    attempt: int
+    """Counts from 1; the same number again is the same order."""
+    goal: int
+    """Index among the goals of the task."""
+    reset: bool
+    """Whether a person is asked to put everything where such an attempt begins."""
+
+
+class StepJudgement(Message, frozen=True, kw_only=True):
+    """What is said of the step that led to the observation of the same moment; it may err."""
+
+    attempt: int
+    """The order that is followed; 0: none yet."""
+    goal: int
+    success: bool
+    """The goal is said to be reached."""
+    lost: bool
+    """A person says that only he can put things back."""
+
+
+class Experience(Message, frozen=True, kw_only=True):
+    """One step of practice, whole, so that one that is lost spoils no other."""
+
+    attempt: int
+    text: str
+    """Of the goal that was tried."""
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    before: FloatVector
+    """All tensors of the observation, as in ``Observed``, before the step."""
+    action: tuple[float, ...]
+    """In the units of the robot's limits."""
+    reward: float
+    after: FloatVector
+    """Like ``before``, after the step."""
+    success: bool
+    """Nothing follows, to who learns."""
+    ended: bool
+    """The attempt is over."""
+
+
 class AttemptReport(Message, frozen=True, kw_only=True):
     """How an attempt ended, as only the simulator knows."""
 
@@ -446,6 +491,9 @@ MESSAGES: dict[str, Row] = {
         Row(Observed, True, None),
         Row(CameraImage, True, "colour_image"),
         Row(Instruction, True, "event_log"),
+        Row(AttemptOrder, True, "event_log"),
+        Row(StepJudgement, True, "numbers"),
+        Row(Experience, True, None),
         Row(AttemptReport, True, "event_log"),
         Row(Command, True, "numbers"),
         Row(Setpoint, True, "numbers"),

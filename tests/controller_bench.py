@@ -1,12 +1,14 @@
 """A controller on the bench: a scripted host at one wire, an emulated plant at the other.
 
-Time is the controller's own. Boards in this process run in virtual time, exact to the millisecond;
-the emulated chip runs by itself, and its clock is read from the drives that it sends.
+Time is virtual, that of the controller: it goes on by milliseconds, however busy the computer is.
 """
 
 import math
 import pkgutil
+import shutil
 from dataclasses import asdict, replace
+
+import pytest
 
 from firmware_bridge.configuration import AxisConfiguration, Configuration
 from firmware_bridge.emulators import BOARDS
@@ -15,6 +17,16 @@ from firmware_bridge.emulators.plant import Plant, PlantAxis
 from firmware_bridge.framing import Decoder, Encoder
 from firmware_bridge.protocol import BY_ID, BY_NAME, SCHEMA_HASH, Link, pack, unpack
 from firmware_bridge.safety_words import AxisKind, Mode, Reaction, Reason, Wish
+
+NEEDS = {
+    "python": {},
+    "native": {"cc": "sudo apt install gcc libc6-dev"},
+    "qemu": {
+        "qemu-system-arm": "sudo apt install qemu-system-arm",
+        "arm-none-eabi-gcc": "sudo apt install gcc-arm-none-eabi",
+    },
+}
+"""Programs that a board needs, and the line that installs them."""
 
 STEP_US = 1_000
 TICK_S = 0.005
@@ -58,15 +70,19 @@ PLANT = (
 )
 
 
-class VirtualRig:
-    """A board of this process, stepped in virtual time."""
+class Rig:
+    """A board and its plant."""
 
     def __init__(self, make_board, plant):
         self._make_board = make_board
+        self._board = make_board()
         self.plant = plant
-        self.power_cycle()
+        self.now_us = 0
+        self.sensed = b""  # bytes to add to what the plant says
 
     def power_cycle(self):
+        """Takes the controller's power away and gives it back; the robot stays where it is."""
+        self.close()
         self._board = self._make_board()
         self.now_us = 0
 
@@ -76,13 +92,16 @@ class VirtualRig:
             self._board.receive(Link.HOST, to_board, self.now_us)
         self.now_us += STEP_US
         self._board.step(self.now_us)
-        sensed = self.plant.receive(self._board.take(Link.PLANT))
+        sensed = self.plant.receive(self._board.take(Link.PLANT)) + self.sensed
+        self.sensed = b""
         if sensed:
             self._board.receive(Link.PLANT, sensed, self.now_us)
         return self._board.take(Link.HOST)
 
     def close(self):
-        pass
+        close = getattr(self._board, "close", None)  # of boards that are processes of their own
+        if close is not None:
+            close()
 
 
 class Bench:
@@ -140,9 +159,10 @@ class Bench:
     def command(self, *values, age_s=0.0):
         return self.send("command", values=values, stamped_us=self.now_us - round(age_s * 1e6))
 
-    def fail(self, text):
+    def fail(self, text, seconds=math.inf):
         """Injects a fault from now on, as `sensor:stuck`."""
-        fault = parse_fault(text)._replace(begin_s=self.now_us / 1e6)
+        begin_s = self.now_us / 1e6
+        fault = parse_fault(text)._replace(begin_s=begin_s, end_s=begin_s + seconds)
         self.plant.inject(fault)
         for line in self.link_faults.values():
             line.inject(fault)
@@ -239,5 +259,8 @@ class Bench:
 
 
 def make_rig(name, plant_axes=PLANT):
-    plant = Plant(plant_axes)
-    return VirtualRig(pkgutil.resolve_name(BOARDS[name]), plant)
+    """A rig with a row of BOARDS; skips the test where what it needs is not installed."""
+    for program, install in NEEDS[name].items():
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not here: {install}")
+    return Rig(pkgutil.resolve_name(BOARDS[name]), Plant(plant_axes))

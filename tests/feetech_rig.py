@@ -46,7 +46,8 @@ def make_servos():
 class Rig:
     """Time stands still unless `tick` or a waiting driver lets it pass."""
 
-    def __init__(self, folder, **options):
+    def __init__(self, folder, limits=LIMITS, **options):
+        self.limits = limits
         path = folder / "arm.toml"
         path.write_text(CALIBRATION.to_toml())
         self.now_ns = 1_000 * MS
@@ -57,7 +58,7 @@ class Rig:
 
     def new_driver(self):
         config = FeetechDriver.Config(**self.options)
-        return FeetechDriver(LIMITS, config, self._connect, self._pause)
+        return FeetechDriver(self.limits, config, self._connect, self._pause)
 
     def _connect(self, address, baud):
         self.port = EmulatedPort(self.bus, lambda: self.now_ns // 1000)

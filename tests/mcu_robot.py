@@ -19,8 +19,8 @@ BOOTED_NS = 5 * SECOND  # of the host's clock, when the controller was powered u
 TICK_NS = 20 * MS  # of the host's loop
 LIMITS = Limits(
     (
-        AxisLimit("speed", "m/s", 0.0, 1.0, slew_per_s=4.0, stop=0.0),
-        AxisLimit("shoulder", "rad", -1.5, 1.5, slew_per_s=2.0),
+        AxisLimit("speed", "m/s", 0.0, 1.0, slew_per_s=4.0, stop=0.0, max_following=0.25),
+        AxisLimit("shoulder", "rad", -1.5, 1.5, slew_per_s=2.0, max_speed=3.0, max_following=0.3),
     ),
     max_command_age_s=0.25,
 )
@@ -28,7 +28,6 @@ PLANT_AXES = (
     PlantAxis(AxisKind.VELOCITY, 0.0, 1.0, start=0.0, lag_s=0.03),
     PlantAxis(AxisKind.POSITION, -2.0, 2.0, start=0.2, lag_s=0.05),
 )
-WATCHED = {"shoulder": {"max_following": 0.3, "max_speed": 3.0}, "speed": {"max_following": 0.25}}
 
 
 class McuRobot:
@@ -43,7 +42,7 @@ class McuRobot:
         self.board = board or PythonBoard()
         self.plant = Plant(PLANT_AXES, faults)
         self.robot = None
-        options = {"port": "memory:", "axes": WATCHED, **options}
+        options = {"port": "memory:", **options}
         self.driver = McuDriver(limits, McuOptions(**options), connect=self.connect, wait=self.wait)
 
     def connect(self):

@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = {
-    "clone_pilot.py": ("--flights", "1", "--seconds", "3", "--steps", "20", "--out", "clone.onnx")
+    "clone_pilot.py": ("--flights", "1", "--seconds", "3", "--steps", "20", "--out", "clone.onnx"),
+    "servo_arm.py": (),
 }
 
 

@@ -765,3 +765,313 @@ def test_a_fault_in_motion_stops_the_robot_within_150_ms(bench, spoil, limits, s
     waited_s = bench.advance_until(lambda: bench.mode is Mode.PROTECTIVE_STOP)
     assert bench.reason is says
     assert waited_s <= 0.15 + 0.1 * (says is Reason.FOLLOWING) + LATE_S
+
+
+WITHOUT_TRUST = [
+    pytest.param(lambda bench: bench.fail("sensor:off"), id="sensor off"),
+    pytest.param(lambda bench: bench.fail("sensor:garbage"), id="sensor garbage"),
+    pytest.param(unknowing, id="sensor not finite"),
+]
+
+
+@pytest.mark.parametrize("reaction", [Reaction.HOLD, Reaction.DECELERATE, Reaction.LIMP])
+@pytest.mark.parametrize("spoil", WITHOUT_TRUST)
+def test_a_robot_that_does_not_feel_where_it_is_lets_go(bench, spoil, reaction):
+    bench.told = replace(TOLD, reaction=reaction)
+    bench.fly(0.5, 0.0)
+    spoil(bench)
+    bench.advance(0.1)
+    assert bench.mode is Mode.PROTECTIVE_STOP
+    assert not bench.state.torque
+    counted = bench.counters()
+    assert (counted.stops, counted.sensor_faults) == (1, 1)
+
+
+@pytest.mark.parametrize("spoil", WITHOUT_TRUST)
+def test_a_stop_that_loses_its_sensors_lets_go(bench, spoil):
+    bench.fly(0.5, 0.0)
+    bench.wish(Wish.STOP)
+    assert bench.state.torque
+    spoil(bench)
+    bench.advance(0.1)
+    assert not bench.state.torque
+    assert bench.reason is Reason.REQUESTED
+    counted = bench.counters()
+    assert (counted.stops, counted.sensor_faults) == (1, 1)
+
+
+def test_a_stop_that_is_pushed_away_lets_go(bench):
+    bench.axes = watched(max_following=0.2)
+    bench.fly(0.5, 0.0)
+    bench.wish(Wish.STOP)
+    bench.fail("actuator:wrong")
+    bench.advance(0.25)
+    assert not bench.state.torque
+    assert bench.reason is Reason.REQUESTED
+    assert bench.counters().sensor_faults == 0
+
+
+def test_a_stop_for_strain_keeps_what_it_holds(bench):
+    bench.axes = watched(max_effort=5.0)
+    bench.fly(0.5, 0.0)
+    strained(bench)
+    bench.advance(0.3)
+    assert bench.reason is Reason.EFFORT
+    assert bench.state.torque
+    assert bench.counters().sensor_faults == 0
+
+
+@pytest.mark.parametrize("spoil", WITHOUT_TRUST)
+def test_a_landing_goes_on_without_sensors(bench, spoil):
+    bench.told = replace(TOLD, reaction=Reaction.LAND, land_axis=0, land_per_s=1.0)
+    bench.axes = watched(minimum=0.0)
+    bench.fly(0.5, 0.0)
+    spoil(bench)
+    bench.advance(0.2)
+    assert bench.mode is Mode.PROTECTIVE_STOP
+    assert bench.state.torque
+    bench.advance_until(lambda: not bench.state.torque)
+    assert min(rates(bench)) == pytest.approx(-1.0, rel=0.01)
+    assert bench.counters().sensor_faults == 1
+
+
+def test_a_robot_that_moves_faster_than_it_may_is_stopped(bench):
+    axes = (replace(JOINT, max_speed=1.0), WHEEL)
+    bench.axes = axes
+    bench.fly(0.5, 0.0)
+    bench.follow(2.0, 0.0)
+    bench.advance_until(lambda: bench.mode is Mode.PROTECTIVE_STOP)
+    assert bench.reason is Reason.SPEED
+
+
+def test_a_velocity_that_is_greater_than_it_may_be_is_stopped(bench):
+    bench.axes = (JOINT, replace(WHEEL, max_speed=0.5))
+    bench.fly(0.5, 0.0)
+    bench.follow(0.5, -0.45, seconds=0.3)
+    assert bench.mode is Mode.ACTIVE
+    bench.follow(0.5, -0.6, seconds=0.3)
+    assert bench.reason is Reason.SPEED
+
+
+def test_limits_that_are_just_kept_stop_nothing(bench):
+    bench.told = replace(TOLD, min_voltage_v=12.0, max_temperature_c=30.0)
+    bench.axes = (
+        replace(JOINT, max_speed=2.1, max_following=0.06, max_effort=5.0),
+        replace(WHEEL, max_speed=1.01),
+    )
+    bench.fly(0.5, 0.0)
+    bench.follow(-1.5, 1.0, seconds=1.2)
+    bench.follow(2.0, -1.0, seconds=2.0)
+    assert bench.mode is Mode.ACTIVE
+    assert bench.plant.values == pytest.approx([2.0, -1.0], abs=1e-3)
+
+
+def test_a_deviation_that_ends_in_time_stops_nothing(bench):
+    bench.axes = watched(max_following=0.05)
+    bench.fly(0.5, 0.0)
+    for _ in range(10):
+        bench.plant.values[0] = 0.6  # 14 ms until it is back within 0.05
+        bench.advance(0.05)
+    assert bench.mode is Mode.ACTIVE
+
+
+def sense(bench, age_us, values=(0.5, 0.0), seq=0):
+    """A packet of the plant's that is not the emulated one's."""
+    fields = {"efforts": (0.0, 0.0), "voltage_v": 12.0, "temperature_c": 30.0}
+    payload = pack("sense", time_us=bench.now_us - age_us, values=values, **fields)
+    return encode_frame(BY_NAME["sense"].id, seq, payload)
+
+
+def test_what_sensors_say_of_the_future_is_garbage(bench):
+    bench.fly(0.5, 0.0)
+    bench.rig.sensed = sense(bench, age_us=-50_000)
+    bench.advance(0.03)
+    assert bench.reason is Reason.SENSOR_GARBAGE
+
+
+def test_what_sensors_said_before_is_no_news(bench):
+    bench.fly(0.5, 0.0)
+    for _ in range(5):
+        bench.rig.sensed = sense(bench, age_us=12_000, values=(1.9, 0.9))
+        bench.advance(0.01)
+    assert bench.mode is Mode.ACTIVE
+    assert max(one.measured[0] for one in bench.said["telemetry"][-3:]) < 0.6
+
+
+def test_without_torque_bad_sensors_stop_nothing(bench):
+    bench.prepare()
+    bench.fail("sensor:garbage")
+    bench.advance(0.2)
+    assert bench.mode is Mode.DISARMED
+    counted = bench.counters()
+    assert (counted.stops, counted.sensor_faults) == (0, 0)
+
+
+def test_telemetry_says_what_is_measured(bench):
+    bench.prepare()
+    bench.plant.values[:] = [1.25, -0.5]
+    bench.plant.load[:] = [2.0, 0.0]
+    bench.plant.voltage_v, bench.plant.temperature_c = 11.5, 44.0
+    bench.advance(0.03)
+    assert bench.state.measured[0] == 1.25
+    assert bench.state.effort[0] == 2.0
+    assert (bench.state.voltage_v, bench.state.temperature_c) == (11.5, 44.0)
+
+
+def test_telemetry_comes_at_100_hz_counters_at_2_hz_and_drives_at_200_hz(bench):
+    bench.prepare()
+    before = {name: len(bench.said[name]) for name in ("telemetry", "counters")}
+    bench.advance(2.0)
+    assert len(bench.said["telemetry"]) - before["telemetry"] == pytest.approx(200, abs=2)
+    assert len(bench.said["counters"]) - before["counters"] == pytest.approx(4, abs=1)
+    told = bench.said["telemetry"][-100:]
+    steps = {b.time_us - a.time_us for a, b in itertools.pairwise(told)}
+    assert max(abs(step - 10_000) for step in steps) <= 1_000
+
+
+def test_it_tells_its_time(bench):
+    bench.hello()
+    bench.send("time_request", host_us=123)
+    bench.advance(0.01)
+    [reply] = bench.said["time_reply"]
+    assert reply.host_us == 123
+    assert bench.now_us - 15_000 <= reply.received_us <= reply.sent_us <= bench.now_us
+
+
+# restarts
+
+
+@pytest.mark.parametrize("mode", [Mode.ARMED, Mode.ACTIVE], ids=lambda mode: mode.name)
+def test_a_host_that_was_restarted_finds_a_stopped_robot_and_can_start_anew(bench, mode):
+    reach(bench, mode)
+    bench.restart_host()
+    bench.hello()
+    assert bench.said["identity"][-1].mode == Mode.PROTECTIVE_STOP
+    assert bench.mode is Mode.PROTECTIVE_STOP
+    assert bench.reason is Reason.RESTARTED
+    assert bench.configure() == [Reason.WRONG_MODE] * 3
+    assert bench.wish(Wish.DISARM) is Reason.NONE
+    assert bench.configure() == [Reason.NONE] * 3
+    bench.advance(0.1)
+    assert bench.wish(Wish.ARM) is Reason.NONE
+    bench.follow(1.0, 0.0, seconds=0.1)  # though its frames count from 0 again
+    assert bench.mode is Mode.ACTIVE
+
+
+def test_a_host_with_another_table_of_packets_stops_what_moves_and_is_not_obeyed(bench):
+    bench.fly(0.5, 0.0)
+    bench.wanted = None
+    bench.hello(schema_hash=SCHEMA_HASH ^ 1)
+    assert bench.said["identity"][-1].mode == Mode.PROTECTIVE_STOP
+    told = len(bench.said["telemetry"])
+    bench.send("wish", wish=Wish.RESET)
+    bench.advance(0.2)
+    assert len(bench.said["telemetry"]) == told
+    bench.hello()
+    assert bench.mode is Mode.PROTECTIVE_STOP
+    assert bench.reason is Reason.RESTARTED
+
+
+def test_a_hello_to_a_stopped_robot_changes_nothing(bench):
+    bench.fly(0.5, 0.0)
+    bench.wish(Wish.STOP)
+    bench.hello()
+    assert (bench.mode, bench.reason) == (Mode.PROTECTIVE_STOP, Reason.REQUESTED)
+    assert bench.counters().stops == 1
+
+
+@pytest.mark.parametrize("mode", [Mode.ACTIVE, Mode.ESTOP], ids=lambda mode: mode.name)
+def test_a_controller_that_loses_power_in_mid_flight_comes_back_silent_and_without_torque(
+    bench, mode
+):
+    reach(bench, mode)
+    bench.advance(0.8)
+    uptime_us = bench.now_us
+    bench.rig.power_cycle()
+    bench.restart_host()
+    bench.follow(1.5, 1.0, seconds=0.3)
+    assert not any(bench.said.values())
+    assert not bench.plant.torque
+    assert bench.plant.values == pytest.approx([0.5, 0.0], abs=1e-3)
+    bench.prepare()
+    assert bench.said["identity"][-1].uptime_us < uptime_us
+
+
+# what a wire repeats
+
+
+def test_a_wish_that_a_wire_repeats_is_not_granted_again_unless_it_stops(bench):
+    bench.arm()
+    bench.wish(Wish.STOP)
+    reset = bench.send("wish", wish=Wish.RESET)
+    bench.advance(0.05)
+    assert bench.mode is Mode.ARMED
+    stop = bench.send("wish", wish=Wish.STOP)
+    bench.advance(0.05)
+    bench.send_bytes(reset)
+    bench.advance(0.05)
+    assert bench.mode is Mode.PROTECTIVE_STOP
+    assert bench.wish(Wish.RESET) is Reason.NONE
+    bench.send_bytes(stop)
+    bench.advance(0.05)
+    assert bench.mode is Mode.PROTECTIVE_STOP
+    emergency = bench.send("wish", wish=Wish.ESTOP)
+    bench.advance(0.05)
+    bench.wish(Wish.RESET)
+    bench.send_bytes(emergency)
+    bench.advance(0.05)
+    assert bench.mode is Mode.ESTOP
+    assert bench.counters().refused == 1
+
+
+def test_a_heartbeat_that_a_wire_repeats_keeps_nobody_alive(bench):
+    bench.arm()
+    bench.beats = False
+    heartbeat = bench.send("heartbeat", mode=Mode.ARMED)
+    for _ in range(60):
+        bench.send_bytes(heartbeat)
+        bench.advance(0.01)
+    assert bench.reason is Reason.HEARTBEAT
+    assert bench.counters().refused == 60
+
+
+# what is counted
+
+
+def test_whole_lost_damaged_and_unknown_frames_are_counted(bench):
+    bench.prepare()
+    bench.beats = False
+    bench.advance(0.01)
+    before = bench.counters()
+    bench._encoder.encode(1, b"")
+    bench._encoder.encode(1, b"")  # two frames that never arrive
+    bench.send("heartbeat", mode=Mode.DISARMED)
+    damaged = bytearray(encode_frame(BY_NAME["heartbeat"].id, 9, b"\x01"))
+    damaged[4] ^= 0x10  # the payload
+    bench.send_bytes(bytes(damaged))
+    bench.send_bytes(b"\x01\x02\x00" + b"\x05" * 300 + b"\x00")
+    bench.send_bytes(bench._encoder.encode(200, b"what"))  # no such packet
+    bench.send_bytes(bench._encoder.encode(BY_NAME["wish"].id, b"\x02\x02"))  # no such length
+    bench.send_bytes(bench._encoder.encode(BY_NAME["drive"].id, bytes(41)))  # not to a controller
+    telemetry = pack("verdict", about=1, index=0, reason=0, mode=0)
+    bench.send_bytes(bench._encoder.encode(BY_NAME["verdict"].id, telemetry))
+    after = bench.counters()
+    assert after.lost - before.lost == 2
+    assert after.crc_errors - before.crc_errors == 1
+    assert after.framing_errors - before.framing_errors == 2
+    assert after.unknown - before.unknown == 4
+    assert bench.mode is Mode.DISARMED
+
+
+@pytest.mark.parametrize("word", ["off", "stuck", "garbage", "wrong", "slow", "delayed"])
+def test_a_bad_link_stops_the_robot_by_the_watchdog_and_never_moves_it_otherwise(bench, word):
+    bench.told = replace(TOLD, max_command_age_ms=100)
+    bench.fly(0.5, 0.0)
+    bench.follow(0.5, 0.0, seconds=0.1)
+    bench.fail(f"link:{word}")
+    bench.advance(0.4)
+    bench.link_faults["back"].passes = lambda item, now_us: [item]  # only to read what became of it
+    bench.advance(0.05)
+    assert bench.mode is Mode.PROTECTIVE_STOP
+    assert bench.reason is Reason.WATCHDOG
+    assert bench.plant.values == pytest.approx([0.5, 0.0], abs=1e-3)

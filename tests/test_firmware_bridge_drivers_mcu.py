@@ -1,12 +1,14 @@
 """A host and a controller in virtual time: what each does about the other's faults."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcu_robot import LIMITS, SECOND, McuRobot
 
-from firmware_bridge.axis_limits import AxisLimit, Limits
+from firmware_bridge.axis_limits import Limits
 from firmware_bridge.emulators.controller import PythonBoard
 from firmware_bridge.emulators.faults import parse_fault
 from firmware_bridge.errors import (
@@ -127,19 +129,37 @@ def test_wrong_firmware_is_told_to_be_flashed_and_is_sent_nothing_more(monkeypat
 
 
 @pytest.mark.parametrize(
-    ("key", "axis"),
+    ("changes", "says"),
     [
-        ("maximum", AxisLimit("shoulder", "rad", -1.5, 20.0, slew_per_s=2.0)),
-        ("slew_per_s", AxisLimit("shoulder", "rad", -1.5, 1.5, slew_per_s=200.0)),
+        ({"minimum": -20.0}, "axis 'shoulder': minimum -20.0 is beyond"),
+        ({"maximum": 20.0}, "axis 'shoulder': maximum 20.0 is beyond"),
+        ({"slew_per_s": 200.0}, "axis 'shoulder': slew_per_s 200.0 is beyond"),
+        ({"acceleration_per_s2": 5e3}, "axis 'shoulder': acceleration_per_s2 5000.0 is beyond"),
+        (
+            {"minimum": -11.0, "slew_per_s": 60.0},
+            "'shoulder': minimum -11.0, slew_per_s 60.0 is beyond",
+        ),
     ],
 )
-def test_limits_beyond_the_hardware_are_refused_by_axis_and_key(key, axis):
-    robot = McuRobot(limits=Limits((LIMITS.axes[0], axis), 0.25))
-    with pytest.raises(LimitsRefusedError, match=f"'shoulder'.*{key}") as told:
+def test_limits_beyond_the_hardware_are_refused_by_axis_and_key(changes, says):
+    robot = McuRobot(limits=_shoulder(**changes))
+    with pytest.raises(LimitsRefusedError, match=says) as told:
         robot.open()
     assert "\n" not in str(told.value)
+    _stays_without_torque_in_boot(robot)
+
+
+def test_a_time_beyond_the_hardware_is_refused_by_its_option():
+    robot = McuRobot(watchdog_s=3.0, heartbeat_s=4.0)
+    with pytest.raises(LimitsRefusedError, match=r"\[link\]: watchdog_s 3.0 is beyond"):
+        robot.open()
+    _stays_without_torque_in_boot(robot)
+
+
+def _stays_without_torque_in_boot(robot):
     for _ in range(100):
         robot.millisecond()
+    assert robot.board._machine.mode is Mode.BOOT
     assert not robot.plant.torque
 
 
@@ -262,9 +282,13 @@ def test_what_becomes_of_the_torque_on_exit_is_a_setting(options, mode, torque):
     assert robot.plant.values[1] == pytest.approx(-1.5 if options is LANDING else GO[1], abs=0.05)
 
 
+def _shoulder(**changes):
+    speed, shoulder = LIMITS.axes
+    return Limits((speed, replace(shoulder, **changes)), LIMITS.max_command_age_s)
+
+
 def test_a_first_command_from_afar_moves_no_faster_than_the_ramp():
-    axes = {"shoulder": {"max_jump": 0.1, "ramp_per_s": 0.4}}
-    robot = McuRobot(axes=axes).armed()
+    robot = McuRobot(limits=_shoulder(max_jump=0.1, ramp_per_s=0.4)).armed()
     fastest_per_s, before = 0.0, robot.plant.values[1]
     for _ in range(150):
         robot.tick([0.0, 1.2])  # 1 rad away
@@ -275,7 +299,7 @@ def test_a_first_command_from_afar_moves_no_faster_than_the_ramp():
 
 
 def test_a_first_command_from_afar_may_be_set_to_stop_the_robot():
-    robot = McuRobot(first_command="abort").armed()
+    robot = McuRobot(limits=_shoulder(max_jump=0.1)).armed()
     state = robot.run(0.1, [0.0, 1.2])
     assert "jump" in state.faults
     assert robot.plant.values[1] == pytest.approx(0.2, abs=1e-3)

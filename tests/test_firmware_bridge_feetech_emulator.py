@@ -10,7 +10,14 @@ from firmware_bridge.emulators.feetech import ServoBusEmulator
 from firmware_bridge.emulators.feetech_pty import ServoBusPty
 from firmware_bridge.emulators.feetech_servo import Servo, ServoFault
 from firmware_bridge.feetech import registers as r
-from firmware_bridge.feetech.bus import BROADCAST, Decoder, Instruction, Packet, sync_read
+from firmware_bridge.feetech.bus import (
+    BROADCAST,
+    Decoder,
+    Instruction,
+    Packet,
+    sync_read,
+    sync_write,
+)
 
 MS = 1000  # µs
 UNIT_IDS = (1, 2, 3)
@@ -209,10 +216,32 @@ def test_an_answer_takes_the_time_of_its_bytes_and_comes_in_the_order_asked():
 
 def test_a_host_that_never_reads_costs_bounded_memory():
     bus = ServoBusEmulator([Servo(1)])
-    for _ in range(2000):
-        bus.receive(Packet(1, Instruction.PING, b"").encode(), 0)
+    for second in range(2000):
+        bus.receive(Packet(1, Instruction.PING, b"").encode(), second * MS)
     assert bus.counters["overrun"] > 0
-    assert len(bus.take(1000 * MS)) <= 1024 * 6
+    assert len(bus.take(3000 * MS)) <= 1024 * 6
+
+
+def test_a_host_that_speaks_while_a_servo_answers_is_not_understood_and_spoils_the_answer():
+    servo = Servo(1)
+    bus = ServoBusEmulator([servo])
+    bus.receive(sync_read(56, 2, [1]), 0)
+    bus.receive(sync_write(r.TORQUE_ENABLE.address, {1: b"\1"}), 200)
+    assert not servo.torque
+    assert Decoder().feed(bus.take(MS)) == []
+    assert bus.counters["collisions"] == 1
+    bus.receive(sync_write(r.TORQUE_ENABLE.address, {1: b"\1"}), 2 * MS)
+    assert servo.torque
+
+
+@pytest.mark.parametrize("rows", [b"", b"\x2a", b"\x2a\x00\x01", b"\x2a\x02\x01\x00"])
+def test_a_sync_write_of_broken_rows_writes_nothing_and_is_counted(rows):
+    servo = Servo(1)
+    before = bytes(servo.memory)
+    bus = ServoBusEmulator([servo])
+    bus.receive(Packet(BROADCAST, Instruction.SYNC_WRITE, rows).encode(), 0)
+    assert bytes(servo.memory) == before
+    assert bus.counters["unknown"] == 1
 
 
 @pytest.mark.parametrize("code", [0, 6, 0x7F])

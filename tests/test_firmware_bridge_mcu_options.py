@@ -1,10 +1,12 @@
 """The options of a robot behind a microcontroller: one clear line for each that is wrong."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from firmware_bridge.axis_limits import AxisLimit, Limits
+from firmware_bridge.configuration import ABORT, RAMP
 from firmware_bridge.driver import make_driver
 from firmware_bridge.errors import LinkTableError
 from firmware_bridge.mcu_options import McuOptions
@@ -37,13 +39,7 @@ LANDING = {"reaction": "land", "on_exit": "land", "land_axis": "altitude", "land
         ({"port": PORT, "open_timeout_s": "soon"}, "open_timeout_s is 'soon'"),
         ({"port": PORT, "reaction": "panic"}, "valid are hold, decelerate, limp, land"),
         ({"port": PORT, "on_exit": "drop"}, "valid are hold, limp, land"),
-        ({"port": PORT, "first_command": "jump"}, "valid are ramp, abort"),
         ({"port": PORT, "min_voltage_v": "12 V"}, "min_voltage_v is '12 V'"),
-        ({"port": PORT, "axes": 3}, r"write \[link.axes.NAME\]"),
-        ({"port": PORT, "axes": {"altitude": 3}}, r"\[link.axes.altitude\] is 3"),
-        ({"port": PORT, "axes": {"altitude": {"max_sped": 1.0}}}, "unknown key 'max_sped'"),
-        ({"port": PORT, "axes": {"altitude": {"max_speed": -1.0}}}, "max_speed is -1.0"),
-        ({"port": PORT, "axes": {"elbow": {}}}, "is no axis: valid are forward, altitude"),
         ({"port": PORT, "reaction": "land"}, "on_exit 'hold' does not go with reaction 'land'"),
         ({"port": PORT, "on_exit": "land"}, "on_exit 'land' does not go with reaction 'hold'"),
         (
@@ -62,12 +58,24 @@ def test_a_wrong_option_is_told_in_one_line_before_anything_is_opened(options, s
 def test_without_options_an_arm_is_held_and_a_far_first_command_ramped():
     told = setup_of(LIMITS, McuOptions(PORT))
     assert told.configure["reaction"] == Reaction.HOLD
-    assert told.configure["first_command"] == 0
+    assert told.configure["first_command"] == RAMP
     assert told.configure["watchdog_ms"] == 100
     altitude = told.axes[1]
     assert altitude["max_jump"] == pytest.approx(0.1)  # a twentieth of 2 m
     assert altitude["ramp_per_s"] == 0.125  # a quarter of 0.5 m/s
     assert altitude["max_following"] == math.inf
+
+
+def test_a_jump_that_has_no_ramp_is_refused_by_the_controller_too():
+    axis = AxisLimit("elbow", "rad", -1.0, 1.0, slew_per_s=1.0, max_jump=0.3)
+    told = setup_of(Limits((axis, LIMITS.axes[1]), 0.25), McuOptions(PORT))
+    assert told.configure["first_command"] == ABORT
+    assert told.axes[0]["max_jump"] == 0.3
+    ramped = replace(axis, ramp_per_s=0.2, max_speed=2.0, max_following=0.4)
+    told = setup_of(Limits((ramped, LIMITS.axes[1]), 0.25), McuOptions(PORT))
+    assert told.configure["first_command"] == RAMP
+    elbow = told.axes[0]
+    assert (elbow["ramp_per_s"], elbow["max_speed"], elbow["max_following"]) == (0.2, 2.0, 0.4)
 
 
 def test_a_unit_per_second_is_a_velocity_and_no_stop_value_means_hold():

@@ -12,7 +12,7 @@ from perception.tables import ChoiceError, load_item
 from policies.learner import make_learner
 from policies.learners import LEARNERS
 from policies.policy import OnnxPolicy
-from policies.spec import ACTION
+from policies.spec import ACTION, EXPLORATION
 
 SMALL = {
     "hidden": (24, 16),
@@ -96,6 +96,23 @@ def test_exported_policy_acts_as_the_learner_does(name, tmp_path):
     assert policy.spec == point_reach.SPEC
     for seen in observations(20):
         np.testing.assert_allclose(policy.act(seen), learner.act(seen), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in LEARNERS if name not in ("bc", "clone")])
+def test_a_package_that_explores_draws_what_the_learner_would(name, tmp_path):
+    learner = small(name)
+    learner.update(batches(learner, 1)[0])
+    package = learner.export(tmp_path / "explorer.onnx", explores=True, parent="a" * 64)
+    assert package.manifest.parent == "a" * 64
+    policy = OnnxPolicy(tmp_path / "explorer.onnx")
+    none = np.zeros(len(point_reach.SPEC.action), np.float32)
+    for seen in observations(5):
+        chance = learner._whim.get_state()
+        drawn = learner.noise(1, len(none), acting=True)[0].numpy()
+        learner._whim.set_state(chance)
+        for noise, explore in ((none, False), (drawn, True)):
+            action = policy.act({**seen, EXPLORATION: noise})
+            np.testing.assert_allclose(action, learner.act(seen, explore), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", LEARNERS)

@@ -181,6 +181,67 @@ def test_an_arm_on_a_port_is_calibrated_from_the_command_line_and_then_driven(
     assert (np.sign(moved) == [1, 1, -1, 1, 1, 1]).all()
 
 
+LEROBOT = {
+    axis.name: {
+        "id": id_,
+        "drive_mode": 0,
+        "homing_offset": 100 * id_,
+        "range_min": 850,
+        "range_max": 3250,
+    }
+    for id_, axis in enumerate(SO101.limits.axes, 1)
+}
+LEROBOT["wrist_roll"] |= {"range_min": 0, "range_max": 4095}
+
+
+def lerobot(tmp_path, change=None):
+    """The command line that takes over a file of LeRobot's, and the file that it writes."""
+    source, path = tmp_path / "follower.json", tmp_path / "arm.toml"
+    source.write_text(json.dumps(LEROBOT if change is None else change))
+    return ["calibrate", "so101", "--lerobot", str(source), "--out", str(path)], path
+
+
+def test_a_calibration_of_lerobot_is_taken_over_without_the_arm(tmp_path):
+    command, path = lerobot(tmp_path)
+    assert main(command) == 0
+    joints = read_calibration(path, SO101.limits).joints
+    assert [joint.id for joint in joints] == [1, 2, 3, 4, 5, 6]
+    assert [joint.homing_offset_steps for joint in joints] == [100, 200, 300, 400, 500, 600]
+    assert joints[0].range_steps == (850, 3250)
+    assert {joint.direction for joint in joints} == {1}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, "has no joints"),
+        ([1], "has no joints"),
+        ({"gripper": 1}, "'gripper' lacks id"),
+        ({"gripper": {**LEROBOT["gripper"], "drive_mode": 1}}, "it lacks the axis 'shoulder_pan'"),
+        ({**LEROBOT, "wrist": LEROBOT["gripper"]}, "no axis is named 'wrist'"),
+        ({"gripper": {**LEROBOT["gripper"], "id": "6"}}, "'gripper': id is '6'"),
+        ({"gripper": {**LEROBOT["gripper"], "range_max": 5000}}, "must rise within 0..4095"),
+    ],
+)
+def test_what_is_no_calibration_of_lerobot_is_refused_in_one_line(change, says, tmp_path, capsys):
+    command, _ = lerobot(tmp_path, change)
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_a_file_of_lerobot_that_is_no_json_or_not_there_is_refused(tmp_path, capsys):
+    command, _ = lerobot(tmp_path)
+    source = tmp_path / "follower.json"
+    source.write_text("{")
+    assert main(command) == 2
+    assert "is no valid JSON" in capsys.readouterr().err
+    source.unlink()
+    assert main(command) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
 def test_a_file_that_is_there_is_not_written_over(arm, tmp_path, capsys):
     path = tmp_path / "arm.toml"
     path.write_text("mine")

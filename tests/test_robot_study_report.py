@@ -309,6 +309,16 @@ def test_the_page_names_the_bars_that_fail_and_keeps_the_rows_that_do(tmp_path):
         assert ET.parse(tmp_path / plot).getroot().tag.endswith("svg")
 
 
+def test_what_was_written_of_the_rows_stays_on_a_new_page(tmp_path):
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / "reading.md").write_text("## Why\n\nIt dwells in a nook.\n")
+    page = write_report(folder, [life(0)]).read_text()
+    bars, rest = page.split("It dwells in a nook.")
+    assert "## What was asked" in bars
+    assert "## Without stereo" in rest
+
+
 def test_the_page_says_where_two_ways_are_as_good():
     rows = [life(0), life(1), life(0, "cold_turkey"), life(1, "cold_turkey")]
     assert "the effect was not found here" in report(results_of(rows), rows, [])

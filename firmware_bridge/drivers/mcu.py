@@ -18,6 +18,7 @@ from firmware_bridge.link import HostLink
 from firmware_bridge.link_diagnosis import error_of, word_of
 from firmware_bridge.mcu_options import REACTIONS, McuOptions
 from firmware_bridge.mcu_setup import setup_of
+from firmware_bridge.packet_line import warm_up
 from firmware_bridge.port import Port, open_port
 from firmware_bridge.safety_words import Mode, Reason, Wish
 
@@ -86,6 +87,7 @@ class McuDriver:
             ControllerSilentError: nothing, or nothing sensible, came in `open_timeout_s`.
         """
         link = self._link
+        warm_up()
         link.open(now_ns)
         until_ns = round(self._config.open_timeout_s * 1e9)
         self._pump_until(lambda: link.is_told or link.error is not None, now_ns, until_ns)

@@ -8,6 +8,7 @@ emulated chip to the same law.
 import math
 from typing import Any
 
+from firmware_bridge.command_gate import is_newer
 from firmware_bridge.configuration import (
     MAX_AXES,
     TICK_US,
@@ -20,7 +21,7 @@ from firmware_bridge.framing import Decoder, Frame
 from firmware_bridge.monitors import Sample
 from firmware_bridge.protocol import BY_ID, BY_NAME, SCHEMA_HASH, Link, unpack
 from firmware_bridge.safety import SafetyMachine
-from firmware_bridge.safety_words import Reason
+from firmware_bridge.safety_words import Reason, Wish
 
 FIRMWARE_VERSION = 1
 TICKS_PER_TELEMETRY = 2
@@ -47,6 +48,7 @@ class PythonBoard:
             "sense": self._sense,
         }
         self._is_greeted = False  # by a host that has the same table of packets
+        self._host_seq = 0  # the newest
         self._unknown = 0  # frames that say nothing
         self._sample = Sample(-1, _UNKNOWN, _UNKNOWN, math.nan, math.nan)
         self._ticks = 0
@@ -76,13 +78,27 @@ class PythonBoard:
             self._unknown += 1
         elif packet.name not in self._handlers:
             self._unknown += 1  # it is the controller who says that
-        elif link is Link.PLANT or self._is_greeted or packet.name == "hello":
+        elif link is Link.PLANT or packet.name == "hello":
             self._handlers[packet.name](message, frame.seq, now_us)
+        elif self._is_greeted:
+            self._hear_host(packet.name, message, frame.seq, now_us)
+
+    def _hear_host(self, name: str, message: Any, seq: int, now_us: int) -> None:
+        """Does what a host says, once: a wire may repeat what it has carried."""
+        is_news = is_newer(seq, self._host_seq)
+        if is_news:
+            self._host_seq = seq
+        is_stop = name == "wish" and message.wish in (Wish.STOP, Wish.ESTOP)
+        if is_news or is_stop or name == "command":  # the machine looks at those itself
+            self._handlers[name](message, seq, now_us)
+        else:
+            self._machine.counters["refused"] += 1
 
     def _say(self, name: str, **values: Any) -> None:
         self._outboxes[BY_NAME[name].link].put(name, **values)
 
-    def _hello(self, message: Any, _: int, now_us: int) -> None:
+    def _hello(self, message: Any, seq: int, now_us: int) -> None:
+        self._host_seq = seq
         self._is_greeted = message.schema_hash == SCHEMA_HASH
         self._machine.hello(now_us)
         self._say(

@@ -5,6 +5,7 @@ as fast as it is called in tests, and by the clock behind a pseudo-terminal.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from firmware_bridge.emulators.board import Board
 from firmware_bridge.emulators.faults import Fault, FaultLine, Place
@@ -13,6 +14,18 @@ from firmware_bridge.port import Port
 from firmware_bridge.protocol import Link
 
 WAITING_BYTES = 4096  # for a host that fetches nothing; what is more is lost, as at a UART
+
+
+class ByteLine(Protocol):
+    """What bytes pass on their way, such as a `FaultLine`."""
+
+    def passes(self, item: bytes, now_us: int) -> list[bytes]:
+        """What comes out for what goes in."""
+        ...
+
+    def inject(self, fault: Fault) -> None:
+        """Adds a fault."""
+        ...
 
 
 class EmulatedRobot:
@@ -34,8 +47,8 @@ class EmulatedRobot:
         self.plant = plant
         self._port = port
         self._waiting = bytearray()
-        self.inward = FaultLine(Place.LINK, faults, seed)
-        self.outward = FaultLine(Place.LINK, faults, seed + 1)
+        self.inward: ByteLine = FaultLine(Place.LINK, faults, seed)
+        self.outward: ByteLine = FaultLine(Place.LINK, faults, seed + 1)
 
     def step(self, now_us: int) -> None:
         """Runs until `now_us` of the controller's clock; to be called every millisecond or so.

@@ -3,7 +3,8 @@
 Time is handed in (microseconds of any monotonic clock), so a test steps it and waits for nothing.
 `feetech_pty.py` puts it behind a pseudo-terminal in real time; the vendor's own client talks to it
 there. What it knows: PING, READ, WRITE, REG WRITE, ACTION, SYNC READ, SYNC WRITE; 10 bits a byte on
-the wire, so that an answer takes its time; the return delay of the servos.
+the wire, so that an answer takes its time; the return delay of the servos; and that there is one
+wire: a host that speaks while a servo answers is not understood, and spoils that answer.
 """
 
 from collections import deque
@@ -29,7 +30,7 @@ class ServoBusEmulator:
     """Servos on one wire.
 
     `counters`: `packets` understood, those `unknown` (instruction or length), answers `overrun`
-    because nobody took them, and the decoder's.
+    because nobody took them, `collisions`, and the decoder's.
     """
 
     def __init__(self, servos: Iterable[Servo]) -> None:
@@ -37,7 +38,7 @@ class ServoBusEmulator:
         self._decoder = Decoder()
         self._queue: deque[_Due] = deque()
         self._free_us = 0  # when the wire is
-        self._counters = {"packets": 0, "unknown": 0, "overrun": 0}
+        self._counters = {"packets": 0, "unknown": 0, "overrun": 0, "collisions": 0}
 
     @property
     def counters(self) -> dict[str, int]:
@@ -58,6 +59,8 @@ class ServoBusEmulator:
     def receive(self, data: bytes, now_us: int) -> None:
         """Bytes of the host."""
         self.step(now_us)
+        if self._collides(now_us):
+            return
         self._free_us = max(self._free_us, now_us) + BYTE_US * len(data)
         for packet in self._decoder.feed(data):
             self._obey(packet)
@@ -69,6 +72,15 @@ class ServoBusEmulator:
         while self._queue and self._queue[0].due_us <= now_us:
             parts.append(self._queue.popleft().data)
         return b"".join(parts)
+
+    def _collides(self, now_us: int) -> bool:
+        """Whether an answer is under way; its first byte is lost then."""
+        for i, answer in enumerate(self._queue):
+            if answer.due_us > now_us:
+                self._counters["collisions"] += 1
+                self._queue[i] = answer._replace(data=answer.data[1:])
+                return True
+        return False
 
     def _obey(self, packet: Packet) -> None:
         self._counters["packets"] += 1

@@ -18,7 +18,7 @@ FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
 COMPILERS = ("cc", "gcc", "clang")
 LANGUAGE = ("-std=c11", "-ffp-contract=off", "-fno-math-errno")  # as for the chip: equal to the bit
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wdouble-promotion", "-Wshadow")
-FLAGS = (*LANGUAGE, *WARNINGS, "-O2", "-fPIC", "-shared", "-I", str(FIRMWARE))
+FLAGS = (*LANGUAGE, *WARNINGS, "-O2", "-fPIC", "-shared")
 
 
 def shared_library(sources: Sequence[Path], flags: Sequence[str] = ()) -> Path:
@@ -66,7 +66,8 @@ def _compile(compiler: str, sources: Sequence[Path], flags: Sequence[str], libra
     library.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         fresh = Path(folder) / library.name
-        command = [compiler, *FLAGS, *flags, *map(str, sources), "-o", str(fresh)]
+        include = ("-I", str(FIRMWARE))
+        command = [compiler, *FLAGS, *include, *flags, *map(str, sources), "-o", str(fresh)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise FirmwareBuildError(

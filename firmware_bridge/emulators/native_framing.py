@@ -42,10 +42,10 @@ def next_seq(seq: int) -> int:
 
 
 class NativeDecoder:
-    """`framing.Decoder`."""
+    """`framing.Decoder`; `flags` are further ones for the compiler."""
 
-    def __init__(self) -> None:
-        self._library = library()
+    def __init__(self, flags: tuple[str, ...] = ()) -> None:
+        self._library = library(flags)
         self._decoder = _Decoder()
         self._library.rx_decoder_init(ctypes.byref(self._decoder))
 
@@ -63,13 +63,13 @@ class NativeDecoder:
 
 
 @cache
-def library() -> ctypes.CDLL:
-    """The compiled sources.
+def library(flags: tuple[str, ...] = ()) -> ctypes.CDLL:
+    """The compiled sources, with further flags for the compiler.
 
     Raises:
         FirmwareBuildError: see `host_build.shared_library`.
     """
-    loaded = ctypes.CDLL(str(shared_library(SOURCES)))
+    loaded = ctypes.CDLL(str(shared_library(SOURCES, flags)))
     loaded.rx_encode_frame.restype = ctypes.c_size_t
     loaded.rx_encode_frame.argtypes = [
         *(ctypes.c_uint8, ctypes.c_uint16, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p)

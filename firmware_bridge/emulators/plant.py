@@ -33,6 +33,7 @@ class Plant:
         self._wire = PlantWire(self, faults, seed)
         self._rng = np.random.default_rng(seed)
         self._efforts = [0.0] * len(self._axes)
+        self.load = [0.0] * len(self._axes)  # effort that the world adds
         self.values = [axis.start for axis in self._axes]
         self.torque = False  # whether the actuators have any
         self.voltage_v = 12.0
@@ -54,7 +55,7 @@ class Plant:
             share = 1 - math.exp(-elapsed_s / axis.lag_s)
             moved = self.values[i] + share * (goal - self.values[i])
             self.values[i] = min(max(moved, axis.minimum), axis.maximum)
-            self._efforts[i] = axis.effort_per_unit * (goal - self.values[i])
+            self._efforts[i] = axis.effort_per_unit * (goal - self.values[i]) + self.load[i]
 
     def sense(self, time_us: int) -> Sense:
         """What is, with noise."""

@@ -15,7 +15,8 @@ from firmware_bridge.errors import ServoError
 from firmware_bridge.feetech import registers as r
 from firmware_bridge.feetech.bus import FeetechBus
 from firmware_bridge.feetech.calibration import Calibration, JointCalibration
-from firmware_bridge.feetech.guards import Finding, GuardLimits, Reading, ServoGuard
+from firmware_bridge.feetech.config import Config
+from firmware_bridge.feetech.guards import Finding, Reading, ServoGuard
 
 MODELS = {r.MODEL_STS3215: "STS3215", 2825: "STS3250"}
 ASK_AGAIN_NS = 5_000_000  # the servos are asked no more often
@@ -50,20 +51,24 @@ class ServoArm:
         bus: FeetechBus,
         calibration: Calibration,
         limits: Limits,
-        guards: GuardLimits,
+        config: Config,
         identities: Mapping[int, Identity],
-        torque_limits: NDArray[np.float64],
     ) -> None:
-        """`torque_limits`: (n,) shares of full drive."""
         self.bus = bus
         self._joints, self.ids = calibration.joints, calibration.ids
         self._scale = calibration.scale(limits)
-        self._guards = {joint.id: ServoGuard(joint, guards) for joint in calibration.joints}
+        rows = zip(calibration.joints, limits.axes, self._scale.steps_per_unit, strict=True)
+        self._guards = {
+            joint.id: ServoGuard(joint, config.guards(axis, steps)) for joint, axis, steps in rows
+        }
         slews = np.array([axis.slew_per_s for axis in limits.axes])
         steps_s = SPEED_MARGIN * np.abs(slews * self._scale.steps_per_unit)
-        units = [r.speed_unit_steps_s(identities[id_].phase) for id_ in self.ids]
+        self._units = {id_: r.speed_unit_steps_s(one.phase) for id_, one in identities.items()}
+        units = [self._units[id_] for id_ in self.ids]
         self._speeds = np.clip(np.rint(steps_s / units), 1, 32767).astype(int)
-        self._torques = np.rint(torque_limits / r.LOAD_PER_UNIT).astype(int)
+        self._torques = np.rint(config.torque_shares(limits) / r.LOAD_PER_UNIT).astype(int)
+        self._away_ns = round(config.silent_s * 1e9)
+        self._collected_ns = 0
         self._asked_ns: int | None = None
 
     @property
@@ -78,8 +83,11 @@ class ServoArm:
 
     def measured(self, now_ns: int) -> NDArray[np.float64]:
         """Where the joints are, in the axes' units; not-a-number where a servo is silent."""
-        guards = [self._guards[id_] for id_ in self.ids]
-        steps = [np.nan if guard.is_silent(now_ns) else guard.position_steps for guard in guards]
+        silent = [self._guards[id_].is_silent(now_ns) for id_ in self.ids]
+        steps = [
+            np.nan if reading is None or lost else reading.position_steps
+            for reading, lost in zip(self.readings, silent, strict=True)
+        ]
         return self._scale.to_values(np.array(steps, np.float64))
 
     @property
@@ -92,6 +100,10 @@ class ServoArm:
 
     def collect(self, now_ns: int) -> tuple[int, ...]:
         """Takes what has come; says which ids answered that were not asked, or twice."""
+        if now_ns - self._collected_ns > self._away_ns:
+            for guard in self._guards.values():
+                guard.wake(now_ns)
+        self._collected_ns = now_ns
         answers = self.bus.poll(now_ns)
         if answers is None:
             return ()
@@ -100,7 +112,7 @@ class ServoArm:
             guard.take(
                 None
                 if memory is None
-                else Reading.decode(memory, answers.errors[id_], answers.asked_ns)
+                else Reading.decode(memory, answers.errors[id_], answers.asked_ns, self._units[id_])
             )
         return answers.strangers
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.axis_limits import Limits
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.errors import LinkTableError
 from firmware_bridge.feetech.guards import GuardLimits
 
@@ -37,14 +37,13 @@ class Config:
     silent_s: float = 0.1  # s without an answer until a servo counts as lost
     reaction: str = "hold"  # what a stop does: "hold", or "limp" = torque off
     on_exit: str = "hold"  # what becomes of the torque: an arm that is let go of falls
-    first_command: str = "ramp"  # when it is far away: approach slowly, or "abort" = stop
-    max_jump_share: float = 0.05  # of an axis' range a first command may be away
-    ramp_share_per_s: float = 0.2  # of an axis' range: how slowly it is approached then
+    first_command: str = "ramp"  # beyond an axis' max_jump: approach slowly, or "abort" = stop
     min_voltage_v: float = 4.5  # V
     max_voltage_v: float = 14.0  # V
     max_temperature_c: float = 60.0  # °C
-    max_load: float = 0.8  # share of full drive
+    max_load: float = 0.8  # share of full drive, of an axis without max_effort
     load_s: float = 1.0  # s that a load may be above that
+    following_s: float = 0.3  # s that an axis may be off its goal by more than its max_following
     torque_limits: Mapping[str, float] = field(default_factory=dict)  # axis -> share of full drive
 
     def __post_init__(self) -> None:
@@ -74,16 +73,21 @@ class Config:
                 f"[link] torque_limits is {shares!r}: write axes and shares, {{gripper = 0.5}}"
             )
 
-    @property
-    def guards(self) -> GuardLimits:
-        """When the arm must stop."""
+    def guards(self, axis: AxisLimit, steps_per_unit: float) -> GuardLimits:
+        """When the arm must stop for the servo of an axis."""
+        steps = abs(steps_per_unit)
         return GuardLimits(
-            self.silent_s,
-            self.min_voltage_v,
-            self.max_voltage_v,
-            self.max_temperature_c,
-            self.max_load,
-            self.load_s,
+            silent_s=self.silent_s,
+            min_voltage_v=self.min_voltage_v,
+            max_voltage_v=self.max_voltage_v,
+            max_temperature_c=self.max_temperature_c,
+            max_load=self.max_load if axis.max_effort is None else axis.max_effort,
+            load_s=self.load_s,
+            max_speed_steps_s=math.inf if axis.max_speed is None else axis.max_speed * steps,
+            max_following_steps=math.inf
+            if axis.max_following is None
+            else axis.max_following * steps,
+            following_s=self.following_s,
         )
 
     def torque_shares(self, limits: Limits) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.axis_limits import Limits
+from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.driver import DriverState, refusal
 from firmware_bridge.feetech.arm import ServoArm
 from firmware_bridge.feetech.config import Config
@@ -19,6 +19,9 @@ from firmware_bridge.motion import Moved, Rates, towards
 from firmware_bridge.safety_words import Mode, Reason, Wish
 
 ARM_NS = 500_000_000  # for the servos to confirm
+PRESSING = (Reason.EFFORT, Reason.FOLLOWING)
+"""A goal that cannot be reached: holding it would press on."""
+STOPPABLE = (Mode.ARMED, Mode.ACTIVE, Mode.PROTECTIVE_STOP)
 OUTSIDE_SHARE = 0.05  # of its range an axis may be outside when it is armed
 
 
@@ -28,7 +31,7 @@ class _Arming:
 
     wish: Wish
     since_ns: int
-    held: bool  # whether any servo had torque before
+    held: bool  # whether servos had torque before, and were allowed to
     told: bool = False  # goals have been given
 
 
@@ -47,8 +50,11 @@ class ServoController:
         self._low = np.array([axis.minimum for axis in axes])
         self._high = np.array([axis.maximum for axis in axes])
         self._slew_per_s = np.array([axis.slew_per_s for axis in axes])
-        self._ramp_per_s = config.ramp_share_per_s * (self._high - self._low)
+        self._ramp_per_s = np.array([axis.ramp_per_s or axis.slew_per_s / 4 for axis in axes])
+        self._max_jump = np.array([axis.max_jump or _span(axis) / 20 for axis in axes])
+        self._acceleration_per_s2 = np.array([axis.acceleration_per_s2 or np.inf for axis in axes])
         self._setpoint = (self._low + self._high) / 2
+        self._rate = np.zeros(len(axes))  # per second, of the setpoint
         self._ramping = np.zeros(len(axes), bool)  # towards a first command
         self.mode = Mode.DISARMED
         self.must_be_limp = False  # it is told so until it is
@@ -75,16 +81,15 @@ class ServoController:
         """Takes the servos' answers, and stops the arm if they say so or if commands ended."""
         for stranger in self._arm.collect(now_ns):
             self._note(f"wrong_id_{stranger}")
-        engaged = self.mode.is_engaged
-        findings = self._arm.findings(now_ns, engaged=engaged)
-        if findings and self._arming is not None:
-            self._give_up(self._arming, findings[0].reason, map(str, findings))
-        if findings and (engaged or self.mode is Mode.PROTECTIVE_STOP):
-            presses = any(finding.reason is Reason.EFFORT for finding in findings)
-            self._protect(map(str, findings), now_ns, yields=presses)
-        elif self.mode is Mode.ACTIVE and self._is_forsaken(now_ns):
+        if self.mode is Mode.ACTIVE and self._is_forsaken(now_ns):
             self._counters["watchdogs"] += 1
             self._protect(("watchdog",), now_ns)
+        findings = self._arm.findings(now_ns, engaged=self.mode.is_engaged)
+        if findings and self._arming is not None:
+            self._give_up(self._arming, findings[0].reason, map(str, findings))
+        if findings and (self.mode.is_engaged or self.mode is Mode.PROTECTIVE_STOP):
+            presses = any(finding.reason in PRESSING for finding in findings)
+            self._protect(map(str, findings), now_ns, yields=presses)
 
     def emit(self, now_ns: int) -> None:
         """Tells the servos what is due and asks them how they are, if the bus is free."""
@@ -124,14 +129,14 @@ class ServoController:
             self._arm.tell_torque(on=False)  # at once; if it collides, `emit` repeats it
         elif wish is Wish.DISARM and mode is not Mode.ESTOP:
             self._release(Mode.DISARMED)
-        elif wish is Wish.STOP and (mode.is_engaged or mode is Mode.PROTECTIVE_STOP):
-            self._protect(("requested",), now_ns)
+        elif wish is Wish.STOP and (mode in STOPPABLE or self._arming is not None):
+            self._stop(now_ns)
         elif (wish, mode) == (Wish.RESET, Mode.ESTOP):
             self.mode = Mode.DISARMED
             self._why.clear()
         elif (wish, mode) in ((Wish.ARM, Mode.DISARMED), (Wish.RESET, Mode.PROTECTIVE_STOP)):
             self._begin_arming(wish, now_ns)
-        elif not (wish is Wish.ARM and mode.is_engaged):
+        elif wish is not Wish.ARM or not mode.is_engaged:
             self._note(refusal(wish, Reason.WRONG_MODE))
 
     @property
@@ -162,21 +167,21 @@ class ServoController:
 
     def _begin(self, target: NDArray[np.float64], now_ns: int) -> bool:
         """Meets the first command after arming; False: it is so far away that the arm stops."""
-        span = self._high - self._low
-        far = np.abs(target - self._setpoint) > self._config.max_jump_share * span
+        far = np.abs(target - self._setpoint) > self._max_jump
         if far.any() and self._config.first_command == "abort":
             self._protect(("jump",), now_ns)
             return False
         self._ramping = far
+        self._rate = np.zeros_like(self._rate)
         self._commanded_ns = now_ns
         self.mode = Mode.ACTIVE
         return True
 
     def _follow(self, target: NDArray[np.float64], now_ns: int) -> None:
         elapsed_s = min(max((now_ns - self._commanded_ns) * 1e-9, 0.0), self._config.watchdog_s)
-        now = Moved(self._setpoint, np.zeros_like(self._setpoint))
-        moved = towards(target, now, self._rates(), elapsed_s)
+        moved = towards(target, Moved(self._setpoint, self._rate), self._rates(), elapsed_s)
         self._setpoint = np.asarray(moved.setpoint, np.float64)
+        self._rate = np.asarray(moved.rate, np.float64)
         self._ramping &= self._setpoint != target
         self._commanded_ns = now_ns
 
@@ -185,7 +190,7 @@ class ServoController:
         slew_per_s = self._slew_per_s
         slew_per_s = np.where(self._ramping, np.minimum(slew_per_s, self._ramp_per_s), slew_per_s)
         low, high = np.minimum(self._low, self._setpoint), np.maximum(self._high, self._setpoint)
-        return Rates(low, high, slew_per_s, np.full(len(low), np.inf))
+        return Rates(low, high, slew_per_s, self._acceleration_per_s2)
 
     def _protect(self, words: Iterable[str], now_ns: int, *, yields: bool = False) -> None:
         """Stops, latched; `yields`: it presses against something, so it stays where it is."""
@@ -207,14 +212,24 @@ class ServoController:
         self._why = dict.fromkeys(words)
         self.mode = mode
 
+    def _stop(self, now_ns: int) -> None:
+        """A stop that was asked for ends an arming under way, too."""
+        if self._arming is not None:
+            self._give_up(self._arming, Reason.REQUESTED, ())
+        if self.mode in STOPPABLE:
+            self._protect(("requested",), now_ns)
+
     def _begin_arming(self, wish: Wish, now_ns: int) -> None:
+        if self._arming is not None:
+            return
         findings = self._arm.findings(now_ns, engaged=False)
         if findings or self._is_outside(now_ns):
             reason = findings[0].reason if findings else Reason.OUTSIDE
             self._note(refusal(wish, reason), *map(str, findings))
         else:
+            held = self._arm.holds and not self.must_be_limp
             self.must_be_limp = False
-            self._arming = _Arming(wish, now_ns, held=self._arm.holds)
+            self._arming = _Arming(wish, now_ns, held)
 
     def _arm_further(self, arming: _Arming, now_ns: int) -> None:
         """One tick of arming: goals, then torque, each until the servos confirm it."""
@@ -254,3 +269,7 @@ class ServoController:
     def _note(self, *words: str) -> None:
         """Keeps words for the next state."""
         self._refused |= dict.fromkeys(words)
+
+
+def _span(axis: AxisLimit) -> float:
+    return axis.maximum - axis.minimum

@@ -6,11 +6,8 @@ down. So each guard has a time for which its condition must last. The times are 
 itself down to 20 %, and drops what it holds.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
-
-import numpy as np
 
 from firmware_bridge.feetech import registers as r
 from firmware_bridge.feetech.calibration import JointCalibration
@@ -28,14 +25,22 @@ class Reading(NamedTuple):
     torque: bool
     goal_steps: int
     position_steps: int
+    speed_steps_s: float  # signed
     load: float  # share of its full drive, signed
     voltage_v: float
     temperature_c: int
     status: r.ServoStatus
 
     @classmethod
-    def decode(cls, memory: bytes, status: int, asked_ns: int) -> "Reading":
-        """Of the block `FEEDBACK` and the error bits that came with it."""
+    def decode(cls, memory: bytes, status: int, asked_ns: int, speed_unit: float) -> "Reading":
+        """Of the block `FEEDBACK` and the error bits that came with it.
+
+        Args:
+            memory: the block.
+            status: the error bits.
+            asked_ns: when it was asked for.
+            speed_unit: steps/s that one unit of this servo's speed means.
+        """
 
         def value(register: r.Register) -> int:
             return register.decode(memory, r.FEEDBACK.start)
@@ -45,6 +50,7 @@ class Reading(NamedTuple):
             value(r.TORQUE_ENABLE) == 1,
             value(r.GOAL_POSITION),
             value(r.PRESENT_POSITION),
+            value(r.PRESENT_SPEED) * speed_unit,
             value(r.PRESENT_LOAD) * r.LOAD_PER_UNIT,
             value(r.PRESENT_VOLTAGE) * r.VOLTS_PER_UNIT,
             value(r.PRESENT_TEMPERATURE),
@@ -75,14 +81,25 @@ class GuardLimits:
     max_temperature_c: float
     max_load: float  # share of full drive
     load_s: float
+    max_speed_steps_s: float
+    max_following_steps: float  # between goal and position
+    following_s: float
+
+
+class _Oddity(NamedTuple):
+    """What is wrong if it lasts."""
+
+    word: str
+    reason: Reason
+    lasts_s: float = NOISE_S
 
 
 _STATUS = (
-    (r.ServoStatus.VOLTAGE, "voltage", Reason.VOLTAGE),
-    (r.ServoStatus.ENCODER, "encoder", Reason.SENSOR_RANGE),
-    (r.ServoStatus.TEMPERATURE, "temperature", Reason.TEMPERATURE),
-    (r.ServoStatus.CURRENT, "current", Reason.EFFORT),
-    (r.ServoStatus.OVERLOAD, "load", Reason.EFFORT),
+    (r.ServoStatus.VOLTAGE, "servo_voltage", Reason.VOLTAGE),
+    (r.ServoStatus.ENCODER, "servo_encoder", Reason.SENSOR_RANGE),
+    (r.ServoStatus.TEMPERATURE, "servo_temperature", Reason.TEMPERATURE),
+    (r.ServoStatus.CURRENT, "servo_current", Reason.EFFORT),
+    (r.ServoStatus.OVERLOAD, "servo_load", Reason.EFFORT),
 )
 
 
@@ -93,19 +110,21 @@ class ServoGuard:
         self._joint = joint
         self._limits = limits
         self._since_ns: dict[str, int] = {}  # word -> when its condition began
+        self._awake_ns = 0  # silence before that was nobody's asking
         self.reading: Reading | None = None
         self.missed = 0  # questions without an answer
         self.leaps = 0  # answers that were not believed
 
-    @property
-    def position_steps(self) -> float:
-        """Of the newest believable reading; not-a-number if there was none."""
-        return np.nan if self.reading is None else self.reading.position_steps
-
     def is_silent(self, now_ns: int) -> bool:
         """Whether its last believable reading is too old."""
-        reading = self.reading
-        return reading is None or now_ns - reading.asked_ns > self._limits.silent_s * 1e9
+        if self.reading is None:
+            return True
+        since_ns = max(self.reading.asked_ns, self._awake_ns)
+        return now_ns - since_ns > self._limits.silent_s * 1e9
+
+    def wake(self, now_ns: int) -> None:
+        """Forgives silence until now: this process was away, and did not ask."""
+        self._awake_ns = now_ns
 
     def take(self, reading: Reading | None) -> None:
         """The answer to a question; None: there was none, or it was another's."""
@@ -116,38 +135,42 @@ class ServoGuard:
         else:
             self.reading = reading
 
-    def judge(self, now_ns: int, *, engaged: bool) -> Iterable[Finding]:
+    def judge(self, now_ns: int, *, engaged: bool) -> list[Finding]:
         """What is wrong by now, the worst first. `engaged`: its torque should be on."""
-        reading, limits = self.reading, self._limits
+        reading = self.reading
         if reading is None or self.is_silent(now_ns):
             return [self._finding("silent", Reason.SENSOR_LOST)]
-        status = reading.status
-        volts, celsius = reading.voltage_v, reading.temperature_c
-        conditions = {
-            ("torque_lost", Reason.MISMATCH): (engaged and not reading.torque, NOISE_S),
-            ("voltage", Reason.VOLTAGE): (
-                not limits.min_voltage_v <= volts <= limits.max_voltage_v,
-                NOISE_S,
-            ),
-            ("temperature", Reason.TEMPERATURE): (celsius > limits.max_temperature_c, NOISE_S),
-            ("load", Reason.EFFORT): (abs(reading.load) > limits.max_load, limits.load_s),
-            **{("servo_" + w, why): (bool(status & bit), NOISE_S) for bit, w, why in _STATUS},
-        }
+        at_ns, before = reading.asked_ns, self._since_ns
+        odd = self._odd(reading, engaged=engaged)
+        self._since_ns = {one.word: before.get(one.word, at_ns) for one in odd}
         return [
-            self._finding(*key)
-            for key, (holds, lasts_s) in conditions.items()
-            if self._lasts(key[0], holds, lasts_s, reading.asked_ns)
+            self._finding(one.word, one.reason)
+            for one in odd
+            if at_ns - self._since_ns[one.word] >= one.lasts_s * 1e9
         ]
+
+    def _odd(self, reading: Reading, *, engaged: bool) -> list[_Oddity]:
+        """What a single reading says that should not last."""
+        limits, odd = self._limits, []
+        if engaged and not reading.torque:
+            odd.append(_Oddity("torque_lost", Reason.MISMATCH))
+        if not limits.min_voltage_v <= reading.voltage_v <= limits.max_voltage_v:
+            odd.append(_Oddity("voltage", Reason.VOLTAGE))
+        if reading.temperature_c > limits.max_temperature_c:
+            odd.append(_Oddity("temperature", Reason.TEMPERATURE))
+        if abs(reading.speed_steps_s) > limits.max_speed_steps_s:
+            odd.append(_Oddity("speed", Reason.SPEED))
+        behind_steps = abs(reading.goal_steps - reading.position_steps)
+        if engaged and behind_steps > limits.max_following_steps:
+            odd.append(_Oddity("following", Reason.FOLLOWING, limits.following_s))
+        if abs(reading.load) > limits.max_load:
+            odd.append(_Oddity("load", Reason.EFFORT, limits.load_s))
+        if reading.status:
+            odd += [_Oddity(word, why) for bit, word, why in _STATUS if reading.status & bit]
+        return odd
 
     def _finding(self, word: str, reason: Reason) -> Finding:
         return Finding(word, reason, self._joint.name, self._joint.id)
-
-    def _lasts(self, word: str, holds: bool, lasts_s: float, at_ns: int) -> bool:
-        """Whether a condition has held in all readings for so long."""
-        if not holds:
-            self._since_ns.pop(word, None)
-            return False
-        return at_ns - self._since_ns.setdefault(word, at_ns) >= lasts_s * 1e9
 
     def _leaps(self, reading: Reading) -> bool:
         """Whether the joint cannot have come there since the last believable reading."""

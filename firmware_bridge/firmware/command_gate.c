@@ -24,9 +24,9 @@ static bool is_timely(const struct rx_command_gate *gate, uint64_t stamped_us, u
     return apart_us <= most_us && stamped_us >= gate->opened_us;
 }
 
-static bool is_newer(const struct rx_command_gate *gate, uint16_t seq) {
-    const uint32_t ahead = ((uint32_t)seq - gate->seq) & 0xFFFFU;
-    return !gate->has_passed || (ahead > 0U && ahead < HALF);
+bool rx_is_newer(uint16_t seq, uint16_t last) {
+    const uint32_t ahead = ((uint32_t)seq - last) & 0xFFFFU;
+    return ahead > 0U && ahead < HALF;
 }
 
 enum rx_reason rx_command_gate_refuses(const struct rx_command_gate *gate,
@@ -36,8 +36,8 @@ enum rx_reason rx_command_gate_refuses(const struct rx_command_gate *gate,
         return RX_REASON_NON_FINITE;
     }
     const uint64_t most_us = robot->whole.max_command_age_ms * 1000U;
-    const bool passes =
-        is_timely(gate, asked->stamped_us, now_us, most_us) && is_newer(gate, asked->seq);
+    const bool passes = is_timely(gate, asked->stamped_us, now_us, most_us) &&
+                        (!gate->has_passed || rx_is_newer(asked->seq, gate->seq));
     return passes ? RX_REASON_NONE : RX_REASON_STALE;
 }
 

@@ -30,6 +30,9 @@ void rx_command_gate_open(struct rx_command_gate *, uint64_t now_us);
 enum rx_reason rx_command_gate_refuses(const struct rx_command_gate *, const struct rx_robot *,
                                        const struct rx_asked *, uint64_t now_us);
 
+/* Whether a frame was sent after the one with the number `last`. */
+bool rx_is_newer(uint16_t seq, uint16_t last);
+
 /* Remembers a good command. */
 void rx_command_gate_passes(struct rx_command_gate *, uint16_t seq, uint64_t now_us);
 

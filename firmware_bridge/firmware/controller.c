@@ -26,7 +26,7 @@ static void answer(struct rx_controller *controller, uint8_t about, uint8_t inde
 
 static void on_hello(struct rx_controller *controller, const uint8_t *payload, uint16_t seq,
                      uint64_t now_us) {
-    (void)seq;
+    controller->host_seq = seq;
     struct rx_hello hello;
     memcpy(&hello, payload, sizeof hello);
     controller->is_greeted = hello.schema_hash == RX_SCHEMA_HASH;
@@ -131,13 +131,34 @@ static const struct row *row_of(const struct rx_frame *frame, enum rx_link link)
     return NULL;
 }
 
+static bool is_stop(const struct rx_frame *frame) {
+    return frame->type == RX_ID_WISH &&
+           (frame->payload[0] == RX_WISH_STOP || frame->payload[0] == RX_WISH_ESTOP);
+}
+
+/* Does what a host says, once: a wire may repeat what it has carried. */
+static void hear_host(struct rx_controller *controller, const struct row *row,
+                      const struct rx_frame *frame, uint64_t now_us) {
+    const bool is_newer = rx_is_newer(frame->seq, controller->host_seq);
+    if (is_newer) {
+        controller->host_seq = frame->seq;
+    }
+    if (is_newer || is_stop(frame) || row->type == RX_ID_COMMAND) { /* safety looks at those itself */
+        row->handler(controller, frame->payload, frame->seq, now_us);
+    } else {
+        controller->safety.counters.refused += 1U;
+    }
+}
+
 static void dispatch(struct rx_controller *controller, enum rx_link link,
                      const struct rx_frame *frame, uint64_t now_us) {
     const struct row *const row = row_of(frame, link);
     if (row == NULL) {
         controller->unknown += 1U;
-    } else if (link == RX_LINK_PLANT || controller->is_greeted || row->type == RX_ID_HELLO) {
+    } else if (link == RX_LINK_PLANT || row->type == RX_ID_HELLO) {
         row->handler(controller, frame->payload, frame->seq, now_us);
+    } else if (controller->is_greeted) {
+        hear_host(controller, row, frame, now_us);
     }
 }
 

@@ -24,6 +24,7 @@ struct rx_controller {
     struct rx_sense sense; /* the newest; shown in telemetry */
     bool has_sense;
     bool is_greeted; /* by a host that has the same table of packets */
+    uint16_t host_seq; /* the newest */
     uint32_t unknown; /* frames that say nothing */
     uint32_t ticks;
     uint64_t next_us; /* when the next tick is due */

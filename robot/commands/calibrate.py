@@ -21,6 +21,7 @@ from firmware_bridge.feetech.calibration import (
 )
 from firmware_bridge.feetech.calibrator import Calibrator
 from firmware_bridge.feetech.config import Config
+from firmware_bridge.feetech.lerobot import read_lerobot
 from firmware_bridge.port import open_port
 from perception.atomic_file import write_atomically
 from perception.quantities import InputError
@@ -49,6 +50,8 @@ class Calibrate:
     """The file; default: the calibration of the robot's [link]."""
     ids: tuple[int, ...] = ()
     """Of the servos, in the order of the axes; default: 1, 2, 3 and so on."""
+    lerobot: Path | None = None
+    """A calibration of LeRobot for this arm, to be taken over: the arm is not touched."""
     replace: bool = False
     """Replaces the file if there is one."""
     json: bool = False
@@ -61,17 +64,21 @@ class Calibrate:
         path = self.out or Path(link.calibration).expanduser()
         if path.exists() and not self.replace:
             raise InputError(f"{path} exists: give --replace, or another --out")
+        joints = self._measure(robot, link) if self.lerobot is None else read_lerobot(self.lerobot)
+        made = Calibration(joints)
+        _write(path, made)
+        self._show(path, made)
+        fitted(joints, robot.limits)
+        return 0
+
+    def _measure(self, robot: RobotConfig, link: Config) -> tuple[JointCalibration, ...]:
         ids = self._servo_ids(robot)
         port = open_port(self.port or link.port, link.baud)
         try:
             bus = FeetechBus(port, round(link.answer_s * 1e9))
-            made = Calibration(_converse(Calibrator(bus, robot.limits, ids, _pause), _enter))
+            return _converse(Calibrator(bus, robot.limits, ids, _pause), _enter)
         finally:
             port.close()
-        _write(path, made)
-        self._show(path, made)
-        fitted(made.joints, robot.limits)
-        return 0
 
     def _servo_ids(self, robot: RobotConfig) -> tuple[int, ...]:
         axes = len(robot.limits.axes)

@@ -11,6 +11,8 @@ NODES: dict[str, str] = {
     "learner": "robot.nodes.learner:LearnerNode",
     "mono": "robot.nodes.mono:MonoNode",
     "policy": "robot.nodes.policy:PolicyNode",
+    "practice_actor": "robot.nodes.practice_actor:PracticeActorNode",
+    "practice_learner": "robot.nodes.practice_learner:PracticeLearnerNode",
     "recorder": "robot.nodes.recorder:RecorderNode",
     "simulator": "robot.nodes.simulator:SimulatorNode",
     "stereo": "robot.nodes.stereo:StereoNode",

@@ -1,10 +1,25 @@
-"""The arm at its table in place of hardware and cameras: setpoints in, observations out."""
+"""The arm at its table in place of hardware and cameras: setpoints in, observations out.
+
+Who sets the scene for an attempt is the world itself, or, with `then = "order"`, whoever practises
+there: it says what is tried next, and is told after each step whether the goal is said to be
+reached. A reward source says so; what is true goes to watchers alone.
+"""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from perception.quantities import InputError
-from robot.messages import AttemptReport, CameraImage, Instruction, Observed, Setpoint
+from policies.practice_env import ACHIEVED
+from policies.rewards import make_reward
+from robot.messages import (
+    AttemptOrder,
+    AttemptReport,
+    CameraImage,
+    Instruction,
+    Observed,
+    Setpoint,
+    StepJudgement,
+)
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output, Role
 from robot.nodes.actuator import stops
 from robot.observed import observed_of
@@ -24,7 +39,10 @@ class WorkbenchConfig:
     task: str = "lid"  # row of sim.manipulation_tasks.MANIPULATION_TASKS
     options: dict[str, Any] = field(default_factory=dict)  # of that task
     goal: int = 0  # of the first attempt
-    then: Literal["reset", "switch"] = "reset"  # after an attempt: put things back, or next goal
+    then: Literal["reset", "switch", "order"] = "reset"
+    """After an attempt: put things back, or the next goal, or what who practises asks for."""
+    reward: str = "truth"  # row of policies.rewards.REWARDS; who judges for one who practises
+    reward_options: dict[str, Any] = field(default_factory=dict)
     attempt_s: float = 0.0  # s until an attempt has failed; 0: the task's own
     observe_hz: float = 5.0  # of a policy
     camera: str = "front"  # front, wrist, or empty for none: it costs some 6 ms an image
@@ -38,14 +56,19 @@ class WorkbenchConfig:
             raise InputError(f"task {self.task} has no goal {self.goal}; valid goals: {listed}")
         if self.camera not in ("", "front", "wrist"):
             raise InputError(f"camera = {self.camera!r}: give front, wrist, or nothing")
+        make_reward(self.reward, self.reward_options)
 
 
 class WorkbenchNode(Node[WorkbenchConfig]):
     """One workbench, advanced once per period of the node; it says what is asked, and judges."""
 
-    inputs = {"setpoint": Input(Setpoint, required=False, wakes=False)}
+    inputs = {
+        "setpoint": Input(Setpoint, required=False, wakes=False),
+        "order": Input(AttemptOrder, required=False, wakes=False),
+    }
     outputs = {
         "observed": Output(Observed, rate_key="observe_hz"),
+        "judged": Output(StepJudgement, rate_key="observe_hz"),
         "instruction": Output(Instruction, steady=False),
         "image": Output(CameraImage, rate_key="camera_hz"),
         "attempt": Output(AttemptReport, steady=False, truth=True),
@@ -78,18 +101,26 @@ class WorkbenchNode(Node[WorkbenchConfig]):
         self._silent = 0  # steps since the last setpoint
         self._attempt, self._began = -1, 0
         self._goal, self._successes = config.goal, 0
+        self._is_ordered = config.then == "order"
+        chance = int(self._rng.integers(SEEDS)) if self._is_ordered else 0
+        self._reward = make_reward(config.reward, config.reward_options, chance)
+        self._reached = False  # in this attempt, in truth
         self.safe = True
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
         """The first moment of an attempt, then one period more at each step."""
         emissions: list[Emission] = []
         if self._attempt < 0:
-            emissions += self._begin(now_ns, reset=True)
+            emissions += self._begin(now_ns, 0, reset=True)
         else:
             self._advance(inputs.newest("setpoint"))
             emissions += self._judge(now_ns)
+            for order in inputs.all("order"):
+                emissions += self._obey(now_ns, order)
         if self._steps % self._observe_every == 0:
             emissions.append(("observed", self._observe(now_ns)))
+            if self._is_ordered:
+                emissions.append(("judged", self._say(now_ns)))
         if self._cameras is not None and self._steps % self._image_every == 0:
             image = self._cameras.draw(self._bench.seen, self.config.camera)
             emissions.append(("image", CameraImage(captured_ns=now_ns, image=image)))
@@ -112,11 +143,12 @@ class WorkbenchNode(Node[WorkbenchConfig]):
 
         return BenchCameras(self._bench.model, LookConfig())
 
-    def _begin(self, now_ns: int, *, reset: bool) -> list[Emission]:
+    def _begin(self, now_ns: int, attempt: int, *, reset: bool) -> list[Emission]:
         """The next attempt."""
         if reset:
             self._bench.reset(int(self._rng.integers(SEEDS)), self._goal)
-        self._attempt, self._began = self._attempt + 1, self._steps
+        self._attempt, self._began = attempt, self._steps
+        self._reached = False
         text = self._task.goals[self._goal].text
         asked = Instruction(
             captured_ns=now_ns,
@@ -141,14 +173,54 @@ class WorkbenchNode(Node[WorkbenchConfig]):
 
         return observed_of(values_of(self._bench.look(), self._tensors), now_ns)
 
+    def _say(self, now_ns: int) -> StepJudgement:
+        """What the reward source says of this moment."""
+        scene = self._bench.look()
+        info = {ACHIEVED: self._task.achieved(scene)}
+        return StepJudgement(
+            captured_ns=now_ns,
+            attempt=self._attempt,
+            goal=self._goal,
+            success=self._reward.judge(self._goal, {}, info).success,
+            lost=bool(self._task.irreversible(scene)),
+        )
+
+    def _obey(self, now_ns: int, order: AttemptOrder) -> list[Emission]:
+        """The attempt that is asked for, unless it is the one that goes on.
+
+        Raises:
+            InputError: an order that was not meant for this world.
+        """
+        if order.attempt == self._attempt:
+            return []
+        if order.task != self.config.task or not 0 <= order.goal < len(self._task.goals):
+            raise InputError(
+                f"{order.source} asks for goal {order.goal} of the task {order.task!r}; here is "
+                f"{self.config.task!r} with {len(self._task.goals)} goals"
+            )
+        irreversible = bool(self._task.irreversible(self._bench.look()))
+        emissions = [] if self._attempt == 0 else self._report(now_ns, self._reached, irreversible)
+        self._goal = order.goal
+        return [*emissions, *self._begin(now_ns, order.attempt, reset=order.reset)]
+
     def _judge(self, now_ns: int) -> list[Emission]:
         """Whether the attempt is over, and what comes after it."""
         scene = self._bench.look()
         success = bool(self._task.achieved(scene)[self._goal])
-        irreversible = bool(self._task.irreversible(scene))
-        steps = self._steps - self._began
-        if not (success or irreversible or steps >= self._attempt_steps):
+        self._reached |= success
+        if self._is_ordered:
             return []
+        irreversible = bool(self._task.irreversible(scene))
+        if not (success or irreversible or self._steps - self._began >= self._attempt_steps):
+            return []
+        emissions = self._report(now_ns, success, irreversible)
+        if self.config.then == "switch":
+            self._goal = (self._goal + 1) % len(self._task.goals)
+        reset = irreversible or self.config.then == "reset"
+        return [*emissions, *self._begin(now_ns, self._attempt + 1, reset=reset)]
+
+    def _report(self, now_ns: int, success: bool, irreversible: bool) -> list[Emission]:
+        """How the attempt ended, in truth."""
         assert self.context.rate_hz is not None  # noqa: S101 - validated
         report = AttemptReport(
             captured_ns=now_ns,
@@ -156,11 +228,8 @@ class WorkbenchNode(Node[WorkbenchConfig]):
             goal=self._goal,
             text=self._task.goals[self._goal].text,
             success=success,
-            seconds=steps / self.context.rate_hz,
+            seconds=(self._steps - self._began) / self.context.rate_hz,
             irreversible=irreversible,
         )
         self._successes += success
-        if self.config.then == "switch":
-            self._goal = (self._goal + 1) % len(self._task.goals)
-        reset = irreversible or self.config.then == "reset"
-        return [("attempt", report), *self._begin(now_ns, reset=reset)]
+        return [("attempt", report)]

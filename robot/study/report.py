@@ -1,4 +1,8 @@
-"""The page and the plots of the study, made from its rows and nothing else."""
+"""The page and the plots of the study, made from its rows; what they mean is said by hand.
+
+The folder of the rows may hold a `reading.md`: why a figure is as it is, and what is to be tried
+next. It stands on the page behind the bars, so that a new page does not lose it.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +32,7 @@ from robot.study.tables import (
     students,
 )
 
+READING = "reading.md"  # in the folder of the rows
 COMMAND = "reflexarc study pssl --students network textons --seeds 0-9 --jobs 2"
 HEAD = """# Stereo teaches mono
 
@@ -63,15 +68,19 @@ def write_report(folder: Path, rows: Sequence[Row]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, svg in plots.items():
         (folder / f"{name}.svg").write_text(svg)
-    page.write_text(report(results, rows, [f"{folder.name}/{name}.svg" for name in plots]))
+    reading = folder / READING
+    said = reading.read_text(encoding="utf-8") if reading.is_file() else ""
+    pictures = [f"{folder.name}/{name}.svg" for name in plots]
+    page.write_text(report(results, rows, pictures, said))
     return page
 
 
-def report(results: Results, rows: Sequence[Row], plots: Sequence[str]) -> str:
-    """The whole page as Markdown."""
+def report(results: Results, rows: Sequence[Row], plots: Sequence[str], reading: str = "") -> str:
+    """The whole page as Markdown; `reading` is what somebody wrote of it."""
     parts = [
         _head(results, rows),
         _bars(results),
+        reading and f"{reading.strip()}\n\n",
         students(results),
         bias(results),
         effect(results),

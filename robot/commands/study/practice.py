@@ -2,8 +2,10 @@
 
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
@@ -12,9 +14,12 @@ from robot.commands.run import interruptible
 from robot.console import Console
 from robot.practice_method import config_hash, finetune_config
 from robot.practising import collect_recipes
+from robot.study.conduct import Workers
 from robot.study.practice_grid import PracticeCell, PracticeGrid, load_grid
 from robot.study.practice_report import says, write_page
 from robot.study.practice_worker import Places, plan_of
+from robot.study.processes import Processes
+from robot.study.ray_workers import RayWorkers
 from robot.study.rows import is_finished, read_rows
 from robot.study.seeds import seeds_of
 from robot.study.visibly import check_jobs, conduct_visibly
@@ -37,6 +42,9 @@ class StudyPractice:
     """Of the grid's methods, these alone."""
     jobs: int = 2
     """Runs at the same time, one core each."""
+    workers: Literal["processes", "ray"] = "processes"
+    """Where they run: processes of this machine, or a Ray cluster (that of RAY_ADDRESS, or one that
+    is begun here)."""
     rows: Path | None = None
     """Folder of the rows; the page is the .md file beside it. docs/results/practice_<grid>."""
     checkpoints: Path = Path("runs/study_practice")
@@ -78,9 +86,18 @@ class StudyPractice:
         if data is None:
             return False
         plan = plan_of(grid, missing, Places(folder, self.checkpoints, data), self.jobs)
-        return conduct_visibly(
-            plan, lambda cell: finetune_config(grid.method_of(cell)).steps, says, console
-        )
+        with self._workers() as workers:
+            return conduct_visibly(
+                plan,
+                lambda cell: finetune_config(grid.method_of(cell)).steps,
+                says,
+                console,
+                workers,
+            )
+
+    def _workers(self) -> AbstractContextManager[Workers]:
+        """Where runs are measured; raises an InputError if there is no cluster."""
+        return nullcontext(Processes()) if self.workers == "processes" else RayWorkers(self.jobs)
 
     def _is_finished(self, grid: PracticeGrid, folder: Path, cell: PracticeCell) -> bool:
         wanted = config_hash(cell.task, grid.method_of(cell))

@@ -1,0 +1,47 @@
+"""Runs tests against a changed source, in a process that is thrown away afterwards."""
+
+import os
+import shutil
+import sys
+import tempfile
+import types
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+TOP = Path(__file__).resolve().parent.parent
+
+
+def run(source: Path, text: str, tests: Sequence[str]) -> int:
+    """The exit code of pytest with `text` in place of `source`."""
+    settings.register_profile("trial", derandomize=True, deadline=None, database=None)
+    settings.load_profile("trial")
+    with tempfile.TemporaryDirectory() as folder:
+        if source.suffix == ".py":
+            replace_module(source, text)
+        else:
+            replace_firmware(source, text, Path(folder))
+        arguments = ("-x", "-q", "--noconftest", "-p", "no:cacheprovider", "--rootdir", str(TOP))
+        return pytest.main([*arguments, *(str(TOP / test) for test in tests)])
+
+
+def replace_module(source: Path, text: str) -> None:
+    """Whoever imports the module of this process gets the changed one."""
+    name = ".".join(source.relative_to(TOP).with_suffix("").parts)
+    module = types.ModuleType(name)
+    module.__file__ = str(source)
+    sys.modules[name] = module
+    exec(compile(text, source, "exec"), module.__dict__)  # our own file, changed a little
+
+
+def replace_firmware(source: Path, text: str, folder: Path) -> None:
+    """Whoever builds the firmware of this process builds a copy with the changed file."""
+    from firmware_bridge.emulators import host_build
+
+    copy = folder / "firmware"
+    shutil.copytree(source.parent, copy)
+    (copy / source.name).write_text(text, encoding="utf-8")
+    host_build.FIRMWARE = copy
+    os.environ["XDG_CACHE_HOME"] = str(folder)
