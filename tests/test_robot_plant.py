@@ -7,6 +7,7 @@ import psutil
 import pytest
 from supervised import Going
 
+from firmware_bridge.emulators import boards
 from firmware_bridge.errors import BridgeInputError
 from perception.quantities import InputError
 from robot.cli import main
@@ -152,3 +153,18 @@ def test_room_hil_runs_by_wall_clock_and_shows_nobody_who_acts_the_truth():
     assert graph.nodes["actuator"].config.arms_itself
     with pytest.raises(InputError, match="run with --clock wall"):
         validate(graph, lockstep=True)
+
+
+@pytest.mark.skipif(
+    bool(boards.missing()), reason="; ".join(boards.missing()) or "all is installed"
+)
+def test_qemu_flies_the_same_graph_with_the_firmware_itself(fly, tmp_path):
+    going = fly("plant.board=qemu")
+    board = _pid(going)
+    assert psutil.Process(board).name().startswith("qemu")
+    os.kill(board, signal.SIGKILL)
+    result = going.await_end()
+    assert result.failures == {"plant": "the emulated board (qemu) was killed by SIGKILL"}
+    setpoints = _log(tmp_path, "plant/setpoint", Setpoint)
+    assert max(s.values[0] for s in setpoints) == pytest.approx(0.5)
+    assert not psutil.pid_exists(board)

@@ -84,7 +84,7 @@ BROKEN = {
     ),
     "who_restarts_can_go_on": (
         [('class = "ticker"', 'class = "stoppable"\nsupervision = { restart = "always" }')],
-        ["'ticker'", "restart = 'always'", "a plant cannot be continued", 'restart = "never"'],
+        ["'ticker'", "restart = 'always'", "a stoppable cannot be continued", 'restart = "never"'],
     ),
     "rates_divide_the_worlds": (
         [("telling_actuator\"\nrate_hz = 50", "telling_actuator\"\nrate_hz = 60")],

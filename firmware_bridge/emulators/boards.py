@@ -15,7 +15,11 @@ BOARDS = {
 """Name -> "module:Class", imported when chosen."""
 
 AUTO = "auto"
-_FOR_QEMU = ("qemu-system-arm", "arm-none-eabi-gcc")
+_FOR_QEMU = {
+    "qemu-system-arm": "sudo apt install qemu-system-arm",
+    "arm-none-eabi-gcc": "sudo apt install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+}
+"""Program -> what installs it."""
 
 
 class RunningBoard(Protocol):
@@ -43,6 +47,11 @@ class RunningBoard(Protocol):
         ...
 
 
+def missing() -> list[str]:
+    """What to install before the firmware can run on an emulated chip."""
+    return [cure for program, cure in _FOR_QEMU.items() if shutil.which(program) is None]
+
+
 def check_board(name: str) -> None:
     """Refuses a board that does not exist.
 
@@ -66,5 +75,5 @@ def start_board(name: str) -> tuple[str, RunningBoard]:
     """
     check_board(name)
     if name == AUTO:
-        name = "qemu" if all(map(shutil.which, _FOR_QEMU)) else "python"
+        name = "python" if missing() else "qemu"
     return name, pkgutil.resolve_name(BOARDS[name])()
