@@ -12,6 +12,11 @@ import pytest
 from hypothesis import settings
 
 TOP = Path(__file__).resolve().parent.parent
+ARGUMENTS = (
+    *("-x", "-q", "--noconftest", "-p", "no:cacheprovider", "-p", "no:robot.pytest_plugin"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # hypothesis is there before pytest is
+    *("--rootdir", str(TOP)),
+)
 
 
 def run(source: Path, text: str, tests: Sequence[str]) -> int:
@@ -23,8 +28,7 @@ def run(source: Path, text: str, tests: Sequence[str]) -> int:
             replace_module(source, text)
         else:
             replace_firmware(source, text, Path(folder))
-        arguments = ("-x", "-q", "--noconftest", "-p", "no:cacheprovider", "--rootdir", str(TOP))
-        return pytest.main([*arguments, *(str(TOP / test) for test in tests)])
+        return pytest.main([*ARGUMENTS, *(str(TOP / test) for test in tests)])
 
 
 def replace_module(source: Path, text: str) -> None:

@@ -1,8 +1,9 @@
 """How long a 50 Hz loop is kept by a bus of servos: our driver beside the vendor's client.
 
 Six emulated servos at 1 Mbit/s behind a pseudo-terminal, in a process of their own; first all
-answer, then one is silent. Each client in turn does what a tick needs: goals to all, then position,
-load, voltage and temperature of all.
+answer, then one is silent. Each client in turn does what a tick needs: goals to all, then goal,
+position, load, voltage and temperature of all. Each goal is another one, and the servos tell their
+goals: so it shows whether an answer belongs to this tick or to one before.
 
     python -m benchmarks.servo_bus --out docs/results/servo_bus.json
 """
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scservo_sdk
@@ -33,7 +34,14 @@ TICK_S = 0.02
 IDS = tuple(range(1, 7))
 SILENT_ID = 3
 ROBOT = load_robot("so101")
-Tick = Callable[[], None]
+LEAST = (r.GOAL_POSITION.address, r.PRESENT_TEMPERATURE.address + 1 - r.GOAL_POSITION.address)
+
+
+class Client(NamedTuple):
+    """One that is measured."""
+
+    tick: Callable[[int], None]  # does the tick of this number
+    notes: Callable[[], dict[str, int]]  # what else there is to say after all ticks
 
 
 def main() -> None:
@@ -52,21 +60,25 @@ def main() -> None:
 
 
 def measure(client: Any, silent: bool, ticks: int) -> dict[str, float]:
-    """Milliseconds that a tick kept its loop, and the share of ticks that overran 20 ms."""
-    with servos() as (path, ear), client(path) as tick:
+    """Milliseconds that a tick kept its loop, and of the processor; the share that overran."""
+    with servos() as (path, ear), client(path) as (tick, notes):
         if silent:
             ear.send(SILENT_ID)
             ear.recv()
-        kept_ms, due_s = [], time.perf_counter()
-        for _ in range(ticks):
+        kept_ms, worked_ms, due_s = [], [], time.perf_counter()
+        for number in range(ticks):
             due_s = max(due_s + TICK_S, time.perf_counter())
             time.sleep(max(due_s - time.perf_counter(), 0.0))
-            begun_s = time.perf_counter()
-            tick()
+            begun_s, worked_s = time.perf_counter(), time.process_time()
+            tick(number)
             kept_ms.append((time.perf_counter() - begun_s) * 1e3)
+            worked_ms.append((time.process_time() - worked_s) * 1e3)
+        noted = notes()
     median, p99, most = np.percentile(kept_ms, [50, 99, 100]).round(3).tolist()
     overrun = float(np.mean(np.array(kept_ms) > TICK_S * 1e3))
-    return {"median": median, "p99": p99, "max": most, "overran": round(overrun, 3)}
+    worked = round(float(np.median(worked_ms)), 3)
+    row = {"median": median, "p99": p99, "max": most, "processor": worked}
+    return {**row, "overran": round(overrun, 3), **noted}
 
 
 @contextmanager
@@ -94,7 +106,7 @@ def _serve(ear: Any) -> None:
 
 
 @contextmanager
-def ours(path: str) -> Iterator[Tick]:
+def ours(path: str) -> Iterator[Client]:
     """Our driver, armed."""
     joints = [
         JointCalibration(axis.name, id_, 0, 1, (100, 3995))
@@ -111,32 +123,42 @@ def ours(path: str) -> Iterator[Tick]:
         time.sleep(0.001)
     values = state.values
 
-    def tick() -> None:
-        driver.send(values, time.monotonic_ns())
+    def tick(number: int) -> None:
+        driver.send(values + 0.002 * (number % 2), time.monotonic_ns())
         driver.read(time.monotonic_ns())
 
-    yield tick
+    def notes() -> dict[str, int]:
+        counters = driver.read(time.monotonic_ns()).counters
+        return {"late answers refused": counters["late"]}
+
+    yield Client(tick, notes)
     driver.close()
 
 
 @contextmanager
-def vendors(path: str) -> Iterator[Tick]:
+def vendors(path: str) -> Iterator[Client]:
     """feetech-servo-sdk with its own time-outs."""
     port = scservo_sdk.PortHandler(path)
     port.openPort()
     packets = scservo_sdk.PacketHandler(0)
     writer = scservo_sdk.GroupSyncWrite(port, packets, r.GOAL_POSITION.address, 2)
-    start = r.PRESENT_POSITION.address
-    reader = scservo_sdk.GroupSyncRead(port, packets, start, 8)
+    reader = scservo_sdk.GroupSyncRead(port, packets, *LEAST)
     for id_ in IDS:
-        writer.addParam(id_, list(r.GOAL_POSITION.encode(r.MIDDLE_STEPS)))
+        writer.addParam(id_, [0, 0])
         reader.addParam(id_)
+    old = 0
 
-    def tick() -> None:
+    def tick(number: int) -> None:
+        nonlocal old
+        goal = r.MIDDLE_STEPS + number % 10
+        for id_ in IDS:
+            writer.changeParam(id_, list(r.GOAL_POSITION.encode(goal)))
         writer.txPacket()
         reader.txRxPacket()
+        told = [reader.getData(id_, r.GOAL_POSITION.address, 2) for id_ in IDS]
+        old += any(answer not in (0, goal) for answer in told)
 
-    yield tick
+    yield Client(tick, lambda: {"ticks with answers of an older one": old})
     port.closePort()
 
 

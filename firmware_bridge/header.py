@@ -1,4 +1,4 @@
-"""Writes what is made from the table of packets: the firmware's header and the tables of the docs.
+"""Writes what is made from the table of packets: the firmware's header, and what of the docs is.
 
     python -m firmware_bridge.header
 
@@ -45,13 +45,13 @@ _Static_assert(sizeof(float) == 4, "the wire carries IEEE 754 binary32");
 #endif
 """
 
-_BEGIN, _END = "<!-- packets: begin -->", "<!-- packets: end -->"
+_BEGIN, _END = "<!-- {}: begin -->", "<!-- {}: end -->"
 
 
 def main() -> None:
     """Rewrites both files in place."""
     HEADER.write_text(c_header(), encoding="utf-8")
-    DOCUMENT.write_text(with_tables(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    DOCUMENT.write_text(renewed(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def c_header() -> str:
@@ -61,11 +61,20 @@ def c_header() -> str:
     return _HEADER.format(hash=SCHEMA_HASH, axes=MAX_AXES, words=words, packets=packets)
 
 
-def with_tables(document: str) -> str:
-    """The document with the tables of packets and words between its markers renewed."""
-    before, rest = document.split(_BEGIN)
-    after = rest.split(_END)[1]
-    return before + _BEGIN + "\n\n" + packet_tables() + "\n" + _END + after
+def renewed(document: str) -> str:
+    """The document with all that stands between its markers made anew."""
+    from firmware_bridge import worked_example  # it brings the emulated controller
+
+    document = with_section(document, "worked example", worked_example.text())
+    return with_section(document, "packets", packet_tables())
+
+
+def with_section(document: str, name: str, text: str) -> str:
+    """The document with this text between the markers of that name."""
+    begin, end = _BEGIN.format(name), _END.format(name)
+    before, rest = document.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
 def packet_tables() -> str:

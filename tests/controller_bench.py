@@ -159,9 +159,10 @@ class Bench:
     def command(self, *values, age_s=0.0):
         return self.send("command", values=values, stamped_us=self.now_us - round(age_s * 1e6))
 
-    def fail(self, text):
+    def fail(self, text, seconds=math.inf):
         """Injects a fault from now on, as `sensor:stuck`."""
-        fault = parse_fault(text)._replace(begin_s=self.now_us / 1e6)
+        begin_s = self.now_us / 1e6
+        fault = parse_fault(text)._replace(begin_s=begin_s, end_s=begin_s + seconds)
         self.plant.inject(fault)
         for line in self.link_faults.values():
             line.inject(fault)

@@ -1,12 +1,14 @@
 """A flight of the MAVLink driver against the emulated vehicle, in memory and in virtual time."""
 
 from collections import deque
+from contextlib import contextmanager
 
 import numpy as np
 
 from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.drivers.mavlink import Config, MavlinkDriver
 from firmware_bridge.emulators.mavlink import EmulatedVehicle
+from firmware_bridge.errors import PortLostError
 from firmware_bridge.mavlink.autopilots import AUTOPILOTS
 from firmware_bridge.safety import Mode, Wish
 
@@ -27,9 +29,11 @@ class MemoryPort:
 
     def __init__(self):
         self.to_driver, self.to_vehicle = deque(), deque()
-        self.closed = False
+        self.closed = self.unplugged = False
 
     def read(self):
+        if self.unplugged:
+            raise PortLostError("unplugged")
         return self.to_driver.popleft() if self.to_driver else b""
 
     def write(self, data):
@@ -98,6 +102,14 @@ class Flight:
         assert self.state.mode is Mode.ACTIVE, (self.state, self.driver.texts)
         assert self.vehicle.body.altitude_m > 0.4
         return self
+
+    @contextmanager
+    def unplugged(self):
+        """Nothing gets through; what was under way is lost."""
+        self.port.unplugged = True
+        yield
+        self.port.unplugged = False
+        self.port.to_driver.clear()
 
     def heard(self, kind):
         """What the vehicle received of one kind, oldest first."""

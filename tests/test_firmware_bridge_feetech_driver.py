@@ -460,6 +460,8 @@ def test_a_port_that_is_gone_stops_the_arm_and_says_so(mode, request):
     assert np.isnan(states[-1].measured).all()
     rig.driver.request(Wish.RESET, rig.now_ns)
     assert rig.driver.read(rig.now_ns).mode is Mode.PROTECTIVE_STOP
+    rig.driver.request(Wish.ESTOP, rig.now_ns)
+    assert rig.driver.read(rig.now_ns).mode is Mode.ESTOP
     rig.driver.close()
 
 

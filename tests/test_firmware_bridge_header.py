@@ -10,9 +10,9 @@ def test_the_firmware_s_header_is_that_of_the_table():
     assert header.HEADER.read_text(encoding="utf-8") == header.c_header(), CURE
 
 
-def test_the_tables_of_the_documentation_are_those_of_the_table():
+def test_the_tables_and_bytes_of_the_documentation_are_those_of_the_code():
     document = header.DOCUMENT.read_text(encoding="utf-8")
-    assert header.with_tables(document) == document, CURE
+    assert header.renewed(document) == document, CURE
 
 
 def test_every_packet_field_and_word_stands_in_both():
@@ -24,9 +24,8 @@ def test_every_packet_field_and_word_stands_in_both():
         assert f"{SCHEMA_HASH:08x}" in text.lower()
 
 
-def test_what_stands_around_the_tables_is_kept():
-    document = "before\n<!-- packets: begin -->\nold\n<!-- packets: end -->\nafter\n"
-    renewed = header.with_tables(document)
-    assert renewed.startswith("before\n<!-- packets: begin -->\n\nHash of this table")
-    assert renewed.endswith("<!-- packets: end -->\nafter\n")
-    assert "old\n" not in renewed
+def test_what_stands_around_a_section_is_kept():
+    document = "before\n<!-- x: begin -->\nold\n<!-- x: end -->\nafter\n"
+    assert header.with_section(document, "x", "new\n") == (
+        "before\n<!-- x: begin -->\n\nnew\n\n<!-- x: end -->\nafter\n"
+    )

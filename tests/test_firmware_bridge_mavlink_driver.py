@@ -7,7 +7,9 @@ from mavlink_flight import HOVER, LIMITS, TICK_NS, Flight, MemoryPort
 
 from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.drivers.mavlink import Config, MavlinkDriver
-from firmware_bridge.errors import BridgeInputError, LimitsTableError, PortLostError
+from firmware_bridge.emulators.flight_rules import RuleSettings
+from firmware_bridge.emulators.mavlink import EmulatedVehicle
+from firmware_bridge.errors import BridgeInputError, LimitsTableError
 from firmware_bridge.mavlink.asking import RESULTS
 from firmware_bridge.mavlink.vehicle import ARMING_CHECKS
 from firmware_bridge.mavlink.wire import Sender, Wire
@@ -449,16 +451,60 @@ def test_nobody_another_or_noise_is_told_apart_with_what_to_check():
     assert "is px4, [link] autopilot says 'ardupilot': valid are px4, ardupilot" in says
 
 
-def test_a_port_that_is_lost_stops_the_robot():
+def test_a_port_that_is_lost_stops_the_robot_and_lands_it_once_it_is_back():
+    flight = Flight(settings=RuleSettings(offboard_loss_s=5.0)).flying()
+    heard = flight.state.counters["messages"]
+    with flight.unplugged():
+        state = flight.tick(AHEAD)
+        assert (state.mode, state.stopped) == (Mode.BOOT, True)
+        assert "port_lost" in state.faults
+        flight.run(1.5, AHEAD)
+    flight.run(1.5, AHEAD)
+    assert (flight.state.mode, flight.state.faults[0]) == (Mode.PROTECTIVE_STOP, "port_lost")
+    assert flight.state.counters["ports_lost"] >= 1
+    assert flight.state.counters["messages"] > heard
+    flight.run(10.0, AHEAD)
+    assert (flight.state.mode, flight.vehicle.body.on_ground) == (Mode.DISARMED, True)
+
+
+def test_an_e_stop_outlasts_a_lost_port_and_is_told_again():
     flight = Flight().flying()
+    with flight.unplugged():
+        flight.tick()
+        flight.ask(Wish.ESTOP)
+        assert flight.tick().mode is Mode.ESTOP
+        flight.run(0.5)
+        assert flight.vehicle.rules.armed
+    flight.run(2.0)
+    assert not flight.vehicle.rules.armed
+    assert flight.state.mode is Mode.ESTOP
 
-    def gone():
-        raise PortLostError("unplugged")
 
-    flight.port.read = gone
-    state = flight.tick(AHEAD)
-    assert (state.mode, state.stopped) == (Mode.BOOT, True)
-    assert "port_lost" in state.faults
+def test_the_answer_to_an_older_question_does_not_end_an_e_stop():
+    flight = Flight().ready()
+    flight.ask(Wish.ARM)
+    flight.run(5.0, until=lambda state: bool(flight.commands(ARM_DISARM)))
+    flight.ask(Wish.ESTOP)  # the answer to the arming is under way
+    flight.port.to_vehicle.clear()  # and the first order to stop is lost
+    flight.run(3.0)
+    assert not flight.vehicle.rules.armed
+
+
+def test_a_flight_controller_that_restarts_in_the_air_is_not_armed_again():
+    flight = Flight().flying()
+    flight.vehicle = EmulatedVehicle()
+    took_s = flight.run(5.0, AHEAD, until=lambda state: state.stopped)
+    assert took_s <= 1.1
+    flight.run(20.0, AHEAD)
+    assert (flight.state.mode, flight.state.faults[0]) == (Mode.DISARMED, "disarmed")
+    assert not flight.vehicle.rules.armed
+
+
+@both
+def test_a_command_beyond_the_limits_is_flown_at_the_limit(autopilot):
+    flight = Flight(autopilot).flying((1e300, 0.0, 1e300), seconds=15.0)
+    np.testing.assert_array_equal(flight.state.values, (1.0, 0.0, 2.3))
+    np.testing.assert_allclose(flight.state.measured, (1.0, 0.0, 2.3), atol=0.05)
 
 
 def test_every_fault_word_is_explained():

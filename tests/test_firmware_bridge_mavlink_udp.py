@@ -1,5 +1,6 @@
 """The driver over UDP, with the vehicle living in a thread; and the addresses it refuses."""
 
+import select
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from firmware_bridge.emulators.mavlink_udp import main, serve
 from firmware_bridge.errors import BridgeInputError, PortBusyError
 from firmware_bridge.mavlink.datagrams import DatagramPort
 from firmware_bridge.mavlink.wire import Sender, Wire
+from firmware_bridge.ports.pty_port import PtyPort
 from firmware_bridge.safety import Mode, Wish
 
 KEY = bytes(range(32))
@@ -182,3 +184,27 @@ def test_a_network_may_be_trusted_or_signed_for():
 def test_the_emulator_names_the_autopilots_it_has():
     with pytest.raises(SystemExit, match="valid are px4, ardupilot"):
         main(["inav", "127.0.0.1:14540"])
+
+
+def test_it_flies_a_vehicle_over_a_serial_line():
+    far = PtyPort()
+    vehicle = EmulatedVehicle()
+    link = {"driver": "mavlink", "port": far.path, "baud": 921_600, "open_timeout_s": 0.0}
+    driver = make_driver(link, LIMITS)
+    driver.open(0)
+    modes = set()
+    for tick in range(1, 800):  # of 20 ms, by the test's clock
+        now_ns = tick * 20_000_000
+        vehicle.receive(far.read(), now_ns // 1000)
+        vehicle.step(now_ns // 1000)
+        if said := b"".join(vehicle.take()):
+            far.write(said)
+            assert select.select([far._theirs], [], [], 5.0)[0]  # it is there for the driver
+        if tick == 200:
+            driver.request(Wish.ARM, now_ns)
+        driver.send(np.array([0.0, 0.0, 1.0]), now_ns)
+        modes.add(driver.read(now_ns).mode)
+    assert modes - {Mode.BOOT} == {Mode.DISARMED, Mode.ACTIVE}
+    assert vehicle.body.altitude_m == pytest.approx(1.0, abs=0.05)
+    driver.close()
+    far.close()

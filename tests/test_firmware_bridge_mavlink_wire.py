@@ -264,3 +264,12 @@ def test_a_stream_is_proof_only_after_a_second_without_a_gap_and_never_bursts(ga
     if len(sent_ns) > 1:
         least_ns = min(b - a for a, b in itertools.pairwise(sent_ns))
         assert least_ns >= 0.5e9 / rate_hz
+
+
+def test_a_heading_is_carried_on_for_as_long_as_its_message_is_old():
+    vehicle, encoder = Vehicle(PX4), Wire(VEHICLE, None).encoder
+    for message in _telemetry(encoder).values():
+        vehicle.hear(message, 0)
+    vehicle.hear(encoder.attitude_encode(0, 0.0, 0.0, 1.0, 0.0, 0.0, 2.0), 0)
+    headings = [vehicle.motion(round(age_s * SECOND), 0.5).heading_rad for age_s in (0, 0.04, 0.4)]
+    assert headings == pytest.approx([1.0, 1.08, 1.2])  # for 0.1 s at most

@@ -17,6 +17,8 @@ from robot.study.cells import ALONE, LEARN, NEW_ROOM, Cell, Protocol, config_has
 from robot.study.conduct import Watcher, conduct
 from robot.study.judge import Judged, PhaseNotes
 from robot.study.measure import StudyError, is_frozen, measure
+from robot.study.processes import Processes
+from robot.study.ray_workers import RayError, RayWorkers
 from robot.study.rows import RowError, is_finished, read_rows, row_path, write_row
 from robot.study.seeds import seeds_of
 from robot.study.visibly import duration
@@ -26,12 +28,15 @@ SMALL = Protocol(stereo_s=0.4)
 
 WORKER = textwrap.dedent(
     """
-    import json, signal, sys, time
+    import json, os, signal, sys, time
     order = json.loads(sys.argv[1])
     seed = order["cell"]["seed"]
     print(json.dumps({"seconds": 1.5}), flush=True)
     if seed == 13:
         sys.exit("node 'mono' failed: no luck")
+    if seed == 66:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(0.2)
     if seed == 99:
         signal.signal(signal.SIGINT, lambda *_: sys.exit(3))
         print("{\\"row\\": {\\"half", end="", flush=True)
@@ -163,10 +168,24 @@ def test_the_grid_has_each_cell_once_and_lives_before_what_flies_on_them():
         assert cell.parent is None or cells.index(cell.parent) < cells.index(cell)
 
 
-def test_each_row_is_written_when_its_cell_ends_and_failures_stop_nobody(tmp_path, worker):
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster of two cores on this machine."""
+    with RayWorkers(2) as workers:
+        yield workers
+
+
+@pytest.fixture(params=["processes", "ray"])
+def workers(request):
+    """Who starts the processes of a study."""
+    return request.getfixturevalue("cluster") if request.param == "ray" else Processes()
+
+
+def test_each_row_is_written_when_its_cell_ends_and_failures_stop_nobody(tmp_path, worker, workers):
     told = []
     cells = [Cell("stereo", seed) for seed in (1, 13, 2)]
-    assert not conduct(plan_of(cells, tmp_path, worker), watcher_into(told), lambda: False)
+    plan = plan_of(cells, tmp_path, worker)
+    assert not conduct(plan, watcher_into(told), lambda: False, workers)
     assert [row["cell"] for row in read_rows(tmp_path / "rows")] == [1, 2]
     assert ("failed", 13, "ended with 1: node 'mono' failed: no luck") in told
     assert ("seconds", 1.5) in told
@@ -176,17 +195,35 @@ def test_a_cell_fails_with_the_life_that_it_builds_on(tmp_path, worker):
     told = []
     corruption = Cell("corruption", 13, "network", corruption="fog", monitor="with")
     cells = [corruption.parent, corruption]
-    assert not conduct(plan_of(cells, tmp_path, worker), watcher_into(told), lambda: False)
+    plan = plan_of(cells, tmp_path, worker)
+    assert not conduct(plan, watcher_into(told), lambda: False, Processes())
     assert [each[0] for each in told if each[0] != "seconds"] == ["began", "failed", "failed"]
 
 
-def test_an_interrupted_study_keeps_what_is_finished_and_leaves_no_half_row(tmp_path, worker):
+def test_an_interrupted_study_keeps_what_is_finished_and_leaves_no_half_row(
+    tmp_path, worker, workers
+):
     cells = [Cell("stereo", 1), Cell("stereo", 99)]
     told = []
     plan = plan_of(cells, tmp_path, worker)
-    complete = conduct(plan, watcher_into(told), (tmp_path / "ready").exists)
+    complete = conduct(plan, watcher_into(told), (tmp_path / "ready").exists, workers)
     assert not complete
     assert [path.name for path in (tmp_path / "rows").iterdir()] == ["stereo-0001.json"]
+
+
+def test_a_worker_that_is_lost_leaves_a_cell_to_be_measured_again(tmp_path, worker, cluster):
+    told = []
+    plan = plan_of([Cell("stereo", 66)], tmp_path, worker)  # takes its parent with it
+    assert not conduct(plan, watcher_into(told), lambda: False, cluster)
+    (reason,) = [each[2] for each in told if each[0] == "failed"]
+    assert "its worker was lost" in reason
+    assert not (tmp_path / "rows").exists()
+
+
+def test_without_ray_one_line_says_how_to_get_it_or_do_without(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RayError, match=r"pip install reflexarc\[scale\].*--workers processes"):
+        RayWorkers(2)
 
 
 def test_a_corruption_without_the_package_of_its_life_names_the_life(tmp_path):

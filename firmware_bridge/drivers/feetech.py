@@ -40,6 +40,10 @@ def _pause() -> int:
     return time.monotonic_ns()
 
 
+def _nothing(now_ns: int) -> None:
+    del now_ns
+
+
 class FeetechDriver:
     """The `Driver` interface over a bus of servos; `ServoController` decides."""
 
@@ -96,7 +100,7 @@ class FeetechDriver:
             refused, self._refused = self._refused, ()
             middle = [(axis.minimum + axis.maximum) / 2 for axis in self._limits.axes]
             return DriverState(np.array(middle), True, refused, Mode.BOOT)
-        self._tick(controller, now_ns, lambda: None)
+        self._tick(controller, now_ns)
         return controller.state(now_ns)
 
     def send(self, values: NDArray[np.float64], now_ns: int) -> None:
@@ -105,7 +109,7 @@ class FeetechDriver:
         if controller is None:
             self._refused = (Reason.WRONG_MODE.name.lower(),)
         else:
-            self._tick(controller, now_ns, lambda: controller.command(values, now_ns))
+            self._tick(controller, now_ns, lambda now_ns: controller.command(values, now_ns))
 
     def request(self, wish: Wish, now_ns: int) -> None:
         """Asks for another mode; arming shows some ticks later, when the servos confirm it."""
@@ -113,7 +117,7 @@ class FeetechDriver:
         if controller is None:
             self._refused = (refusal(wish, Reason.NOT_CONFIGURED),)
         else:
-            self._tick(controller, now_ns, lambda: controller.request(wish, now_ns))
+            self._tick(controller, now_ns, lambda now_ns: controller.request(wish, now_ns))
 
     def stop(self, now_ns: int) -> None:
         """Stops as `reaction` says, if it is engaged."""
@@ -133,7 +137,7 @@ class FeetechDriver:
         """So that whoever reads next knows where the arm is; a servo that is silent now is told."""
         now_ns = self._pause()
         while None in arm.readings and now_ns < end_ns:
-            self._tick(controller, now_ns, lambda: None)
+            self._tick(controller, now_ns)
             now_ns = self._pause()
 
     def _let_go(self, controller: ServoController) -> None:
@@ -142,14 +146,18 @@ class FeetechDriver:
         end_ns = now_ns + CLOSE_NS
         controller.release()
         while controller.may_hold and now_ns < end_ns:
-            self._tick(controller, now_ns, lambda: None)
+            self._tick(controller, now_ns)
             now_ns = self._pause()
 
-    def _tick(self, controller: ServoController, now_ns: int, act: Callable[[], None]) -> None:
-        """Does something between what came from the servos and what goes to them."""
-        try:
-            controller.collect(now_ns)
-            act()
-            controller.emit(now_ns)
-        except PortLostError:
-            controller.lose(now_ns)
+    def _tick(
+        self, controller: ServoController, now_ns: int, act: Callable[[int], None] = _nothing
+    ) -> None:
+        """Does something between what came from the servos and what goes to them.
+
+        It is done even if the port is lost: an e-stop is noted that nobody can be told any more.
+        """
+        for step in (controller.collect, act, controller.emit):
+            try:
+                step(now_ns)
+            except PortLostError:
+                controller.lose(now_ns)

@@ -7,22 +7,25 @@ pilot or a failsafe for the controls: `firmware_bridge/mavlink/engagement.py` dr
 An e-stop stops the motors wherever the vehicle is: IN THE AIR IT FALLS. A stop hovers, then lands.
 """
 
+import contextlib
 import math
 import time
-from typing import Final, cast
+from collections import Counter
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.axis_limits import Limits
 from firmware_bridge.driver import DriverState, Features
-from firmware_bridge.errors import PortLostError
+from firmware_bridge.errors import PortError, PortLostError
 from firmware_bridge.mavlink.asking import Asker
 from firmware_bridge.mavlink.autopilots import AUTOPILOTS
-from firmware_bridge.mavlink.axes import VELOCITY_AND_YAW_RATE, Setpoint, VelocityAxes
+from firmware_bridge.mavlink.axes import Setpoint, VelocityAxes
 from firmware_bridge.mavlink.connection import Connection
-from firmware_bridge.mavlink.engagement import DO_SET_MODE, Engagement, Rules, Stage
+from firmware_bridge.mavlink.engagement import Engagement, Rules, Stage
 from firmware_bridge.mavlink.errors import not_found, wrong_autopilot
+from firmware_bridge.mavlink.handover import DO_SET_MODE
 from firmware_bridge.mavlink.options import Config
 from firmware_bridge.mavlink.stream import Stream
 from firmware_bridge.mavlink.vehicle import TELEMETRY_HZ, Vehicle
@@ -30,8 +33,6 @@ from firmware_bridge.port import Port
 from firmware_bridge.safety import Mode, Wish
 
 SECOND_NS: Final = 1_000_000_000
-SET_MESSAGE_INTERVAL: Final = 511  # MAV_CMD_SET_MESSAGE_INTERVAL
-ONBOARD_CONTROLLER, NO_AUTOPILOT, ACTIVE_STATE = 18, 8, 4  # MAV_TYPE, MAV_AUTOPILOT, MAV_STATE
 EXIT_COPIES: Final = 3  # of the last order, which nobody stays to see answered
 OPEN_POLL_S: Final = 0.01
 
@@ -52,7 +53,7 @@ class MavlinkDriver:
         Raises:
             LimitsTableError: other axes.
         """
-        self._config, self._port = config, port
+        self._config, self._given_port = config, port
         self._autopilot = AUTOPILOTS[config.autopilot]
         self._axes = VelocityAxes(limits, self._autopilot.frame, config.altitude_gain_per_s)
         self._vehicle = Vehicle(self._autopilot)
@@ -64,10 +65,11 @@ class MavlinkDriver:
         self._connection: Connection | None = None
         self._command: NDArray[np.float64] | None = None  # (3,) being followed
         self._still = np.zeros(3)  # (3,) the command that means: stay where it was seen last
-        self._second_ns: int | None = None  # when the next heartbeat is due
+        self._second_ns = 0  # when the next heartbeat is due
         self._faults: dict[str, None] = {}  # since the last read; each once
-        self._lost = False  # the port
-        self._counts = {"received": 0, "refused": 0, "setpoints": 0}
+        self._reopen_ns: int | None = None  # when a lost port is tried next
+        self._past: Counter[str] = Counter()  # of connections that were lost
+        self._counts = dict.fromkeys(("received", "refused", "setpoints", "ports_lost"), 0)
 
     @property
     def features(self) -> Features:
@@ -85,11 +87,11 @@ class MavlinkDriver:
         Raises:
             BridgeInputError: the port, the key, or whoever answers is not as it should be.
         """
-        self._connection = Connection(self._config, self._port)
+        self._connection = Connection(self._config, self._given_port)
         try:
-            self._wait_for_vehicle(now_ns)
+            self._wait_for_vehicle(self._connection, now_ns)
         except BaseException:
-            self._free()
+            self.close()
             raise
 
     def read(self, now_ns: int) -> DriverState:
@@ -115,16 +117,18 @@ class MavlinkDriver:
         """Follows (3,) `values` from now on, if they are finite and it has the controls."""
         self._tick(now_ns)  # first: a gap that ends here was a gap
         self._counts["received"] += 1
+        command = self._axes.clip(values)
         if not np.isfinite(values).all():
             self._refuse("non_finite")
-        elif not self._engagement.command_came(self._axes.altitude_m(values), now_ns):
+        elif not self._engagement.command_came(self._axes.altitude_m(command), now_ns):
             self._refuse("wrong_mode")
         else:
-            self._command = np.array(values, np.float64)
+            self._command = command
 
     def request(self, wish: Wish, now_ns: int) -> None:
         """Asks for another mode; ESTOP stops the motors, in the air too: the vehicle falls."""
-        if self._connection is None or not (self._vehicle.heard or wish is Wish.ESTOP):
+        nobody = self._connection is None or not self._vehicle.heard
+        if nobody and wish is not Wish.ESTOP:  # which is kept, and told once there is somebody
             self._faults[f"{wish.name.lower()}_refused_no_heartbeat"] = None
             return
         self._engagement.request(wish, now_ns)
@@ -140,20 +144,21 @@ class MavlinkDriver:
         It does not wait for an answer. If the order is lost, the vehicle's own failsafe is what is
         left, as it is after a crash of this process: docs/users/mavlink.md says how to set it.
         """
-        has_controls = self._engagement.stage in (Stage.ENGAGED, Stage.STOPPED)
-        if has_controls and self._vehicle.follows and self._config.on_exit == "land":
-            for copy in range(EXIT_COPIES):
-                self._send_command(
-                    DO_SET_MODE, copy, self._autopilot.mode_params(self._autopilot.land)
-                )
+        if self._engagement.has_controls and self._config.on_exit == "land":
+            params = self._autopilot.mode_params(self._autopilot.land)
+            with contextlib.suppress(PortLostError):  # then nobody can be told anything
+                for copy in range(EXIT_COPIES):
+                    self._send_command(DO_SET_MODE, copy, params)
         self._free()
+        self._reopen_ns = None
 
     def _free(self) -> None:
         if self._connection is not None:
+            self._past.update(self._connection.counters())
             self._connection.close()
         self._connection, self._command = None, None
 
-    def _wait_for_vehicle(self, now_ns: int) -> None:
+    def _wait_for_vehicle(self, connection: Connection, now_ns: int) -> None:
         """Lets time pass until the vehicle is heard; the caller's clock goes on meanwhile."""
         config, began_ns = self._config, time.monotonic_ns()
         waited_ns, patience_ns = 0, round(config.open_timeout_s * SECOND_NS)
@@ -163,53 +168,46 @@ class MavlinkDriver:
             waited_ns = time.monotonic_ns() - began_ns
         if not patience_ns:
             return
-        wire = cast("Connection", self._connection).wire
         if not self._vehicle.heard:
-            raise not_found(
-                config, wire.others, wire.counters["corrupt"] + wire.counters["unsigned"]
-            )
+            raise not_found(config, connection.wire)
         if self._vehicle.autopilot_id != self._autopilot.mav_autopilot:
             raise wrong_autopilot(config, self._vehicle.autopilot_id)
 
     def _tick(self, now_ns: int) -> None:
-        if self._connection is None or self._lost:
+        if self._connection is None:
+            self._reopen(now_ns)
+        if self._connection is None:
             return
         try:
-            self._hear(now_ns)
+            self._hear(self._connection, now_ns)
             self._engagement.tick(now_ns)
             self._asker.tick(now_ns)
-            self._speak(now_ns)
+            self._speak(self._connection, now_ns)
         except PortLostError:
-            self._lost = True
+            self._lose(now_ns)
 
-    def _hear(self, now_ns: int) -> None:
-        for message in cast("Connection", self._connection).receive():
+    def _hear(self, connection: Connection, now_ns: int) -> None:
+        for message in connection.receive():
             self._vehicle.hear(message, now_ns)
-            if message.get_type() == "COMMAND_ACK" and self._is_mine(message):
+            if message.get_type() == "COMMAND_ACK" and connection.answers_us(message):
                 self._asker.hear(message)
         if (motion := self._vehicle.motion(now_ns, math.inf)) is not None:
             self._still = self._axes.still(motion)
 
-    def _is_mine(self, acknowledgement: object) -> bool:
-        """Whether it answers this driver: 0 and MAVLink 1 name nobody."""
-        return getattr(acknowledgement, "target_system", 0) in (0, self._config.own_system_id)
-
-    def _speak(self, now_ns: int) -> None:
-        connection = cast("Connection", self._connection)
-        if self._second_ns is None or now_ns >= self._second_ns:
+    def _speak(self, connection: Connection, now_ns: int) -> None:
+        if now_ns >= self._second_ns:
             self._second_ns = now_ns + SECOND_NS
-            connection.send("heartbeat", ONBOARD_CONTROLLER, NO_AUTOPILOT, 0, 0, ACTIVE_STATE)
-            self._ask_for_telemetry(now_ns)
-        if self._vehicle.heard and self._engagement.may_stream and self._stream.is_due(now_ns):
-            self._send_setpoint(self._setpoint(now_ns), now_ns)
+            connection.heartbeat()
+            self._ask_for_telemetry(connection, now_ns)
+        due = self._engagement.may_stream and self._stream.is_due(now_ns)
+        if self._vehicle.heard and due and connection.setpoint(self._setpoint(now_ns), now_ns):
+            self._stream.sent(now_ns)
+            self._counts["setpoints"] += 1
 
-    def _ask_for_telemetry(self, now_ns: int) -> None:
-        if not self._vehicle.heard:
-            return
+    def _ask_for_telemetry(self, connection: Connection, now_ns: int) -> None:
         for kind, rate_hz in TELEMETRY_HZ.items():
-            if self._vehicle.age_s(kind, now_ns) > 3.0 / rate_hz:
-                number = cast("Connection", self._connection).message_id(kind)
-                self._send_command(SET_MESSAGE_INTERVAL, 0, (float(number), 1e6 / rate_hz))
+            if self._vehicle.heard and self._vehicle.age_s(kind, now_ns) > 3.0 / rate_hz:
+                connection.ask_for(kind, rate_hz)
 
     def _setpoint(self, now_ns: int) -> Setpoint:
         motion = self._vehicle.motion(now_ns, self._config.estimate_s)
@@ -218,45 +216,37 @@ class MavlinkDriver:
             return self._axes.hover()
         return self._axes.setpoint(self._command, motion)
 
-    def _send_setpoint(self, setpoint: Setpoint, now_ns: int) -> None:
-        frame, vx, vy, vz, yaw_rate = setpoint
-        sent = cast("Connection", self._connection).send(
-            "set_position_target_local_ned",
-            now_ns // 1_000_000 % 2**32,
-            self._config.system_id,
-            self._config.component_id,
-            frame,
-            VELOCITY_AND_YAW_RATE,
-            *(0.0, 0.0, 0.0),
-            *(vx, vy, vz),
-            *(0.0, 0.0, 0.0),
-            *(0.0, yaw_rate),
-        )
-        if sent:
-            self._stream.sent(now_ns)
-            self._counts["setpoints"] += 1
+    def _send_command(self, number: int, confirmation: int, params: tuple[float, ...]) -> None:
+        if self._connection is not None:
+            self._connection.command(number, confirmation, params)
 
-    def _send_command(self, command: int, confirmation: int, params: tuple[float, ...]) -> None:
-        if self._connection is None:
+    def _lose(self, now_ns: int) -> None:
+        """The port is gone: what was asked for is off, and from now on it tries to have it back."""
+        self._free()
+        self._reopen_ns = now_ns + SECOND_NS
+        self._counts["ports_lost"] += 1
+        if self._engagement.stage in (Stage.ASKING, Stage.ENGAGED):
+            self._engagement.stop("port_lost", now_ns)
+
+    def _reopen(self, now_ns: int) -> None:
+        """Tries once a second after a loss; then it hovers and lands, unless somebody resets it."""
+        if self._reopen_ns is None or now_ns < self._reopen_ns:
             return
-        seven = (*params, *(0.0,) * (7 - len(params)))
-        self._connection.send(
-            "command_long",
-            self._config.system_id,
-            self._config.component_id,
-            command,
-            confirmation,
-            *seven,
-        )
+        self._reopen_ns = now_ns + SECOND_NS
+        try:
+            self._connection = Connection(self._config, self._given_port)
+        except PortError:
+            return
+        self._reopen_ns = None
 
     def _mode(self, now_ns: int) -> Mode:
-        if self._connection is None or self._lost:
+        if self._connection is None and self._engagement.stage is not Stage.ESTOPPED:
             return Mode.BOOT
         return self._engagement.mode(now_ns)
 
     def _why(self, mode: Mode) -> tuple[str, ...]:
         """Why it stands still."""
-        if self._lost:
+        if self._reopen_ns is not None:
             return ("port_lost",)
         if self._engagement.why:
             return (self._engagement.why,)
@@ -269,7 +259,9 @@ class MavlinkDriver:
         self._faults[why] = None
 
     def _counters(self) -> dict[str, int]:
-        wire = {} if self._connection is None else self._connection.counters()
+        wire = self._past.copy()
+        if self._connection is not None:
+            wire.update(self._connection.counters())
         return {**self._counts, **self._engagement.counters, **wire}
 
 

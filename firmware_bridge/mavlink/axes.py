@@ -82,7 +82,13 @@ class VelocityAxes:
         names = [axis.name for axis in limits.axes]
         self._forward, self._yaw, self._altitude = (names.index(name) for name in UNITS)
         self._climb_m_s = limits.axes[self._altitude].slew_per_s
+        self._minimum = np.array([axis.minimum for axis in limits.axes])  # (3,)
+        self._maximum = np.array([axis.maximum for axis in limits.axes])  # (3,)
         self._frame, self._gain_per_s = frame, gain_per_s
+
+    def clip(self, command: Array) -> Array:
+        """(3,) within the limits: the host's limiter did so already, and is not alone in it."""
+        return np.clip(np.asarray(command, np.float64), self._minimum, self._maximum)
 
     def setpoint(self, command: Array, motion: Motion) -> Setpoint:
         """What to send for a command (3,) in the axes' units."""

@@ -1,13 +1,11 @@
-"""Who has the controls: from a person's wish to an armed vehicle that follows, and back.
+"""Who has the controls: from a person's wish to a vehicle that follows, and back.
 
-What the vehicle echoes in its heartbeat is what counts; that a command was accepted is not enough.
 The controls are asked for once per wish. When a pilot or a failsafe takes them away, they stay away
 until somebody wishes for them again.
 
-    IDLE -- ARM --> PROVING -- a stream of 1.2 s --> SWITCHING -- mode echoed --> ARMING
-    ARMING -- armed --> ENGAGED
+    IDLE -- ARM --> ASKING -- armed and following (`handover`) --> ENGAGED
     ENGAGED -- no command, mode taken, heartbeat or position lost, STOP --> STOPPED
-    STOPPED -- RESET --> PROVING
+    STOPPED -- RESET --> ASKING
     STOPPED -- the vehicle has landed and disarmed itself --> IDLE
     any -- ESTOP --> ESTOPPED -- RESET, once it is disarmed --> IDLE
 """
@@ -19,32 +17,25 @@ from typing import Final
 
 from firmware_bridge.mavlink.asking import Asker
 from firmware_bridge.mavlink.autopilots import Autopilot
+from firmware_bridge.mavlink.handover import ARM_DISARM, DO_SET_MODE, Handover
 from firmware_bridge.mavlink.stream import Stream
 from firmware_bridge.mavlink.takeoff import Takeoff
 from firmware_bridge.mavlink.vehicle import Vehicle
 from firmware_bridge.safety import Mode, Wish
 
-DO_SET_MODE: Final = 176  # MAV_CMD_DO_SET_MODE
-ARM_DISARM: Final = 400  # MAV_CMD_COMPONENT_ARM_DISARM
-FORCE: Final = 21196.0  # its second parameter: in the air too, and then the vehicle FALLS
-ECHO_NS: Final = 3_000_000_000  # for a heartbeat to show what was accepted: three of them
+FORCE: Final = 21196.0  # second parameter of ARM_DISARM: in the air too, and then the vehicle FALLS
 ASK_LAND_NS: Final = 1_500_000_000  # between two orders to land
-ESTOP_PATIENCE: Final = 20  # times that the motors are asked to stop
+ESTOP_PATIENCE: Final = 20  # times that the motors are asked to stop before it begins anew
 
 
 class Stage(Enum):
     """How far the wish for the controls has come."""
 
     IDLE = auto()
-    PROVING = auto()
-    SWITCHING = auto()
-    ARMING = auto()
+    ASKING = auto()
     ENGAGED = auto()
     STOPPED = auto()
     ESTOPPED = auto()
-
-
-_ASKING = (Stage.PROVING, Stage.SWITCHING, Stage.ARMING)
 
 
 @dataclass(frozen=True)
@@ -69,26 +60,21 @@ class Engagement:
         self.refusals: dict[str, None] = {}  # words since they were last taken; each once
         self.counters = {"timeouts": 0, "heartbeats_lost": 0, "modes_taken": 0, "estops": 0}
         self._autopilot, self._vehicle, self._asker = autopilot, vehicle, asker
-        self._stream, self._rules = stream, rules
+        self._rules = rules
+        self._handover = Handover(autopilot, vehicle, asker, stream, self._why_not)
         self._takeoff = Takeoff(autopilot, vehicle, asker)
         self._since_ns = 0  # when the stage began
         self._command_ns: int | None = None  # of the last good command
         self._land_ns = 0  # when landing is asked for next
         self._wish = Wish.ARM  # which led to asking
         self._disarming = False
+        self._insists = False  # on an e-stop that no heartbeat has shown yet
         self._wishes: dict[Wish, Callable[[int], str | None]] = {  # each says why it is refused
             Wish.ARM: self._wish_arm,
             Wish.DISARM: self._wish_disarm,
             Wish.STOP: self._wish_stop,
             Wish.ESTOP: self._wish_estop,
             Wish.RESET: self._wish_reset,
-        }
-        self._steps: dict[Stage, Callable[[int], None]] = {
-            Stage.PROVING: self._prove,
-            Stage.SWITCHING: self._switch,
-            Stage.ARMING: self._arm,
-            Stage.ENGAGED: self._follow,
-            Stage.STOPPED: self._react,
         }
 
     def mode(self, now_ns: int) -> Mode:
@@ -112,6 +98,11 @@ class Engagement:
         """Whether a set-point may be sent: one would end a take-off."""
         return not self._takeoff.is_climbing
 
+    @property
+    def has_controls(self) -> bool:
+        """Whether the vehicle follows because somebody wished so; a stop hovers by them."""
+        return self.stage in (Stage.ENGAGED, Stage.STOPPED) and self._vehicle.follows
+
     def command_came(self, altitude_m: float, now_ns: int) -> bool:
         """A good command came; says whether it is followed."""
         if self.stage is not Stage.ENGAGED:
@@ -123,41 +114,44 @@ class Engagement:
 
     def request(self, wish: Wish, now_ns: int) -> None:
         """Grants a wish, begins to, or adds to `refusals`."""
-        refusal = self._wishes[wish](now_ns)
-        if refusal is not None:
+        if (refusal := self._wishes[wish](now_ns)) is not None:
             self._refuse(wish, refusal)
 
     def tick(self, now_ns: int) -> None:
         """Takes the steps that are due."""
         self._watch_disarming(now_ns)
-        if self.stage in _ASKING and self.is_silent(now_ns):
-            self._give_up("no_heartbeat", now_ns)
-        elif self.stage in self._steps:
-            self._steps[self.stage](now_ns)
+        if self.stage is Stage.ASKING:
+            self._ask(now_ns)
+        elif self.stage is Stage.ENGAGED:
+            if (why := self._why_stop(now_ns)) is not None:
+                self.stop(why, now_ns)
+        elif self.stage is Stage.STOPPED:
+            self._react(now_ns)
+        elif self.stage is Stage.ESTOPPED:
+            self._insist(now_ns)
+
+    def stop(self, why: str, now_ns: int) -> None:
+        """Lets go of the commands: from now on it hovers, and lands if the rules say so."""
+        landed = not self._vehicle.armed and not self.is_silent(now_ns)
+        self._enter(Stage.IDLE if landed else Stage.STOPPED, now_ns)
+        self.why, self._land_ns = why, now_ns
 
     def _wish_arm(self, now_ns: int) -> str | None:
-        if self.stage in (*_ASKING, Stage.ENGAGED):
+        if self.stage in (Stage.ASKING, Stage.ENGAGED):
             return None
-        if self.stage is not Stage.IDLE:
-            return "wrong_mode"
-        return self._begin(Wish.ARM, now_ns)
+        return self._begin(Wish.ARM, now_ns) if self.stage is Stage.IDLE else "wrong_mode"
 
     def _wish_reset(self, now_ns: int) -> str | None:
-        if self.stage is Stage.ESTOPPED:
-            if self.is_silent(now_ns):
-                return "no_heartbeat"
-            if self._vehicle.armed:
-                return "still_armed"
-            self._enter(Stage.IDLE, now_ns)
-            self.why = ""
-            return None
-        return self._begin(Wish.RESET, now_ns) if self.stage is Stage.STOPPED else "wrong_mode"
-
-    def _begin(self, wish: Wish, now_ns: int) -> str | None:
-        if (why_not := self._why_not(now_ns)) is not None:
-            return why_not
-        self._wish = wish
-        self._enter(Stage.PROVING, now_ns)
+        if self.stage is Stage.STOPPED:
+            return self._begin(Wish.RESET, now_ns)
+        if self.stage is not Stage.ESTOPPED:
+            return "wrong_mode"
+        if self.is_silent(now_ns):
+            return "no_heartbeat"
+        if self._vehicle.armed:
+            return "still_armed"
+        self._enter(Stage.IDLE, now_ns)
+        self.why = ""
         return None
 
     def _wish_disarm(self, now_ns: int) -> str | None:
@@ -165,16 +159,17 @@ class Engagement:
             return "wrong_mode"
         if self.is_silent(now_ns):
             return "no_heartbeat"
-        if self.stage in _ASKING:
+        if self.stage is Stage.ASKING:
             self._cancel(now_ns)
-        self._ask_disarm()
+        self._disarming = True
+        self._asker.ask(ARM_DISARM, (0.0, 0.0))
         return None
 
     def _wish_stop(self, now_ns: int) -> str | None:
-        if self.stage in _ASKING:
+        if self.stage is Stage.ASKING:
             self._cancel(now_ns)
         elif self.stage is Stage.ENGAGED:
-            self._stop("requested", now_ns)
+            self.stop("requested", now_ns)
         elif self.stage is not Stage.STOPPED:
             return "wrong_mode"
         return None
@@ -183,64 +178,56 @@ class Engagement:
         if self.stage is not Stage.ESTOPPED:
             self.counters["estops"] += 1
         self._enter(Stage.ESTOPPED, now_ns)
-        self.why, self._disarming = "requested", False
+        self.why, self._disarming, self._insists = "requested", False, True
         self._asker.forget(DO_SET_MODE)
         self._asker.ask(ARM_DISARM, (0.0, FORCE), ESTOP_PATIENCE)
 
-    def _prove(self, now_ns: int) -> None:
-        if not self._stream.is_proof(now_ns):
-            return
-        self._enter(Stage.SWITCHING, now_ns)
-        if not self._vehicle.follows:
-            params = self._autopilot.mode_params(self._autopilot.controlled)
-            self._asker.ask(DO_SET_MODE, params)
+    def _insist(self, now_ns: int) -> None:
+        """Asks for the motors to stop until a heartbeat shows it: an answer may be an old one's.
 
-    def _switch(self, now_ns: int) -> None:
-        if not self._vehicle.follows:
-            self._give_up_if_denied(DO_SET_MODE, now_ns)
-            return
+        Once it has shown it, whoever arms the vehicle by hand is not fought.
+        """
+        heard_s = self._vehicle.age_s("HEARTBEAT", now_ns)
+        if not self._vehicle.armed and heard_s < (now_ns - self._since_ns) / 1e9:
+            self._insists = False
+        if self._insists and not self._asker.is_open(ARM_DISARM):
+            self._asker.ask(ARM_DISARM, (0.0, FORCE), ESTOP_PATIENCE)
+
+    def _begin(self, wish: Wish, now_ns: int) -> str | None:
         if (why_not := self._why_not(now_ns)) is not None:
-            self._give_up(why_not, now_ns)
-        elif self._vehicle.armed or not self._vehicle.prearm_fails:
-            self._ask_to_arm(now_ns)
-        elif now_ns - self._since_ns > ECHO_NS:  # its checks are those of the mode it is in now
-            self._give_up("prearm_check", now_ns)
+            return why_not
+        self._wish = wish
+        self._enter(Stage.ASKING, now_ns)
+        self._handover.begin(now_ns)
+        return None
 
-    def _ask_to_arm(self, now_ns: int) -> None:
-        self._asker.forget(DO_SET_MODE)
-        self._enter(Stage.ARMING, now_ns)
-        if not self._vehicle.armed:
-            self._asker.ask(ARM_DISARM, (1.0, 0.0))
-
-    def _arm(self, now_ns: int) -> None:
-        if not self._vehicle.follows:
-            self._give_up("mode_" + self._vehicle.mode, now_ns)
-        elif self._vehicle.armed:
-            self._asker.forget(ARM_DISARM)
+    def _ask(self, now_ns: int) -> None:
+        why_not = self._handover.tick(now_ns)
+        if why_not is not None:
+            self._refuse(self._wish, why_not)
+            self._cancel(now_ns)
+        elif self._handover.is_done:
             self._enter(Stage.ENGAGED, now_ns)
             self.why = ""
-        else:
-            self._give_up_if_denied(ARM_DISARM, now_ns)
 
-    def _follow(self, now_ns: int) -> None:
+    def _why_stop(self, now_ns: int) -> str | None:
+        """What takes the controls away, or makes it wrong to keep them."""
         vehicle, rules = self._vehicle, self._rules
-        poor = vehicle.poor_estimate(now_ns, rules.estimate_s)
+        late = self._command_ns is not None and now_ns - self._command_ns > rules.watchdog_ns
         if self.is_silent(now_ns):
             self.counters["heartbeats_lost"] += 1
-            self._stop("heartbeat_lost", now_ns)
-        elif not vehicle.armed:
-            self._enter(Stage.IDLE, now_ns)
-            self.why = "disarmed"
-        elif not vehicle.follows:
+            return "heartbeat_lost"
+        if not vehicle.armed:
+            return "disarmed"
+        if not vehicle.follows:
             self.counters["modes_taken"] += 1
-            self._stop("mode_" + vehicle.mode, now_ns)
-        elif poor is not None:
-            self._stop(poor, now_ns)
-        elif self._command_ns is not None and now_ns - self._command_ns > rules.watchdog_ns:
+            return f"mode_{vehicle.mode}"
+        if (poor := vehicle.poor_estimate(now_ns, rules.estimate_s)) is not None:
+            return poor
+        if late:
             self.counters["timeouts"] += 1
-            self._stop("command_timeout", now_ns)
-        elif (why := self._takeoff.tick(now_ns)) is not None:
-            self._stop(why, now_ns)
+            return "command_timeout"
+        return self._takeoff.tick(now_ns)
 
     def _react(self, now_ns: int) -> None:
         """Hovers, because that is what is streamed, then lands; only while it has the controls."""
@@ -248,52 +235,10 @@ class Engagement:
             self._enter(Stage.IDLE, now_ns)
             return
         after_ns = self._rules.land_after_ns
-        if after_ns is None or now_ns - self._since_ns < after_ns or not self._vehicle.follows:
-            return
-        if now_ns >= self._land_ns:
+        waits = after_ns is None or now_ns - self._since_ns < after_ns or now_ns < self._land_ns
+        if not waits and self.has_controls:
             self._land_ns = now_ns + ASK_LAND_NS
             self._asker.ask(DO_SET_MODE, self._autopilot.mode_params(self._autopilot.land))
-
-    def _why_not(self, now_ns: int) -> str | None:
-        """What speaks against taking the controls now."""
-        rules, vehicle = self._rules, self._vehicle
-        if self.is_silent(now_ns):
-            return "no_heartbeat"
-        if vehicle.armed:  # in somebody's hands; whether it may fly is decided already
-            return vehicle.why_not_fly(now_ns, rules.estimate_s)
-        return vehicle.why_not_arm(now_ns, rules.estimate_s, rules.min_battery)
-
-    def _enter(self, stage: Stage, now_ns: int) -> None:
-        self.stage, self._since_ns = stage, now_ns
-        self._command_ns = None
-        self._takeoff.end()
-
-    def _stop(self, why: str, now_ns: int) -> None:
-        self._enter(Stage.STOPPED, now_ns)
-        self.why, self._land_ns = why, now_ns
-
-    def _give_up_if_denied(self, command: int, now_ns: int) -> None:
-        answer = self._asker.answer(command)
-        if answer not in (None, "accepted"):
-            self._give_up(answer or "", now_ns)
-        elif now_ns - self._since_ns > ECHO_NS:
-            self._give_up("not_echoed", now_ns)
-
-    def _give_up(self, why: str, now_ns: int) -> None:
-        self._refuse(self._wish, why)
-        self._cancel(now_ns)
-
-    def _cancel(self, now_ns: int) -> None:
-        """Back to where the wish came from; a question to arm that is still under way is undone."""
-        self._asker.forget(DO_SET_MODE)
-        if self.stage is Stage.ARMING and not self._vehicle.armed:
-            self._asker.ask(ARM_DISARM, (0.0, 0.0))
-        back = Stage.STOPPED if self._wish is Wish.RESET else Stage.IDLE
-        self._enter(back, now_ns)
-
-    def _ask_disarm(self) -> None:
-        self._disarming = True
-        self._asker.ask(ARM_DISARM, (0.0, 0.0))
 
     def _watch_disarming(self, now_ns: int) -> None:
         """Sees what became of a wish to disarm: an echo, a refusal, or nothing yet."""
@@ -306,6 +251,25 @@ class Engagement:
         elif answer not in (None, "accepted"):
             self._disarming = False
             self._refuse(Wish.DISARM, answer or "")
+
+    def _why_not(self, now_ns: int) -> str | None:
+        """What speaks against having the controls."""
+        rules, vehicle = self._rules, self._vehicle
+        if self.is_silent(now_ns):
+            return "no_heartbeat"
+        if vehicle.armed:  # in somebody's hands; whether it may fly is decided already
+            return vehicle.why_not_fly(now_ns, rules.estimate_s)
+        return vehicle.why_not_arm(now_ns, rules.estimate_s, rules.min_battery)
+
+    def _cancel(self, now_ns: int) -> None:
+        """Back to where the wish came from."""
+        self._handover.cancel()
+        self._enter(Stage.STOPPED if self._wish is Wish.RESET else Stage.IDLE, now_ns)
+
+    def _enter(self, stage: Stage, now_ns: int) -> None:
+        self.stage, self._since_ns = stage, now_ns
+        self._command_ns = None
+        self._takeoff.end()
 
     def _refuse(self, wish: Wish, why: str) -> None:
         self.refusals[f"{wish.name.lower()}_refused_{why}"] = None

@@ -1,11 +1,9 @@
 """What `open` says when no vehicle answers as it should."""
 
-from collections.abc import Iterable
-
 from firmware_bridge.errors import BridgeInputError
 from firmware_bridge.mavlink.autopilots import AUTOPILOTS
 from firmware_bridge.mavlink.options import Config
-from firmware_bridge.mavlink.wire import Sender
+from firmware_bridge.mavlink.wire import Wire
 
 
 class VehicleNotFoundError(BridgeInputError):
@@ -16,11 +14,12 @@ class WrongAutopilotError(BridgeInputError):
     """The vehicle is of another family than `[link] autopilot` says."""
 
 
-def not_found(config: Config, others: Iterable[Sender], corrupt: int) -> VehicleNotFoundError:
+def not_found(config: Config, wire: Wire) -> VehicleNotFoundError:
     """Says what came instead, and what to check."""
+    corrupt = wire.counters["corrupt"] + wire.counters["unsigned"]
     who = f"vehicle {config.system_id} (component {config.component_id})"
     where = f"on {config.port} within {config.open_timeout_s:g} s"
-    senders = ", ".join(f"{s.system}/{s.component}" for s in sorted(others))
+    senders = ", ".join(f"{s.system}/{s.component}" for s in sorted(wire.others))
     if senders:
         return VehicleNotFoundError(
             f"no heartbeat of {who} {where}, but of system/component {senders}: "

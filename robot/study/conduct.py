@@ -1,15 +1,12 @@
 """Measures cells side by side, one process each, and writes each row the moment it is there.
 
 A process per cell, because a robot's life leaves OpenGL contexts, compiled kernels and torch
-behind; one thread each, because many threads on few cores wait for each other, and because on one
-thread equal seeds give equal lives. Interrupted, it ends the processes; what was finished is kept.
+behind. Where it runs is the workers' affair (`robot.study.processes`, `robot.study.ray_workers`).
+Interrupted, it ends the processes; what was finished is kept, and a cell whose process died has no
+row, so that the next time it is measured again.
 """
 
-import os
 import queue
-import signal
-import subprocess
-import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,11 +19,7 @@ import msgspec
 from robot.study.rows import Named, Row, write_row
 
 WAIT_S = 0.5  # between two looks at who wants to stop
-END_S = 20.0  # that an interrupted cell may take to end
 LAST_WORDS = 20  # lines kept of what a cell said
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
 
 
 class Cell(Named, Hashable, Protocol):
@@ -59,28 +52,58 @@ class Watcher(NamedTuple):
     failed: Callable[[Any, str], None]
 
 
+class Running(Protocol):
+    """A process under way."""
+
+    def interrupt(self) -> None:
+        """Asks it to end; what it measured so far may be gone on with."""
+        ...
+
+    def wait(self) -> None:
+        """Returns when it has ended, killed if it took too long after an interrupt."""
+        ...
+
+
+class Workers(Protocol):
+    """Where processes run."""
+
+    def start(
+        self, command: Sequence[str], hear: Callable[[str], None], ended: Callable[[int], None]
+    ) -> Running:
+        """Starts a process.
+
+        Args:
+            command: the program and its arguments.
+            hear: called with each line that it says, from any thread.
+            ended: called once after the last, with its exit code; not 0 if it was lost.
+        """
+        ...
+
+
 @dataclass
 class _Job:
     """A cell that is being measured."""
 
     cell: Cell
-    process: "subprocess.Popen[str]"
     row: Row | None = None
     words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS))
+    running: Running = field(init=False)
 
 
-def conduct(plan: Plan, watcher: Watcher, should_stop: Callable[[], bool]) -> bool:
+def conduct(
+    plan: Plan, watcher: Watcher, should_stop: Callable[[], bool], workers: Workers
+) -> bool:
     """Measures all cells; False if it was stopped before, or a cell failed.
 
     A cell waits for the one it builds on; it fails with it.
     """
     waiting, failed = list(plan.cells), set[Cell]()
-    news: queue.Queue[tuple[_Job, str | None]] = queue.Queue()
+    news: queue.Queue[tuple[_Job, str | int]] = queue.Queue()
     with _jobs() as jobs:
         while waiting or jobs:
             while len(jobs) < plan.jobs and (cell := _next(waiting, jobs, failed)) is not None:
                 waiting.remove(cell)
-                jobs[cell] = _start(cell, plan, news)
+                jobs[cell] = _start(cell, plan, workers, news)
                 watcher.began(cell)
             for cell in [c for c in waiting if c.parent in failed]:
                 waiting.remove(cell)
@@ -89,18 +112,17 @@ def conduct(plan: Plan, watcher: Watcher, should_stop: Callable[[], bool]) -> bo
             if should_stop():
                 return False
             try:
-                job, line = news.get(timeout=WAIT_S)
+                job, told = news.get(timeout=WAIT_S)
             except queue.Empty:
                 continue
-            if line is not None:
-                _hear(job, line, plan.rows, watcher)
+            if isinstance(told, str):
+                _hear(job, told, plan.rows, watcher)
                 continue
             del jobs[job.cell]
-            code = job.process.wait()
             if job.row is None:
                 failed.add(job.cell)
                 last = job.words[-1] if job.words else "without a word"
-                watcher.failed(job.cell, f"ended with {code}: {last}")
+                watcher.failed(job.cell, f"ended with {told}: {last}")
     return not failed
 
 
@@ -120,37 +142,19 @@ def _jobs() -> Iterator[dict[Cell, _Job]]:
         yield jobs
     finally:
         for job in jobs.values():
-            job.process.send_signal(signal.SIGINT)
+            job.running.interrupt()
         for job in jobs.values():
-            try:
-                job.process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                job.process.kill()
-                job.process.wait()
+            job.running.wait()
 
 
-def _start(cell: Cell, plan: Plan, news: "queue.Queue[Any]") -> _Job:
-    """A process of its own session: Ctrl-C at the terminal reaches us, and we tell it."""
-    process = subprocess.Popen(
+def _start(cell: Cell, plan: Plan, workers: Workers, news: "queue.Queue[Any]") -> _Job:
+    job = _Job(cell)
+    job.running = workers.start(
         [*plan.worker, plan.order(cell)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **ONE_THREAD},
-        start_new_session=True,
+        lambda line: news.put((job, line)),
+        lambda code: news.put((job, code)),
     )
-    job = _Job(cell, process)
-    threading.Thread(target=_listen, args=(job, news), daemon=True).start()
     return job
-
-
-def _listen(job: _Job, news: "queue.Queue[Any]") -> None:
-    """Hands on each line, then None."""
-    assert job.process.stdout is not None  # noqa: S101 - it is a pipe
-    with job.process.stdout as lines:
-        for line in lines:
-            news.put((job, line))
-    news.put((job, None))
 
 
 def _hear(job: _Job, line: str, rows: Path, watcher: Watcher) -> None:

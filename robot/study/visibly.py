@@ -8,14 +8,19 @@ from typing import Any
 from perception.quantities import InputError
 from robot.commands.run import interruptible
 from robot.console import Console
-from robot.study.conduct import Plan, Watcher, conduct
+from robot.study.conduct import Plan, Watcher, Workers, conduct
+from robot.study.processes import Processes
 from robot.study.rows import Named, Row
 
 MOST_JOBS = 64
 
 
 def conduct_visibly(
-    plan: Plan, extent: Callable[[Any], float], says: Callable[[Row], str], console: Console
+    plan: Plan,
+    extent: Callable[[Any], float],
+    says: Callable[[Row], str],
+    console: Console,
+    workers: Workers | None = None,
 ) -> bool:
     """Measures all cells of a plan; False if it was stopped before, or a cell failed.
 
@@ -24,13 +29,14 @@ def conduct_visibly(
         extent: of a cell: how far it will come, in the units that its process tells.
         says: of a row, what the line of its cell says.
         console: where to; nothing is said if it is quiet.
+        workers: where processes run; None: on this machine.
     """
     bar = Console(quiet=console.quiet or not sys.stderr.isatty())  # in a file, lines are enough
     total = sum(extent(cell) for cell in plan.cells)
     with interruptible() as interrupted, bar.progress("study", total) as progress:
         lines = _Lines(console, len(plan.cells), progress, extent, says)
         watcher = Watcher(lines.began, lines.seconds, lines.finished, lines.failed)
-        complete = conduct(plan, watcher, interrupted)
+        complete = conduct(plan, watcher, interrupted, workers or Processes())
         if interrupted():
             console.say("stopped; finished cells are kept, the same command goes on")
     return complete
