@@ -6,7 +6,7 @@ import pytest
 
 from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.errors import LimitsRefusedError, SchemaMismatchError
-from firmware_bridge.handshake import AGAIN_NS, Handshake, Stage
+from firmware_bridge.handshake import AGAIN_NS, DISORDER_US, Handshake, Stage
 from firmware_bridge.mcu_options import McuOptions
 from firmware_bridge.mcu_setup import setup_of
 from firmware_bridge.protocol import BY_NAME, SCHEMA_HASH
@@ -96,12 +96,20 @@ def test_a_stopped_controller_keeps_what_this_link_told_it(agreed, mode):
 @pytest.mark.parametrize("mode", [Mode.PROTECTIVE_STOP, Mode.ESTOP])
 def test_a_stopped_controller_that_was_reset_since_was_told_by_somebody_else(agreed, mode):
     agreed.begin()
-    agreed.identity(_identity(mode, uptime_us=999_999))
+    agreed.identity(_identity(mode, uptime_us=900_000))
     assert (agreed.stage, agreed.resets) == (Stage.FOREIGN, 1)
     agreed.mode(mode)
     assert agreed.stage is Stage.FOREIGN
     agreed.mode(Mode.DISARMED)
     assert _names(agreed.to_say(0)) == SETUP
+
+
+def test_stamps_that_are_a_little_out_of_order_are_no_reset(agreed):
+    assert not agreed.is_at(1_200_000)
+    assert not agreed.is_at(1_190_000)
+    assert not agreed.is_at(1_200_000 - DISORDER_US)
+    assert agreed.is_at(1_200_000 - DISORDER_US - 1)
+    assert agreed.resets == 1
 
 
 def test_a_setup_that_was_not_finished_is_none(agreed):
