@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from firmware_bridge.emulators import boards
 from firmware_bridge.ports.serial_port import find_ports
 from firmware_bridge.probe import BAUD, probe
 from robot.config import USER_ERRORS, list_configs
@@ -145,14 +146,18 @@ def _rendering() -> str:
 
 def _ports() -> str:
     found = find_ports()
-    shut = [
-        f"{port.path} is not permitted to this user: {port.cure}" for port in found if port.cure
-    ]
+    shut = [f"{port.path} is shut to this user: {port.cure}" for port in found if port.cure]
     if shut:
         raise _MissingError("; ".join(shut))
     if not found:
         return "none; a controller on a cable shows here once it is in"
     return ", ".join(f"{port.path} ({port.device})" for port in found)
+
+
+def _emulated_chip() -> str:
+    if cures := boards.missing():
+        raise _MissingError(f"room_hil then runs the controller in Python; {' && '.join(cures)}")
+    return "QEMU and a compiler for the firmware"
 
 
 def _firmware(address: str, baud: int) -> Look:
@@ -185,6 +190,7 @@ CHECKS: tuple[tuple[str, bool, Look], ...] = (
     ("film", True, _film),
     ("disk", True, _disk),
     ("serial ports", False, _ports),
+    ("emulated chip", False, _emulated_chip),
     ("MuJoCo (sim)", False, _mujoco),
     ("rendering (sim)", False, _rendering),
     ("torch (train)", False, _library("torch", "pytorch-lightning")),
