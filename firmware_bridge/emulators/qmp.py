@@ -25,13 +25,13 @@ class Qmp:
         """
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(TIMEOUT_S)
+        self._lines = self._socket.makefile("rb")
         try:
             self._socket.connect(str(path))
-            self._lines = self._socket.makefile("rb")
             self._hear()  # its greeting
             self.order("qmp_capabilities")
         except BaseException:
-            self._socket.close()
+            self.close()
             raise
 
     def order(self, command: str) -> Any:
