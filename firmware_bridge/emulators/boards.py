@@ -63,8 +63,8 @@ def start_board(name: str) -> tuple[str, RunningBoard]:
     """Starts a board; returns which it is.
 
     Args:
-        name: a row of RUNNING_BOARDS, or "auto": the emulated chip where its programs are installed, else
-            the controller in Python.
+        name: a row of RUNNING_BOARDS, or "auto": the emulated chip where its programs are
+            installed, else the controller in Python.
 
     Raises:
         EmulatorError: no such board, or it does not start.
