@@ -18,6 +18,7 @@ from firmware_bridge.refused_limits import Question, questions, told
 from firmware_bridge.safety_words import Mode, Reason
 
 AGAIN_NS = 100_000_000  # what is not answered by then is said again
+DISORDER_US = 50_000  # by which a packet's stamp may be before that of one sent earlier
 _CONFIGURE, _CONFIGURE_AXIS = BY_NAME["configure"].id, BY_NAME["configure_axis"].id
 _OPEN_TO_SETUP = (Mode.BOOT, Mode.DISARMED)
 
@@ -95,9 +96,13 @@ class Handshake:
         )
 
     def is_at(self, uptime_us: int) -> bool:
-        """Notes the controller's time; True if it shows that it was reset."""
-        was_reset = uptime_us < self.uptime_us
-        self.uptime_us = uptime_us
+        """Notes the controller's time; True if it shows that it was reset.
+
+        Packets are stamped when they are begun and not when they are sent, so one that is a little
+        older than the last shows nothing.
+        """
+        was_reset = uptime_us < self.uptime_us - DISORDER_US
+        self.uptime_us = uptime_us if was_reset else max(uptime_us, self.uptime_us)
         if was_reset:
             self.resets += 1
             self._has_agreed = False

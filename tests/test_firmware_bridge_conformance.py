@@ -543,7 +543,7 @@ def test_without_commands_it_stops_in_time_and_stays_stopped_when_they_return(be
     bench.fly(0.5, 0.0)
     bench.wanted = None
     waited_s = bench.advance_until(lambda: bench.mode is Mode.PROTECTIVE_STOP)
-    assert 0.1 - 0.01 <= waited_s <= 0.1 + LATE_S
+    assert 0.1 - 0.02 <= waited_s <= 0.1 + LATE_S  # commands come every 10 ms, drives every 5
     assert bench.reason is Reason.WATCHDOG
     bench.follow(1.5, 0.0, seconds=0.3)
     assert bench.mode is Mode.PROTECTIVE_STOP

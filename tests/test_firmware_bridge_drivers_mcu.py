@@ -18,10 +18,11 @@ from firmware_bridge.errors import (
     PortNotFoundError,
     SchemaMismatchError,
 )
+from firmware_bridge.framing import Decoder, encode_frame
 from firmware_bridge.port import open_port
 from firmware_bridge.ports.memory_port import memory_pair
 from firmware_bridge.ports.pty_port import PtyPort
-from firmware_bridge.protocol import Link
+from firmware_bridge.protocol import BY_NAME, Link
 from firmware_bridge.safety_words import Mode, Wish
 
 GO = [0.6, 0.5]  # m/s, rad
@@ -169,6 +170,7 @@ def test_a_cable_that_was_out_is_told_counted_and_never_arms_again_by_itself():
     state = robot.run(0.3, GO)
     assert (state.mode, state.stopped) == (Mode.BOOT, True)
     assert "port_lost" in state.faults
+    assert robot.driver._link.clock.estimate(robot.now_ns) is None  # another may come back
     assert robot.plant.values[0] == pytest.approx(0.0, abs=0.02)  # its watchdog stopped it
     robot.plug_in()
     state = robot.run(1.5, GO)
@@ -231,6 +233,27 @@ class _Mute:
     def take(self, link):
         says, self._says = self._says, b""
         return says if link is Link.HOST else b""
+
+
+class WishesLost:
+    """A line on which no wish arrives; all else does."""
+
+    def __init__(self):
+        self._decoder = Decoder()
+
+    def passes(self, item, now_us):
+        wish = BY_NAME["wish"].id
+        frames = [frame for frame in self._decoder.feed(item) if frame.type != wish]
+        return [encode_frame(frame.type, frame.seq, frame.payload) for frame in frames]
+
+
+def test_a_controller_that_never_hears_a_stop_is_stopped_by_the_disagreement():
+    robot = McuRobot().active(GO)
+    robot.robot.inward = WishesLost()
+    robot.ask(Wish.DISARM)
+    state = robot.run(0.45, GO)
+    assert "mismatch" in state.faults
+    assert state.mode is Mode.PROTECTIVE_STOP
 
 
 @pytest.mark.parametrize("word", ["off", "garbage", "wrong", "stuck", "slow", "delayed"])

@@ -43,7 +43,7 @@ class Watch:
     def __init__(self, flight):
         self.flight = flight
         self.may_ask = False  # somebody wished for the controls since they were last lost
-        self.seen = 0
+        self.seen = self.taken = 0
 
     def wish(self, wish):
         self.flight.carry()  # what was sent before the wish is judged as before it
@@ -54,8 +54,8 @@ class Watch:
         state = self.flight.state
         assert np.isfinite(state.values).all()
         assert state.stopped == (state.mode not in (Mode.ARMED, Mode.ACTIVE))
-        if any(fault.startswith("mode_") for fault in state.faults):
-            self.may_ask = False
+        if state.counters["modes_taken"] > self.taken:
+            self.may_ask, self.taken = False, state.counters["modes_taken"]
         heard = list(self.flight.vehicle.heard)
         for message in heard[self.seen :]:
             self.look_at(message)

@@ -1,5 +1,6 @@
 """The driver over UDP, with the vehicle living in a thread; and the addresses it refuses."""
 
+import select
 import socket
 import threading
 import time
@@ -196,12 +197,14 @@ def test_it_flies_a_vehicle_over_a_serial_line():
         now_ns = tick * 20_000_000
         vehicle.receive(far.read(), now_ns // 1000)
         vehicle.step(now_ns // 1000)
-        far.write(b"".join(vehicle.take()))
+        if said := b"".join(vehicle.take()):
+            far.write(said)
+            assert select.select([far._theirs], [], [], 5.0)[0]  # it is there for the driver
         if tick == 200:
             driver.request(Wish.ARM, now_ns)
         driver.send(np.array([0.0, 0.0, 1.0]), now_ns)
         modes.add(driver.read(now_ns).mode)
-    assert modes == {Mode.BOOT, Mode.DISARMED, Mode.ACTIVE}
+    assert modes - {Mode.BOOT} == {Mode.DISARMED, Mode.ACTIVE}
     assert vehicle.body.altitude_m == pytest.approx(1.0, abs=0.05)
     driver.close()
     far.close()

@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import msgspec
@@ -309,6 +310,22 @@ def test_the_command_measures_what_is_missing_and_writes_the_page(
     assert "| switching | 1 | 40 |" in rows.with_suffix(".md").read_text()
     monkeypatch.setattr("robot.commands.study.practice.conduct_visibly", None)  # nothing is missing
     assert main([*arguments, *folders]) == 0
+
+
+def test_a_dry_run_says_what_each_run_takes(recipe, tmp_path, capsys, monkeypatch):
+    seconds = itertools.count()  # whatever is timed takes one second
+    monkeypatch.setattr("robot.study.practice_cost.time.process_time", lambda: next(seconds))
+    command = ["study", "practice", written(tmp_path, recipe), "--dry-run"]
+    assert main([*command, "--methods", "switching", "--json"]) == 0
+    (cost,) = json.loads(capsys.readouterr().out)
+    assert (cost["task"], cost["method"], cost["seeds"]) == ("tabletop", "switching", 2)
+    step_s, update_s = 1 + 1 / 25, 1 / 6  # of the world and an action of 25; one update of six
+    assert cost["practice_s"] == pytest.approx(40 * step_s + 35 * update_s)  # 5 of warm-up
+    assert cost["evaluation_s"] == pytest.approx((2 * 4 + 4) * 200 * step_s)
+    assert cost["offline_s"] == 0
+    assert not (tmp_path / "docs").exists()
+    assert main(command) == 0
+    assert "4 runs, " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

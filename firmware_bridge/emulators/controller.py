@@ -64,8 +64,8 @@ class PythonBoard:
         if now_us - self._next_us > MOST_LATE_US:
             self._next_us = now_us - now_us % TICK_US
         while self._next_us <= now_us:
+            self._tick(self._next_us, now_us)
             self._next_us += TICK_US
-            self._tick(now_us)
 
     def take(self, link: Link) -> bytes:
         """What waits on a wire."""
@@ -145,22 +145,23 @@ class PythonBoard:
         if self._sample.time_us < sample.time_us <= now_us:
             self._sample = sample
 
-    def _tick(self, now_us: int) -> None:
+    def _tick(self, due_us: int, now_us: int) -> None:
+        """One control period; what is said of it bears the time when it was due."""
         self._ticks += 1
         machine = self._machine
         machine.tick(now_us)
         setpoint = machine.setpoint.tolist()
-        self._say("drive", time_us=now_us, torque=machine.torque, setpoint=setpoint)
+        self._say("drive", time_us=due_us, torque=machine.torque, setpoint=setpoint)
         if self._is_greeted and self._ticks % TICKS_PER_TELEMETRY == 0:
-            self._send_telemetry(setpoint, now_us)
+            self._send_telemetry(setpoint, due_us)
         if self._is_greeted and self._ticks % TICKS_PER_COUNTERS == 0:
             self._send_counters()
 
-    def _send_telemetry(self, setpoint: list[float], now_us: int) -> None:
+    def _send_telemetry(self, setpoint: list[float], due_us: int) -> None:
         machine, sample = self._machine, self._sample
         self._say(
             "telemetry",
-            time_us=now_us,
+            time_us=due_us,
             mode=machine.mode,
             reason=machine.reason,
             torque=machine.torque,

@@ -133,12 +133,9 @@ void board_send(enum board_line line, uint8_t byte) {
     usarts[line]->DR = byte;
 }
 
-/* With interrupts held off, one that comes between look and sleep ends the sleep all the same.
- *
- * At the label all work is done: an emulator that runs in lockstep stops there, and goes on behind
- * the instruction that does nothing. */
+/* With interrupts held off, one that comes between look and sleep ends the sleep all the same. */
 void board_sleep(void) {
-    __asm volatile(".global board_idle\nboard_idle: nop\n cpsid i" ::: "memory");
+    __asm volatile("cpsid i" ::: "memory");
     if (ring_is_empty(&received[BOARD_HOST]) && ring_is_empty(&received[BOARD_PLANT])) {
         __asm volatile("dsb\n wfi" ::: "memory");
     }

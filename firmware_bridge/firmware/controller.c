@@ -169,18 +169,18 @@ static void copy_setpoint(const struct rx_safety *safety, float setpoint[RX_MAX_
 }
 
 static void send_drive(struct rx_controller *controller, const float setpoint[RX_MAX_AXES],
-                       uint64_t now_us) {
-    struct rx_drive drive = {.time_us = now_us,
+                       uint64_t due_us) {
+    struct rx_drive drive = {.time_us = due_us,
                              .torque = rx_safety_torque(&controller->safety) ? 1U : 0U};
     memcpy(drive.setpoint, setpoint, sizeof drive.setpoint);
     say(controller, RX_ID_DRIVE, &drive, sizeof drive);
 }
 
 static void send_telemetry(struct rx_controller *controller, const float setpoint[RX_MAX_AXES],
-                           uint64_t now_us) {
+                           uint64_t due_us) {
     const struct rx_safety *const safety = &controller->safety;
     struct rx_telemetry telemetry = {
-        .time_us = now_us,
+        .time_us = due_us,
         .mode = (uint8_t)safety->mode,
         .reason = (uint8_t)safety->reason,
         .torque = rx_safety_torque(safety) ? 1U : 0U,
@@ -208,14 +208,15 @@ static void send_counters(struct rx_controller *controller) {
     say(controller, RX_ID_COUNTERS, &counters, sizeof counters);
 }
 
-static void tick(struct rx_controller *controller, uint64_t now_us) {
+/* One control period; what is said of it bears the time when it was due. */
+static void tick(struct rx_controller *controller, uint64_t due_us, uint64_t now_us) {
     float setpoint[RX_MAX_AXES];
     controller->ticks += 1U;
     rx_safety_tick(&controller->safety, now_us);
     copy_setpoint(&controller->safety, setpoint);
-    send_drive(controller, setpoint, now_us);
+    send_drive(controller, setpoint, due_us);
     if (controller->is_greeted && controller->ticks % TICKS_PER_TELEMETRY == 0U) {
-        send_telemetry(controller, setpoint, now_us);
+        send_telemetry(controller, setpoint, due_us);
     }
     if (controller->is_greeted && controller->ticks % TICKS_PER_COUNTERS == 0U) {
         send_counters(controller);
@@ -257,8 +258,8 @@ void rx_step(struct rx_controller *controller, uint64_t now_us) {
         controller->next_us = now_us - now_us % RX_TICK_US;
     }
     while (controller->next_us <= now_us) {
+        tick(controller, controller->next_us, now_us);
         controller->next_us += RX_TICK_US;
-        tick(controller, now_us);
     }
 }
 

@@ -29,6 +29,10 @@ class SerialPort:
     def __init__(self, line: serial.Serial) -> None:
         self._line = line
 
+    def fileno(self) -> int:
+        """The descriptor, to wait for bytes with `select`."""
+        return self._line.fileno()
+
     def read(self) -> bytes:
         """What has come."""
         try:

@@ -15,6 +15,7 @@ from robot.console import Console
 from robot.practice_method import config_hash, finetune_config
 from robot.practising import collect_recipes
 from robot.study.conduct import Workers
+from robot.study.practice_cost import cost_of
 from robot.study.practice_grid import PracticeCell, PracticeGrid, load_grid
 from robot.study.practice_report import says, write_page
 from robot.study.practice_worker import Places, plan_of
@@ -22,7 +23,8 @@ from robot.study.processes import Processes
 from robot.study.ray_workers import RayWorkers
 from robot.study.rows import is_finished, read_rows
 from robot.study.seeds import seeds_of
-from robot.study.visibly import check_jobs, conduct_visibly
+from robot.study.visibly import check_jobs, conduct_visibly, duration
+from robot.training_library import with_training
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class StudyPractice:
     """Folder of the data sets that runs begin with; what is missing is collected first."""
     again: bool = False
     """Measure also what has a row."""
+    dry_run: bool = False
+    """Measure nothing, say how long each method takes on one core of this machine."""
     report: bool = False
     """Measure nothing, make the page anew from the rows."""
     json: bool = False
@@ -62,6 +66,8 @@ class StudyPractice:
         """Measures what is missing, then writes the page."""
         check_jobs(self.jobs)
         grid = load_grid(self.grid)
+        if self.dry_run:
+            return self._foretell(grid)
         folder = self.rows or Path("docs/results") / f"practice_{grid.name}"
         console = Console(quiet=self.json)
         complete = self.report or self._measure(grid, folder, console)
@@ -98,6 +104,31 @@ class StudyPractice:
     def _workers(self) -> AbstractContextManager[Workers]:
         """Where runs are measured; raises an InputError if there is no cluster."""
         return nullcontext(Processes()) if self.workers == "processes" else RayWorkers(self.jobs)
+
+    def _foretell(self, grid: PracticeGrid) -> int:
+        """What the chosen runs take."""
+        cells = self._cells(grid)
+        seeds = len({cell.seed for cell in cells})
+        total_s, costs = 0.0, []
+        for task, name in dict.fromkeys((cell.task, cell.method) for cell in cells):
+            method = grid.tasks[task][name]
+            cost = with_training(lambda task=task, method=method: cost_of(task, method))
+            total_s += seeds * cost.total_s
+            costs.append({"task": task, "method": name, "seeds": seeds, **cost._asdict()})
+            if not self.json:
+                sys.stdout.write(
+                    f"{task}, {name}: {duration(cost.total_s)} a run, of which "
+                    f"{duration(cost.offline_s)} offline, {duration(cost.practice_s)} practice, at "
+                    f"most {duration(cost.evaluation_s)} evaluation\n"
+                )
+        if self.json:
+            sys.stdout.write(json.dumps(costs) + "\n")
+        else:
+            sys.stdout.write(
+                f"{len(cells)} runs, {duration(total_s)} of one core, "
+                f"{duration(total_s / self.jobs)} with --jobs {self.jobs}\n"
+            )
+        return 0
 
     def _is_finished(self, grid: PracticeGrid, folder: Path, cell: PracticeCell) -> bool:
         wanted = config_hash(cell.task, grid.method_of(cell))
