@@ -42,7 +42,24 @@ class Target(NamedTuple):
     tests: tuple[str, ...]
 
 
+def _python(name: str, *tests: str) -> Target:
+    return Target(
+        f"firmware_bridge/{name}.py",
+        tuple(f"tests/test_firmware_bridge_{test}.py" for test in tests),
+    )
+
+
 TARGETS = {
+    "safety.py": _python("safety", "safety"),
+    "monitors.py": _python("monitors", "monitors", "safety"),
+    "axis_monitor.py": _python("axis_monitor", "monitors", "safety"),
+    "command_gate.py": _python("command_gate", "monitors", "safety"),
+    "configuration.py": _python("configuration", "setpoints", "safety"),
+    "setpoints.py": _python("setpoints", "setpoints", "safety"),
+    "motion.py": _python("motion", "setpoints"),
+    "limits.py": _python("limits", "limits"),
+    "jump_guard.py": _python("jump_guard", "limits"),
+    "axis_limits.py": _python("axis_limits", "limits"),
     "framing.py": Target("firmware_bridge/framing.py", ("tests/test_firmware_bridge_framing.py",)),
     "framing.c": Target(
         "firmware_bridge/firmware/framing.c", ("tests/test_firmware_bridge_framing_c.py",)

@@ -30,7 +30,7 @@ class Stage(Enum):
     CONFIGURING = "limits not confirmed"
     ASKING = "which limit it refuses is not known yet"
     FOREIGN = "set up by another host: disarm it first"
-    DONE = "agreed"
+    DONE = "it sends no telemetry"
     REFUSED = "refused"
 
 
