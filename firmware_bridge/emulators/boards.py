@@ -1,18 +1,13 @@
-"""Table of boards that run by the clock, for whatever needs one without hardware."""
+"""Starts boards that run by the clock, for whatever needs one without hardware."""
 
 import pkgutil
 import shutil
 from typing import Protocol
 
+from firmware_bridge.emulators import RUNNING_BOARDS
 from firmware_bridge.errors import EmulatorError
 from firmware_bridge.port import DescribedPort
 from firmware_bridge.protocol import Link
-
-BOARDS = {
-    "qemu": "firmware_bridge.emulators.qemu:Qemu",
-    "python": "firmware_bridge.emulators.board_process:BoardProcess",
-}
-"""Name -> "module:Class", imported when chosen."""
 
 AUTO = "auto"
 _FOR_QEMU = {
@@ -58,16 +53,18 @@ def check_board(name: str) -> None:
     Raises:
         EmulatorError: it does not; lists those there are.
     """
-    if name not in (AUTO, *BOARDS):
-        raise EmulatorError(f"board {name!r}: valid boards are {', '.join((AUTO, *BOARDS))}")
+    if name not in (AUTO, *RUNNING_BOARDS):
+        raise EmulatorError(
+            f"board {name!r}: valid boards are {', '.join((AUTO, *RUNNING_BOARDS))}"
+        )
 
 
 def start_board(name: str) -> tuple[str, RunningBoard]:
     """Starts a board; returns which it is.
 
     Args:
-        name: a row of BOARDS, or "auto": the emulated chip where its programs are installed, else
-            the controller in Python.
+        name: a row of RUNNING_BOARDS, or "auto": the emulated chip where its programs are
+            installed, else the controller in Python.
 
     Raises:
         EmulatorError: no such board, or it does not start.
@@ -76,4 +73,4 @@ def start_board(name: str) -> tuple[str, RunningBoard]:
     check_board(name)
     if name == AUTO:
         name = "python" if missing() else "qemu"
-    return name, pkgutil.resolve_name(BOARDS[name])()
+    return name, pkgutil.resolve_name(RUNNING_BOARDS[name])()
