@@ -129,7 +129,9 @@ def test_where_a_servo_is_that_goes_silent_while_opening_is_unknown(rig):
 
 def test_before_opening_wishes_and_commands_are_refused(rig):
     rig.driver.send(START_VALUES, 0)
-    assert rig.driver.read(0).faults == ("wrong_mode",)
+    state = rig.driver.read(0)
+    assert state.faults == ("wrong_mode",)
+    assert state.values.tolist() == [0.0, 0.0, 0.5]
     rig.driver.request(Wish.ARM, 0)
     state = rig.driver.read(0)
     assert (state.mode, state.faults) == (Mode.BOOT, ("arm_refused_not_configured",))
