@@ -62,7 +62,7 @@ PLANT_AXES = (PlantAxis(AxisKind.POSITION, -2.0, 2.0, start=0.0, lag_s=0.05),) *
 
 def options(port: str) -> McuOptions:
     """Of the robot's link."""
-    return McuOptions(port=port, following_s=0.05)
+    return McuOptions(port=port)
 
 
 class Moment(NamedTuple):
