@@ -37,6 +37,7 @@ from firmware_bridge.safety_words import AxisKind, Mode, Reason, Wish
 MS = 1_000_000  # ns
 TICK_NS = 20 * MS  # of the host's loop
 MOST_AWAY_NS = 12 * MS  # of this process in real time: then it is not the controller that is late
+ATTEMPTS = 50  # to arm
 RANGE_RAD = 1.5  # each way
 SPEED_RAD_S = 1.0  # of the commanded motion
 SEEN_RAD = 0.01 * 2 * RANGE_RAD
@@ -61,7 +62,7 @@ PLANT_AXES = (PlantAxis(AxisKind.POSITION, -2.0, 2.0, start=0.0, lag_s=0.05),) *
 
 def options(port: str) -> McuOptions:
     """Of the robot's link."""
-    return McuOptions(port=port, following_s=0.05)
+    return McuOptions(port=port)
 
 
 class Moment(NamedTuple):
@@ -276,11 +277,14 @@ class DrivenBench(Bench):
         """
         self.driver.open(self.clock.now_ns)
         self.run(0.4)
-        self.driver.request(Wish.ARM, self.clock.now_ns)
-        self.run(0.1)
         state = self.driver.read(self.clock.now_ns)
-        if state.mode is not Mode.ARMED:
-            raise RuntimeError(f"the robot does not arm: {state}")
+        for _ in range(ATTEMPTS):  # a busy machine keeps the sensors of the chip waiting
+            self.driver.request(Wish.ARM, self.clock.now_ns)
+            self.run(0.1)
+            state = self.driver.read(self.clock.now_ns)
+            if state.mode is Mode.ARMED:
+                return
+        raise RuntimeError(f"the robot does not arm: {state}")
 
 
 def triangle(seconds: float) -> float:

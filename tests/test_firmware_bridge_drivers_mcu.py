@@ -9,16 +9,19 @@ from hypothesis import strategies as st
 from mcu_robot import LIMITS, SECOND, McuRobot
 
 from firmware_bridge.axis_limits import Limits
+from firmware_bridge.drivers.mcu import McuDriver
 from firmware_bridge.emulators.controller import PythonBoard
 from firmware_bridge.emulators.faults import parse_fault
 from firmware_bridge.errors import (
     CommandShapeError,
     ControllerSilentError,
     LimitsRefusedError,
+    PortBusyError,
     PortNotFoundError,
     SchemaMismatchError,
 )
 from firmware_bridge.framing import Decoder, encode_frame
+from firmware_bridge.mcu_options import McuOptions
 from firmware_bridge.port import open_port
 from firmware_bridge.ports.memory_port import memory_pair
 from firmware_bridge.ports.pty_port import PtyPort
@@ -86,6 +89,16 @@ def test_a_wrong_port_is_told_before_anything_else():
     robot.plugged = False
     with pytest.raises(PortNotFoundError):
         robot.open()
+
+
+def test_a_busy_port_is_told_before_anything_else():
+    board_end = PtyPort()
+    other = open_port(board_end.path, 1_000_000)
+    driver = McuDriver(LIMITS, McuOptions(port=board_end.path))
+    with pytest.raises(PortBusyError):
+        driver.open(0)
+    other.close()
+    board_end.close()
 
 
 class DeafEnd:

@@ -575,6 +575,7 @@ def test_an_e_stop_outlasts_a_lost_port_and_is_told_again():
 
 def test_the_answer_to_an_older_question_does_not_end_an_e_stop():
     flight = Flight().ready()
+    flight.vehicle.faults.delay_s = 0.1
     flight.ask(Wish.ARM)
     flight.run(5.0, until=lambda state: bool(flight.commands(ARM_DISARM)))
     flight.ask(Wish.ESTOP)  # the answer to the arming is under way
