@@ -11,6 +11,7 @@ firmware on the emulated chip in real time, as does whatever hears a real host p
 
 import argparse
 import itertools
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -48,7 +49,7 @@ BOARDS = ("python", "native", "qemu")
 MOTIONS = ("moving", "still")
 RUNS = {"python": 3, "native": 10, "qemu": 5}  # per cell, each 2 ms later in the host's period
 BEFORE_S, AFTER_S = 1.5, 0.8  # of motion around the fault; both within one stroke
-QUIET_S = 60.0  # without a fault
+QUIET_S, QUIET_RUN_S = 60.0, 10.0  # without a fault, in all and at a time
 MOST_DISTURBED = 50  # runs of a row that are made again
 PERIOD_US = TICK_NS // 1000
 HOST_STARTS_NS = 60_000 * MS  # a Python process on a busy machine
@@ -107,17 +108,28 @@ def kill(board: str, number: int) -> Run | None:
 
 
 def quiet(board: str) -> dict[str, Any]:
-    """Motion without a fault: false alarms, if any."""
-    with powered(board) as (made, clock):
-        bench = DrivenBench(made, clock)
-        bench.arm()
-        bench.run(QUIET_S, triangle)
+    """Motion without a fault: false alarms; what stopped as the bench was kept waiting is none."""
+    seconds, disturbed, stops = 0.0, 0, []
+    while seconds < QUIET_S and disturbed <= MOST_DISTURBED:
+        with powered(board) as (made, clock):
+            bench = DrivenBench(made, clock)
+            bench.arm()
+            bench.begin()
+            bench.run(QUIET_RUN_S, triangle)
         stop = bench.board.stop
-        return {"seconds": QUIET_S, "stopped": stop.reason.name.lower() if stop else None}
+        if stop and bench.was_disturbed:
+            disturbed += 1
+            continue
+        seconds += QUIET_RUN_S
+        stops += [stop.reason.name.lower()] if stop else []
+    return {"seconds": seconds, "stops": stops, "disturbed": disturbed}
 
 
 def first_command(board: str) -> dict[str, Any]:
-    """A first command 1 rad away from the joints: their greatest speed, by the plant itself."""
+    """A first command 1 rad away from the joints: their greatest speed, by the plant itself.
+
+    No limiter of the host stands before the driver: it is the controller that ramps.
+    """
     with powered(board) as (made, clock):
         bench = DrivenBench(made, clock)
         bench.arm()
@@ -200,13 +212,21 @@ def main() -> None:
     parser.add_argument("--boards", nargs="+", choices=BOARDS, default=list(BOARDS))
     arguments = parser.parse_args()
     print("A row of the chip takes about half a minute, 45 of them are in real time.")
-    hurry(0)  # it is the plant and the wires of what runs in real time
     for name, measurement in rows(arguments.boards):
         path = ROWS / f"{name}.json"
         if not path.exists():
+            _prioritise(name)
             write_result(path, measurement())
             print(path)
     write_page(ROWS, PAGE)
+
+
+def _prioritise(row: str) -> None:
+    """Lets this process wait for nobody while it is the plant and the wires in real time."""
+    if row.startswith("qemu") or "_host_" in row:
+        hurry(0)
+    else:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _runs(board: str, run: Callable[[int], Run | None]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Going:
     def __init__(self, path, run_dir, *overrides, in_process=False, hold=None):
         self.graph = load_graph(str(path), overrides)
         self.said = []
-        options = RunOptions(seconds=None, seed=0, lockstep=False, run_dir=run_dir)
+        self.options = options = RunOptions(None, seed=0, lockstep=False, run_dir=run_dir)
         self.board = StatusBoard(self.graph, options)
         self.begun, self.restarted = threading.Event(), threading.Event()
         self.vitals = {}

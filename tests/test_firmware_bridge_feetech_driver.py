@@ -359,10 +359,11 @@ def test_an_arm_that_rests_a_little_outside_its_limits_comes_in_no_faster_than_i
     assert values[-1] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("away_ms", [90, 700])
 @pytest.mark.parametrize(("mode", "words"), [("armed", ()), ("active", ("watchdog",))])
-def test_a_process_that_was_away_blames_itself_and_not_the_servos(mode, words, request):
+def test_a_process_that_was_away_blames_itself_and_not_the_servos(mode, words, away_ms, request):
     rig = request.getfixturevalue(mode)
-    rig.now_ns += 700 * MS
+    rig.now_ns += away_ms * MS
     states = rig.run(10)
     assert {state.faults for state in states} == {words}
     assert states[-1].mode is (Mode.PROTECTIVE_STOP if words else Mode.ARMED)

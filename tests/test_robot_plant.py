@@ -17,6 +17,7 @@ from robot.node import NodeContext
 from robot.nodes.actuator import ActuatorConfig, ActuatorNode
 from robot.nodes.plant import PlantConfig, PlantNode
 from robot.record import LogReader
+from robot.summary import summarise, summary_text
 from robot.validation import validate
 
 SECOND_NS = 1_000_000_000
@@ -72,6 +73,10 @@ def test_commands_fly_through_the_board_until_an_e_stop_and_nothing_is_left(fly,
     assert main(["estop"]) == 0
     result = going.end()
     assert (result.failures, result.ended_by) == ({}, "interrupt")
+    said = [line for node, line in going.said if node == "actuator"]
+    assert said[-1].startswith("the robot is e-stop, it was active")
+    summary = summarise(going.graph, going.options, result)
+    assert "actuator: the robot was in e-stop at the end; see its alerts" in summary_text(summary)
     assert not psutil.pid_exists(board)
     setpoints = _log(tmp_path, "plant/setpoint", Setpoint)
     assert max(s.values[0] for s in setpoints) == pytest.approx(0.5)

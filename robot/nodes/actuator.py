@@ -154,6 +154,7 @@ class ActuatorNode(Node[ActuatorConfig]):
             why = f" ({as_sentence(state.faults)})" if state.faults else ""
             text = f"the robot is {words(state.mode)}, it was {words(before.mode)}{why}"
             emissions.append(("alerts", Alert(captured_ns=now_ns, text=text)))
+            print(text, flush=True)  # noqa: T201 - whoever started the run must not look it up
         return emissions
 
 
