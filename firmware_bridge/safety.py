@@ -14,6 +14,7 @@ both to the same law.
 """
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ class SafetyMachine:
 
     def __init__(self, hardware: HardwareLimits) -> None:
         self._setup = Setup(hardware)
-        self._told = Configuration(0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0.0, 0.0)  # until told better
+        self._told = Configuration(*[0] * len(fields(Configuration)))  # until told better
         self._monitors = Monitors(self._told, ())
         self._setpoints = Setpoints(self._told, ())
         self._gate = CommandGate()
@@ -263,7 +264,6 @@ class SafetyMachine:
         self.mode = Mode.PROTECTIVE_STOP
         self.reason = reason
         self.counters["stops"] += 1
-        self._disagreed = 0
         self._is_over = False
         self._monitors.begin(self.setpoint.tolist(), now_us)
 

@@ -391,6 +391,15 @@ def test_the_watchdog_bites_in_time_and_is_counted():
     assert desk.machine.counters["watchdogs"] == 1
 
 
+def test_the_watchdog_is_exact():
+    desk = Desk().active()
+    desk.wanted = None
+    desk.tick(20)
+    assert desk.machine.mode is Mode.ACTIVE
+    desk.machine.tick(desk.now_us + 1)
+    assert desk.machine.reason is Reason.WATCHDOG
+
+
 def test_an_armed_robot_has_no_watchdog():
     desk = Desk().armed().tick(300)
     assert desk.machine.mode is Mode.ARMED
@@ -431,6 +440,15 @@ def test_three_heartbeats_in_a_row_that_disagree_stop_it():
     beat(Mode.DISARMED, desk.now_us)
     assert desk.state == (Mode.PROTECTIVE_STOP, Reason.MISMATCH)
     assert desk.machine.counters["mismatches"] == 5
+
+
+def test_a_host_that_never_agreed_is_noticed_at_the_third_heartbeat_after_arming():
+    desk = Desk().armed()
+    for _ in range(2):
+        desk.machine.heartbeat(Mode.DISARMED, desk.now_us)
+    assert desk.machine.mode is Mode.ARMED
+    desk.machine.heartbeat(Mode.DISARMED, desk.now_us)
+    assert desk.machine.reason is Reason.MISMATCH
 
 
 def test_heartbeats_that_disagree_are_counted_when_disarmed_and_not_before():
