@@ -54,6 +54,8 @@ class Finetune:
     """The algorithm; a wrong name lists those there are."""
     set: Options = ()
     """An option of the learner, such as hidden=[128,128]; may be given several times."""
+    sees: tuple[str, ...] = ()
+    """Tensors that the policy reads, such as front gripper_m; default: all that are observed."""
     updates: int = 0
     """Batches of the data to learn from before the first step."""
     strategy: str = "switching"
@@ -135,6 +137,7 @@ class Finetune:
             reward=self.reward,
             reward_options=parsed_options(self.reward_set, "--reward-set"),
             finetune=practice,
+            sees=self.sees,
             offline=Offline(self.updates) if self.updates else None,
             final_episodes=self.final_episodes,
         )
@@ -212,7 +215,12 @@ class Finetune:
         axes = charts.Axes(f"{self.task}: deployed policy", "steps", "success")
         (out / CURVE).write_text(charts.lines(axes, {self.learner: curve}, {}))
         about = {} if data is None else data.described()
-        extra = {**about, "task": self.task, "instructions": run.vectors(), **_short(outcome)}
+        extra = {
+            **about,
+            "task": world_row(self.task).name_in(self.task),
+            "instructions": run.vectors(),
+            **_short(outcome),
+        }
         run.learner.export(out / PACKAGE, extra=extra)
         write_atomically(out / OUTCOME, (json.dumps(outcome, indent=1) + "\n").encode())
 
