@@ -106,7 +106,8 @@ def practice_run(
     data = data and data.seeing(method.sees)
     learner = make_learner(method.learner, spec, tupled(method.learner_options), seed)
     offline = offline_buffer(data, learner, seed)
-    capacity = min(method.online_capacity, config.steps + len(offline or ()))
+    shown = len(offline or ()) if method.data_online else 0
+    capacity = min(method.online_capacity, config.steps + shown)
     online = ReplayBuffer(spec, capacity, seed, discount=learner.practice.discount)
     if data is not None and method.data_online:
         data.add(online, [e for e in data.episodes() if e.about.task == told.task])

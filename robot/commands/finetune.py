@@ -68,6 +68,8 @@ class Finetune:
     """An option of the reward source, such as false_negative_rate=0.7."""
     steps: int = 30_000
     """Of the world."""
+    capacity: int = 250_000
+    """Steps of practice that are learned from, the newest; with images 60 kB for each camera."""
     practice_set: Options = ()
     """How it practises, such as updates_per_step=0.5 or reset_every_attempts=25."""
     final_episodes: int = 100
@@ -118,7 +120,7 @@ class Finetune:
 
     def _check(self) -> None:
         world_row(self.task)
-        for name, least in {"updates": 0, "final_episodes": 1, "seed": 0}.items():
+        for name, least in {"updates": 0, "final_episodes": 1, "seed": 0, "capacity": 1}.items():
             if getattr(self, name) < least:
                 option = name.replace("_", "-")
                 raise InputError(f"--{option} {getattr(self, name)}: must be {least} or more")
@@ -138,6 +140,7 @@ class Finetune:
             reward_options=parsed_options(self.reward_set, "--reward-set"),
             finetune=practice,
             sees=self.sees,
+            online_capacity=self.capacity,
             offline=Offline(self.updates) if self.updates else None,
             final_episodes=self.final_episodes,
         )
