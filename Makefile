@@ -65,6 +65,9 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.texton_flight --out docs/results/texton_flight.json
 	$(BIN)/python -m benchmarks.mono_speed --out docs/results/mono_speed.json
 	$(BIN)/python -m benchmarks.arm_speed --out docs/results/arm_speed.json
+	$(BIN)/python -m benchmarks.decoder_speed --out docs/results/decoder_speed.json
+	$(BIN)/python -m benchmarks.decoder_fuzz --out docs/results/decoder_fuzz.json
+	$(BIN)/python -m benchmarks.safety_coverage --out docs/results/safety_coverage.json
 	$(BIN)/python -m benchmarks.arm_experts --out docs/results/arm_experts
 	$(BIN)/python -m benchmarks.learner_cost --out docs/results/learner_cost.json
 	$(BIN)/python -m benchmarks.learner_speed --out docs/results/learner_speed.json
@@ -72,6 +75,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.stereo_faults --quiet-only --seeds 205 206 207 208 209 210
 	$(BIN)/python -m benchmarks.handover --seeds 1001 1002 1003
 	$(BIN)/python -m benchmarks.machine_speed --out docs/results/machine_speed.json
+	$(BIN)/python -m benchmarks.servo_bus --ticks 400 --out docs/results/servo_bus.json
 	$(BIN)/python -m benchmarks.messaging --out docs/results/messaging.json
 	$(BIN)/python -m benchmarks.messaging --table hosts --out docs/results/messaging_hosts.json
 	$(BIN)/python -m benchmarks.caterpillar --out docs/results/caterpillar.json

@@ -11,7 +11,7 @@ firmware on the emulated chip in real time, as does whatever hears a real host p
 
 import argparse
 import itertools
-import pkgutil
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -38,6 +38,7 @@ from firmware_bridge.emulators.board import Board
 from firmware_bridge.emulators.controller import PythonBoard
 from firmware_bridge.emulators.faults import Fault, Place, Word
 from firmware_bridge.emulators.native import NativeBoard
+from firmware_bridge.emulators.qemu import Qemu, hurry
 from firmware_bridge.ports.pty_port import PtyPort
 from firmware_bridge.ports.stream import StreamPort
 from firmware_bridge.protocol import Link
@@ -46,11 +47,12 @@ ROWS = Path("docs/results/fault_matrix")
 PAGE = Path("docs/results/fault_matrix.md")
 BOARDS = ("python", "native", "qemu")
 MOTIONS = ("moving", "still")
-RUNS = {"python": 10, "native": 10, "qemu": 5}  # per cell, each 2 ms later in the host's period
+RUNS = {"python": 3, "native": 10, "qemu": 5}  # per cell, each 2 ms later in the host's period
 BEFORE_S, AFTER_S = 1.5, 0.8  # of motion around the fault; both within one stroke
-QUIET_S = 60.0  # without a fault
+QUIET_S, QUIET_RUN_S = 60.0, 10.0  # without a fault, in all and at a time
+MOST_DISTURBED = 50  # runs of a row that are made again
 PERIOD_US = TICK_NS // 1000
-HOST_STARTS_NS = 20_000 * MS  # a Python process on a busy machine
+HOST_STARTS_NS = 60_000 * MS  # a Python process on a busy machine
 
 
 class Run(NamedTuple):
@@ -67,28 +69,30 @@ class Run(NamedTuple):
 def powered(name: str) -> Iterator[tuple[Board, VirtualTime | RealTime]]:
     """A board of this name, and the time it runs in."""
     if name == "qemu":
-        with pkgutil.resolve_name("firmware_bridge.emulators.qemu:Qemu")() as chip:
+        with Qemu() as chip:
             yield PortBoard(chip.port(Link.HOST), chip.port(Link.PLANT)), RealTime()
     else:
         yield PythonBoard() if name == "python" else NativeBoard(), VirtualTime()
 
 
-def measure(board: str, fault: Fault, motion: str, number: int) -> Run:
-    """One run of a cell."""
+def measure(board: str, fault: Fault, motion: str, number: int) -> Run | None:
+    """One run of a cell; None: it was disturbed."""
     command = triangle if motion == "moving" else _stay
     with powered(board) as (made, clock):
         bench = DrivenBench(made, clock, seed=number)
         bench.arm()
         bench.run(BEFORE_S, command)
         bench.wait(number * 2 * MS)
-        fault_us = bench.now_us()
+        fault_us = bench.begin()
         bench.inject(fault)
         bench.run(AFTER_S, lambda seconds: command(seconds + BEFORE_S))
+        if bench.was_disturbed:
+            return None
         return judge(bench, fault.place is Place.LINK, fault_us)
 
 
-def kill(board: str, number: int) -> Run:
-    """One run with a host process that is killed (SIGKILL) in motion."""
+def kill(board: str, number: int) -> Run | None:
+    """One run with a host process that is killed (SIGKILL) in motion; None: it was disturbed."""
     with powered(board) as (made, _):
         port = PtyPort()
         bench = Bench(made, RealTime(), port)
@@ -96,25 +100,36 @@ def kill(board: str, number: int) -> Run:
         with subprocess.Popen(command, stdout=subprocess.PIPE) as host:
             _wait_until_it_moves(bench, host)
             bench.wait((100 + number * 2) * MS)
-            fault_us = bench.now_us()
+            fault_us = bench.begin()
             host.kill()
             bench.wait(round(AFTER_S * 1e9))
         port.close()
-        return judge(bench, True, fault_us)
+        return None if bench.was_disturbed else judge(bench, True, fault_us)
 
 
 def quiet(board: str) -> dict[str, Any]:
-    """Motion without a fault: false alarms, if any."""
-    with powered(board) as (made, clock):
-        bench = DrivenBench(made, clock)
-        bench.arm()
-        bench.run(QUIET_S, triangle)
+    """Motion without a fault: false alarms; what stopped as the bench was kept waiting is none."""
+    seconds, disturbed, stops = 0.0, 0, []
+    while seconds < QUIET_S and disturbed <= MOST_DISTURBED:
+        with powered(board) as (made, clock):
+            bench = DrivenBench(made, clock)
+            bench.arm()
+            bench.begin()
+            bench.run(QUIET_RUN_S, triangle)
         stop = bench.board.stop
-        return {"seconds": QUIET_S, "stopped": stop.reason.name.lower() if stop else None}
+        if stop and bench.was_disturbed:
+            disturbed += 1
+            continue
+        seconds += QUIET_RUN_S
+        stops += [stop.reason.name.lower()] if stop else []
+    return {"seconds": seconds, "stops": stops, "disturbed": disturbed}
 
 
 def first_command(board: str) -> dict[str, Any]:
-    """A first command 1 rad away from the joints: their greatest speed, by the plant itself."""
+    """A first command 1 rad away from the joints: their greatest speed, by the plant itself.
+
+    No limiter of the host stands before the driver: it is the controller that ramps.
+    """
     with powered(board) as (made, clock):
         bench = DrivenBench(made, clock)
         bench.arm()
@@ -200,13 +215,31 @@ def main() -> None:
     for name, measurement in rows(arguments.boards):
         path = ROWS / f"{name}.json"
         if not path.exists():
+            _prioritise(name)
             write_result(path, measurement())
             print(path)
     write_page(ROWS, PAGE)
 
 
-def _runs(board: str, run: Callable[[int], Run]) -> dict[str, Any]:
-    return {"runs": [run(number)._asdict() for number in range(RUNS[board])]}
+def _prioritise(row: str) -> None:
+    """Lets this process wait for nobody while it is the plant and the wires in real time."""
+    if row.startswith("qemu") or "_host_" in row:
+        hurry(0)
+    else:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+def _runs(board: str, run: Callable[[int], Run | None]) -> dict[str, Any]:
+    made, disturbed = [], 0
+    while len(made) < RUNS[board]:
+        one = run(len(made))
+        if one is not None:
+            made.append(one._asdict())
+            continue
+        disturbed += 1
+        if disturbed > MOST_DISTURBED:
+            raise RuntimeError("this machine is too busy to measure in real time")
+    return {"runs": made, "disturbed": disturbed}
 
 
 def _stay(_: float) -> float:

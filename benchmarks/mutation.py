@@ -42,7 +42,24 @@ class Target(NamedTuple):
     tests: tuple[str, ...]
 
 
+def _python(name: str, *tests: str) -> Target:
+    return Target(
+        f"firmware_bridge/{name}.py",
+        tuple(f"tests/test_firmware_bridge_{test}.py" for test in tests),
+    )
+
+
 TARGETS = {
+    "safety.py": _python("safety", "safety"),
+    "monitors.py": _python("monitors", "monitors", "safety"),
+    "axis_monitor.py": _python("axis_monitor", "monitors", "safety"),
+    "command_gate.py": _python("command_gate", "monitors", "safety"),
+    "configuration.py": _python("configuration", "setpoints", "safety"),
+    "setpoints.py": _python("setpoints", "setpoints", "safety"),
+    "motion.py": _python("motion", "setpoints"),
+    "limits.py": _python("limits", "limits"),
+    "jump_guard.py": _python("jump_guard", "limits"),
+    "axis_limits.py": _python("axis_limits", "limits"),
     "framing.py": Target("firmware_bridge/framing.py", ("tests/test_firmware_bridge_framing.py",)),
     "framing.c": Target(
         "firmware_bridge/firmware/framing.c", ("tests/test_firmware_bridge_framing_c.py",)
@@ -58,12 +75,22 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["NUMBA_DISABLE_JIT"] = "1"
     target = TARGETS[options.target]
-    tools = install_tools()
-    make = python_mutants if target.source.endswith(".py") else c_mutants
-    mutants, left_out = make(TOP / target.source, tools)
+    mutants, left_out = mutants_of(TOP / target.source)
     print(f"{len(mutants)} mutants; left out: {left_out}", flush=True)
     killed = try_all(target, mutants, options.jobs)
     report(options.target, mutants, killed, left_out, options.out)
+
+
+def mutants_of(source: Path) -> tuple[list[Mutant], dict[str, int]]:
+    """The mutants, and how many were left out for which reason; made once for each source."""
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    kept = RUNS / f"{source.name}-{digest}.mutants.json"
+    if not kept.exists():
+        make = python_mutants if source.suffix == ".py" else c_mutants
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(make(source, install_tools())), encoding="utf-8")
+    mutants, left_out = json.loads(kept.read_text(encoding="utf-8"))
+    return [Mutant(*mutant) for mutant in mutants], left_out
 
 
 def try_all(target: Target, mutants: Sequence[Mutant], jobs: int) -> dict[str, bool]:

@@ -14,10 +14,11 @@ from typing import Any
 from firmware_bridge.errors import BridgeInputError, LimitsRefusedError, SchemaMismatchError
 from firmware_bridge.mcu_setup import Setup
 from firmware_bridge.protocol import BY_ID, BY_NAME, SCHEMA_HASH
-from firmware_bridge.refused_limits import Question, questions, told
+from firmware_bridge.refused_limits import Question, not_understood, questions, told
 from firmware_bridge.safety_words import Mode, Reason
 
 AGAIN_NS = 100_000_000  # what is not answered by then is said again
+DISORDER_US = 50_000  # by which a packet's stamp may be before that of one sent earlier
 _CONFIGURE, _CONFIGURE_AXIS = BY_NAME["configure"].id, BY_NAME["configure_axis"].id
 _OPEN_TO_SETUP = (Mode.BOOT, Mode.DISARMED)
 
@@ -29,7 +30,7 @@ class Stage(Enum):
     CONFIGURING = "limits not confirmed"
     ASKING = "which limit it refuses is not known yet"
     FOREIGN = "set up by another host: disarm it first"
-    DONE = "agreed"
+    DONE = "it sends no telemetry"
     REFUSED = "refused"
 
 
@@ -95,9 +96,13 @@ class Handshake:
         )
 
     def is_at(self, uptime_us: int) -> bool:
-        """Notes the controller's time; True if it shows that it was reset."""
-        was_reset = uptime_us < self.uptime_us
-        self.uptime_us = uptime_us
+        """Notes the controller's time; True if it shows that it was reset.
+
+        Packets are stamped when they are begun and not when they are sent, so one that is a little
+        older than the last shows nothing.
+        """
+        was_reset = uptime_us < self.uptime_us - DISORDER_US
+        self.uptime_us = uptime_us if was_reset else max(uptime_us, self.uptime_us)
         if was_reset:
             self.resets += 1
             self._has_agreed = False
@@ -118,8 +123,12 @@ class Handshake:
             return
         elif fields.reason == Reason.WRONG_MODE:
             self.begin()  # it was disarmed a moment ago
-        elif fields.reason != Reason.NONE:
+        elif fields.reason == Reason.BEYOND_HARDWARE:
             self._ask(BY_ID[fields.about].name, fields.index)
+        elif fields.reason != Reason.NONE:
+            packet, index = BY_ID[fields.about].name, fields.index
+            line = not_understood(self._setup, packet, index, Reason(fields.reason), self._where)
+            self._refuse(LimitsRefusedError(line))
         else:
             self._missing.discard((fields.about, fields.index))
             if not self._missing:

@@ -4,7 +4,7 @@ from firmware_bridge.errors import BridgeInputError, ControllerSilentError
 from firmware_bridge.handshake import Stage
 from firmware_bridge.link import HostLink
 
-_WORDS = {
+WORDS = {
     Stage.GREETING: "no_answer",
     Stage.CONFIGURING: "not_configured",
     Stage.ASKING: "not_configured",
@@ -23,7 +23,7 @@ def word_of(link: HostLink) -> str:
     error = link.handshake.error
     if error is not None:
         return _snake(type(error).__name__.removesuffix("Error"))
-    return _WORDS[link.handshake.stage]
+    return WORDS[link.handshake.stage]
 
 
 def error_of(link: HostLink, where: str, baud: int) -> BridgeInputError:

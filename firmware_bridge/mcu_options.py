@@ -40,7 +40,7 @@ class McuOptions:
     watchdog_s: float = 0.1  # s without a good command until the controller stops by itself
     heartbeat_s: float = 0.5  # s without a sign of life, likewise; the host gives ten a second
     sensor_s: float = 0.05  # s until a sensor counts as lost or stuck
-    following_s: float = 0.1  # s that an axis may be off by more than its max_following
+    following_s: float = 0.05  # s that an axis may be off by more than its max_following
     max_delay_s: float = 0.1  # s that a command may be under way
     reaction: str = "hold"  # of a protective stop; one of REACTIONS
     on_exit: str = "hold"  # when the host ends in order; one of ON_EXIT

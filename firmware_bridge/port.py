@@ -39,6 +39,14 @@ class Port(Protocol):
         ...
 
 
+class DescribedPort(Port, Protocol):
+    """A port of this machine's: one can wait for its bytes with `select`."""
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        ...
+
+
 def open_port(address: str, baud: int) -> Port:
     """Opens the port that an address names.
 

@@ -41,7 +41,7 @@ class Reaction(IntEnum):
     """What a protective stop does with the actuators."""
 
     HOLD = 0
-    """The setpoint stays where it is."""
+    """Positions stay where they are; velocities go to their stop."""
     DECELERATE = 1
     """The setpoint comes to rest within its limits, then stays."""
     LIMP = 2

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from firmware_bridge.safety_words import Mode
 from robot.accounting import EdgeAccount, settle, unaccounted
 from robot.executor import RunOptions, RunResult
 from robot.flight import Flight, read_flights
 from robot.graph import Edge, Graph
 from robot.node import NodeReport, Role
 from robot.record import LogError
+from robot.wishes import MODE_GAUGE, words
 
 
 def summarise(graph: Graph, options: RunOptions, result: RunResult) -> dict[str, Any]:
@@ -75,6 +77,10 @@ def summary_text(summary: dict[str, Any]) -> str:
         lines.append(
             f"{lost:g} messages could not be recorded; flight figures are of the recorded part only"
         )
+    for name, node in summary["nodes"].items():
+        mode = Mode(round(node["gauges"].get(MODE_GAUGE, Mode.ACTIVE)))
+        if not mode.is_engaged:
+            lines.append(f"{name}: the robot was in {words(mode)} at the end; see its alerts")
     if summary["ended_by"] == "interrupt":
         lines.append("stopped before its time")
     return "".join(f"{line}\n" for line in lines)

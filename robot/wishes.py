@@ -42,14 +42,14 @@ class Outcome(msgspec.Struct, tag=True, frozen=True):
     number: int
     done: bool
     mode: str
-    """In which the controller is now, in words."""
+    """In which the controller is now: a member of ``Mode``, in lower case; ``unknown``."""
     text: str
     """One line for the person who asked."""
 
 
 def words(mode: Mode) -> str:
     """A mode as it is said."""
-    return mode.name.lower().replace("_", " ")
+    return "e-stop" if mode is Mode.ESTOP else mode.name.lower().replace("_", " ")
 
 
 def as_sentence(faults: tuple[str, ...]) -> str:
@@ -71,7 +71,9 @@ class Request:
             return self._failed(state, f"refused: {why}")
         want = self._wanted(state.mode)
         if want is None:
-            return Outcome(self._asked.number, True, words(state.mode), self._done(state.mode))
+            return Outcome(
+                self._asked.number, True, state.mode.name.lower(), self._done(state.mode)
+            )
         if isinstance(want, str):
             return self._failed(state, want)
         if want not in self._sent:
@@ -116,7 +118,7 @@ class Request:
         return as_sentence(why_refused(self._sent[-1], state.faults)) or None
 
     def _failed(self, state: DriverState, text: str) -> Outcome:
-        return Outcome(self._asked.number, False, words(state.mode), text)
+        return Outcome(self._asked.number, False, state.mode.name.lower(), text)
 
     def _done(self, mode: Mode) -> str:
         if mode is Mode.ESTOP:
@@ -144,7 +146,7 @@ class Requests:
             self._waiting.clear()
         if len(self._waiting) == MAX_WAITING:
             text = "too many demands at once; ask again"
-            self.outcomes.append(Outcome(asked.number, False, words(state.mode), text))
+            self.outcomes.append(Outcome(asked.number, False, state.mode.name.lower(), text))
             return
         self._waiting.append(asked)
 

@@ -6,17 +6,17 @@ Time is virtual, that of the controller: it goes on by milliseconds, however bus
 import math
 import pkgutil
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
+from controller_tables import JOINT, TOLD, WHEEL
 
-from firmware_bridge.configuration import AxisConfiguration, Configuration
 from firmware_bridge.emulators import BOARDS
 from firmware_bridge.emulators.faults import FaultLine, Place, parse_fault
 from firmware_bridge.emulators.plant import Plant, PlantAxis
 from firmware_bridge.framing import Decoder, Encoder
 from firmware_bridge.protocol import BY_ID, BY_NAME, SCHEMA_HASH, Link, pack, unpack
-from firmware_bridge.safety_words import AxisKind, Mode, Reaction, Reason, Wish
+from firmware_bridge.safety_words import AxisKind, Mode, Reason, Wish
 
 NEEDS = {
     "python": {},
@@ -33,37 +33,6 @@ TICK_S = 0.005
 HEARTBEAT_US = 50_000
 COMMAND_US = 10_000
 
-TOLD = Configuration(
-    axes=2,
-    reaction=Reaction.HOLD,
-    first_command=0,
-    land_axis=0,
-    land_per_s=0.5,
-    watchdog_ms=100,
-    heartbeat_ms=500,
-    sensor_ms=50,
-    following_ms=100,
-    max_command_age_ms=200,
-    min_voltage_v=-math.inf,
-    max_temperature_c=math.inf,
-)
-JOINT = AxisConfiguration(
-    index=0,
-    kind=AxisKind.POSITION,
-    minimum=-2.0,
-    maximum=2.0,
-    stop=math.nan,
-    slew_per_s=2.0,
-    acceleration_per_s2=math.inf,
-    max_speed=math.inf,
-    max_effort=math.inf,
-    max_following=math.inf,
-    max_jump=math.inf,
-    ramp_per_s=math.inf,
-)
-WHEEL = replace(
-    JOINT, index=1, kind=AxisKind.VELOCITY, minimum=-1.0, maximum=1.0, stop=0.0, slew_per_s=4.0
-)
 PLANT = (
     PlantAxis(AxisKind.POSITION, -2.5, 2.5, start=0.5, lag_s=0.02),
     PlantAxis(AxisKind.VELOCITY, -1.5, 1.5, start=0.0, lag_s=0.02),

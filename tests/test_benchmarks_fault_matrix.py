@@ -47,7 +47,7 @@ def _row(seen_ms, safe_ms):
         (5.0, 200.0, "| **195** (195) |"),
         (5.0, None, "| **missed in 1 of 1** |"),
         (None, 60.0, "| **missed in 1 of 1** |"),
-        (None, None, "| not detectable: the joint stands still"),
+        (None, None, "what the sensor says is true) |  | not detectable |"),
     ],
 )
 def test_the_page_shows_what_is_late_missed_or_not_detectable(tmp_path, seen_ms, safe_ms, cell):

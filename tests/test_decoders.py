@@ -4,6 +4,7 @@ One row per decoder: valid bytes to begin from, what reads them, and the errors 
 """
 
 import contextlib
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,10 +16,16 @@ from typing import NamedTuple
 import lz4.frame
 import msgspec
 import pytest
+from feetech_rig import CALIBRATION, LIMITS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from message_samples import sample
 
+from firmware_bridge.errors import CalibrationError
+from firmware_bridge.feetech.bus import Decoder as ServoDecoder
+from firmware_bridge.feetech.bus import sync_read, sync_write
+from firmware_bridge.feetech.calibration import Calibration, read_calibration
+from firmware_bridge.feetech.lerobot import read_lerobot
 from perception.calibration import load_rig, rig_from_table
 from perception.cameras.folder import FolderCamera
 from perception.model_package import Manifest, TensorSpec, _decode_manifest
@@ -163,6 +170,20 @@ _EXPLICIT_RIG = b"\n".join(
     )
 )
 
+_JOINTS = CALIBRATION.joints
+_LEROBOT = json.dumps(
+    {
+        joint.name: {
+            "id": joint.id,
+            "drive_mode": 0,
+            "homing_offset": joint.homing_offset_steps,
+            "range_min": joint.range_steps[0],
+            "range_max": joint.range_steps[1],
+        }
+        for joint in _JOINTS
+    }
+).encode()
+
 DECODERS = {
     "wire frames": _wire(StereoFrame),
     "wire of maps": _wire(Telemetry),
@@ -207,6 +228,23 @@ DECODERS = {
     ),
     "EuRoC index": Decoder([_CSV], _file("data.csv", _recording, "cam0"), (InputError,), True),
     "manifest and spec": Decoder([msgspec.json.encode(_MANIFEST)], _manifest, (InputError,), True),
+    "calibration": Decoder(
+        [Calibration(_JOINTS).to_toml().encode()],
+        _file("arm.toml", lambda path: read_calibration(path, LIMITS)),
+        (CalibrationError,),
+        True,
+    ),
+    "calibration of LeRobot": Decoder(
+        [_LEROBOT],
+        _file("arm.json", lambda path: Calibration(read_lerobot(path)).to_toml().encode()),
+        (CalibrationError,),
+        True,
+    ),
+    "servo bus": Decoder(
+        [sync_read(56, 2, [1, 2]) + sync_write(40, {1: b"\1"})],
+        lambda content, _: ServoDecoder().feed(content),
+        (),
+    ),
     "log": Decoder([_log_sample()], _file("log.mcap", _log), (LogError,)),
 }
 decoders = pytest.mark.parametrize("name", DECODERS)

@@ -162,6 +162,17 @@ def test_an_even_line_tells_the_drift_to_a_few_ppm():
     assert told.bound_ppm < 2
 
 
+def test_the_drift_of_a_clock_that_was_replaced_is_forgotten():
+    fast, slow, clock = Pair(0, 90e-6), Pair(-(10**12), -90e-6), PeerClock()
+    for pair in (fast, slow):
+        for _ in range(2 * WINDOW):
+            clock.add(pair.exchange(10_000, 0, 10_000))
+            pair.wait(SECOND_NS)
+        slow.wait(fast.now_ns - slow.now_ns)
+    assert clock.restarts == 1
+    assert clock.drift().ppm == pytest.approx(-90, abs=1)
+
+
 def test_one_exchange_tells_no_drift():
     pair, clock = Pair(0), PeerClock()
     assert clock.drift() is None

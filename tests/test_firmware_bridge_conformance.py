@@ -7,7 +7,18 @@ import math
 from dataclasses import replace
 
 import pytest
-from controller_bench import JOINT, TICK_S, TOLD, WHEEL, Bench, make_rig
+from controller_bench import TICK_S, Bench, make_rig
+from controller_tables import (
+    BAD,
+    BAD_AXIS,
+    BEYOND,
+    BEYOND_AXIS,
+    JOINT,
+    KEPT,
+    KEPT_AXIS,
+    TOLD,
+    WHEEL,
+)
 
 from firmware_bridge.emulators import BOARDS
 from firmware_bridge.framing import encode_frame
@@ -98,31 +109,6 @@ def test_an_axis_can_be_replaced_when_disarmed(bench):
     assert bench.state.setpoint[0] == pytest.approx(0.7)
 
 
-BAD = [
-    {"axes": 0},
-    {"axes": 9},
-    {"reaction": 4},
-    {"first_command": 2},
-    {"watchdog_ms": 0},
-    {"heartbeat_ms": 0},
-    {"sensor_ms": 0},
-    {"following_ms": 0},
-    {"max_command_age_ms": 0},
-    {"min_voltage_v": math.nan},
-    {"max_temperature_c": math.nan},
-    {"reaction": Reaction.LAND, "land_axis": 2},
-    {"reaction": Reaction.LAND, "land_per_s": 0.0},
-    {"reaction": Reaction.LAND, "land_per_s": math.inf},
-    {"reaction": Reaction.LAND, "land_per_s": math.nan},
-]
-BEYOND = [{"watchdog_ms": 1001}, {"heartbeat_ms": 5001}, {"sensor_ms": 1001}]
-KEPT = [
-    {"watchdog_ms": 1000, "heartbeat_ms": 5000, "sensor_ms": 1000},
-    {"land_axis": 2, "land_per_s": 0.0},  # it does not land
-    {"min_voltage_v": math.inf, "max_temperature_c": -math.inf},
-]
-
-
 def test_a_configuration_is_refused_if_it_makes_no_sense_or_the_hardware_does_not_keep_it(bench):
     bench.hello()
     for changes in BAD + BEYOND + KEPT:
@@ -140,45 +126,6 @@ def test_a_refused_configuration_leaves_the_old_one(bench):
     bench.advance(0.02)
     assert bench.mode is Mode.DISARMED
     assert bench.wish(Wish.ARM) is Reason.NONE
-
-
-BAD_AXIS = [
-    {"index": 2},
-    {"kind": 2},
-    {"minimum": math.nan},
-    {"minimum": -math.inf},
-    {"maximum": math.inf},
-    {"minimum": 2.0},
-    {"stop": 2.1},
-    {"stop": -2.1},
-    {"slew_per_s": 0.0},
-    {"slew_per_s": -1.0},
-    {"slew_per_s": math.inf},
-    {"slew_per_s": math.nan},
-    *(
-        {key: value}
-        for key in (
-            "acceleration_per_s2",
-            "max_speed",
-            "max_effort",
-            "max_following",
-            "max_jump",
-            "ramp_per_s",
-        )
-        for value in (0.0, -1.0, math.nan)
-    ),
-]
-BEYOND_AXIS = [
-    {"minimum": -10.5},
-    {"maximum": 10.5},
-    {"slew_per_s": 50.5},
-    {"acceleration_per_s2": 1001.0},
-]
-KEPT_AXIS = [
-    {"minimum": -10.0, "maximum": 10.0, "slew_per_s": 50.0, "acceleration_per_s2": 1000.0},
-    {"stop": 2.0},
-    {"stop": -2.0},
-]
 
 
 def test_an_axis_is_refused_if_it_makes_no_sense_or_the_hardware_does_not_keep_it(bench):

@@ -9,19 +9,23 @@ from hypothesis import strategies as st
 from mcu_robot import LIMITS, SECOND, McuRobot
 
 from firmware_bridge.axis_limits import Limits
+from firmware_bridge.drivers.mcu import McuDriver
 from firmware_bridge.emulators.controller import PythonBoard
 from firmware_bridge.emulators.faults import parse_fault
 from firmware_bridge.errors import (
     CommandShapeError,
     ControllerSilentError,
     LimitsRefusedError,
+    PortBusyError,
     PortNotFoundError,
     SchemaMismatchError,
 )
+from firmware_bridge.framing import Decoder, encode_frame
+from firmware_bridge.mcu_options import McuOptions
 from firmware_bridge.port import open_port
 from firmware_bridge.ports.memory_port import memory_pair
 from firmware_bridge.ports.pty_port import PtyPort
-from firmware_bridge.protocol import Link
+from firmware_bridge.protocol import BY_NAME, Link
 from firmware_bridge.safety_words import Mode, Wish
 
 GO = [0.6, 0.5]  # m/s, rad
@@ -87,6 +91,16 @@ def test_a_wrong_port_is_told_before_anything_else():
         robot.open()
 
 
+def test_a_busy_port_is_told_before_anything_else():
+    board_end = PtyPort()
+    other = open_port(board_end.path, 1_000_000)
+    driver = McuDriver(LIMITS, McuOptions(port=board_end.path))
+    with pytest.raises(PortBusyError):
+        driver.open(0)
+    other.close()
+    board_end.close()
+
+
 class DeafEnd:
     """A far end that only says these bytes, again and again."""
 
@@ -149,6 +163,13 @@ def test_limits_beyond_the_hardware_are_refused_by_axis_and_key(changes, says):
     _stays_without_torque_in_boot(robot)
 
 
+def test_a_range_that_the_controller_cannot_tell_from_a_point_is_refused_by_its_axis():
+    robot = McuRobot(limits=_shoulder(minimum=1.0, maximum=1.0 + 1e-9))
+    with pytest.raises(LimitsRefusedError, match=r"axis 'shoulder'.*bad_value.*wider range"):
+        robot.open()
+    _stays_without_torque_in_boot(robot)
+
+
 def test_a_time_beyond_the_hardware_is_refused_by_its_option():
     robot = McuRobot(watchdog_s=3.0, heartbeat_s=4.0)
     with pytest.raises(LimitsRefusedError, match=r"\[link\]: watchdog_s 3.0 is beyond"):
@@ -169,6 +190,7 @@ def test_a_cable_that_was_out_is_told_counted_and_never_arms_again_by_itself():
     state = robot.run(0.3, GO)
     assert (state.mode, state.stopped) == (Mode.BOOT, True)
     assert "port_lost" in state.faults
+    assert robot.driver._link.clock.estimate(robot.now_ns) is None  # another may come back
     assert robot.plant.values[0] == pytest.approx(0.0, abs=0.02)  # its watchdog stopped it
     robot.plug_in()
     state = robot.run(1.5, GO)
@@ -231,6 +253,27 @@ class _Mute:
     def take(self, link):
         says, self._says = self._says, b""
         return says if link is Link.HOST else b""
+
+
+class WishesLost:
+    """A line on which no wish arrives; all else does."""
+
+    def __init__(self):
+        self._decoder = Decoder()
+
+    def passes(self, item, now_us):
+        wish = BY_NAME["wish"].id
+        frames = [frame for frame in self._decoder.feed(item) if frame.type != wish]
+        return [encode_frame(frame.type, frame.seq, frame.payload) for frame in frames]
+
+
+def test_a_controller_that_never_hears_a_stop_is_stopped_by_the_disagreement():
+    robot = McuRobot().active(GO)
+    robot.robot.inward = WishesLost()
+    robot.ask(Wish.DISARM)
+    state = robot.run(0.45, GO)
+    assert "mismatch" in state.faults
+    assert state.mode is Mode.PROTECTIVE_STOP
 
 
 @pytest.mark.parametrize("word", ["off", "garbage", "wrong", "stuck", "slow", "delayed"])

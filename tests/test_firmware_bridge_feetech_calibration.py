@@ -16,7 +16,7 @@ from firmware_bridge.feetech.registers import RAD_PER_STEP
 JOINTS = CALIBRATION.joints
 joints = st.builds(
     JointCalibration,
-    st.just("shoulder"),
+    st.text(min_size=1).filter(str.isprintable),
     st.integers(0, 252),
     st.integers(-2047, 2047),
     st.sampled_from([1, -1]),
@@ -26,7 +26,7 @@ joints = st.builds(
 
 def written(tmp_path, text):
     path = tmp_path / "arm.toml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -39,7 +39,8 @@ def limits_with(index, **changes):
 @given(st.lists(joints, min_size=1, max_size=1))
 def test_a_calibration_comes_back_as_it_was_written(tmp_path_factory, made):
     path = written(tmp_path_factory.mktemp("calibration"), made[0].to_toml())
-    limits = Limits((replace(LIMITS.axes[0], minimum=-0.1, maximum=0.1),), 0.5)
+    axis = replace(LIMITS.axes[0], name=made[0].name, minimum=-0.1, maximum=0.1)
+    limits = Limits((axis,), 0.5)
     assert read_calibration(path, limits).joints == tuple(made)
 
 
@@ -115,6 +116,8 @@ def test_a_calibration_of_another_robot_is_refused(given_joints, limits, says):
         (("id = 1", "id = 1.0"), "0: all values but the name are whole numbers"),
         (("id = 1", "id = true"), "0: all values but the name are whole numbers"),
         (('name = "shoulder"', "name = 7"), "0 name is 7"),
+        (('"shoulder"', '""'), "'': a name has printable letters"),
+        (('"shoulder"', '"a\\nb"'), "a name has printable letters"),
         (("id = 1", "di = 1"), "must have exactly the keys name, id, homing_offset_steps"),
         (("[[joints]]", "[[joint]]"), "must consist of tables"),
         (("id = 1", "id = = 1"), "is no valid TOML"),

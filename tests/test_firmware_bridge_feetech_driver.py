@@ -109,9 +109,29 @@ def test_a_servo_with_anothers_id_is_not_taken_for_it(rig):
         rig.driver.open(rig.now_ns)
 
 
+def test_where_a_servo_is_that_goes_silent_while_opening_is_unknown(rig):
+    wait = rig._pause
+
+    def pause():
+        if rig.bus.counters["packets"] == 1 and not rig.bus.answering:  # it has said who it is
+            rig.servo("elbow").faults.add(ServoFault.SILENT)
+        return wait()
+
+    rig._pause = pause
+    rig.driver = rig.new_driver()
+    rig.driver.open(rig.now_ns)
+    state = rig.driver.read(rig.now_ns)
+    assert np.isnan(state.measured).tolist() == [False, True, False]
+    np.testing.assert_allclose(state.values, [START_VALUES[0], 0.0, 0.5], atol=1e-9)
+    rig.driver.request(Wish.ARM, rig.now_ns)
+    assert "silent_elbow_2" in rig.driver.read(rig.now_ns).faults
+
+
 def test_before_opening_wishes_and_commands_are_refused(rig):
     rig.driver.send(START_VALUES, 0)
-    assert rig.driver.read(0).faults == ("wrong_mode",)
+    state = rig.driver.read(0)
+    assert state.faults == ("wrong_mode",)
+    assert state.values.tolist() == [0.0, 0.0, 0.5]
     rig.driver.request(Wish.ARM, 0)
     state = rig.driver.read(0)
     assert (state.mode, state.faults) == (Mode.BOOT, ("arm_refused_not_configured",))
@@ -255,6 +275,15 @@ def test_a_first_command_far_away_is_approached_slowly_then_slew_holds_again(arm
     assert np.abs(after - before)[0] == pytest.approx(2.0 * TICK_NS / 1e9)
 
 
+@pytest.mark.parametrize(("away", "per_s"), [(0.099, 2.0), (0.101, 0.5)])
+def test_far_is_more_than_a_twentieth_of_the_range_unless_the_axis_says_otherwise(
+    armed, away, per_s
+):
+    goal = START_VALUES + np.array([away, 0.0, 0.0])
+    first, second = (state.values[0] for state in armed.run(2, goal))
+    assert second - first == pytest.approx(per_s * TICK_NS / 1e9, abs=1e-9)
+
+
 def test_a_joint_measured_while_a_far_first_command_is_approached_is_no_faster(armed):
     speeds, before = [], np.array(armed.positions())
     for _ in range(100):
@@ -330,10 +359,11 @@ def test_an_arm_that_rests_a_little_outside_its_limits_comes_in_no_faster_than_i
     assert values[-1] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("away_ms", [90, 700])
 @pytest.mark.parametrize(("mode", "words"), [("armed", ()), ("active", ("watchdog",))])
-def test_a_process_that_was_away_blames_itself_and_not_the_servos(mode, words, request):
+def test_a_process_that_was_away_blames_itself_and_not_the_servos(mode, words, away_ms, request):
     rig = request.getfixturevalue(mode)
-    rig.now_ns += 700 * MS
+    rig.now_ns += away_ms * MS
     states = rig.run(10)
     assert {state.faults for state in states} == {words}
     assert states[-1].mode is (Mode.PROTECTIVE_STOP if words else Mode.ARMED)
@@ -425,6 +455,20 @@ def test_pressing_against_something_stops_the_arm_and_the_pressing(tmp_path):
     rig.run(3)
     assert abs(r.PRESENT_LOAD.decode(rig.servo("shoulder").memory)) < 100
     assert tick * TICK_NS > 1000 * MS  # load_s: shorter peaks are allowed
+
+
+def test_the_guard_of_the_load_stops_the_arm_before_the_servo_lets_go(tmp_path):
+    """Where the guard is set aside, the servo's own word comes, and it has let go by then."""
+    for guard, word, holds in (
+        ({}, "load_shoulder_1", True),
+        ({"max_load": 1.1}, "servo_load_shoulder_1", False),
+    ):
+        rig = ready(tmp_path, **guard)
+        rig.tick(START_VALUES)
+        rig.servo("shoulder").gravity_load = 0.9
+        _, state = stopped(rig, ticks=200)
+        assert state.faults[0] == word
+        assert (rig.servo("shoulder").errors == 0) == holds
 
 
 def test_a_torque_limit_keeps_a_gripper_that_holds_something_below_the_guard(tmp_path):

@@ -182,14 +182,42 @@ def test_a_servo_nears_its_goal_no_faster_than_its_goal_speed():
 def test_a_blocked_servo_loads_up_warms_and_pulls_the_supply_down():
     servo, bus = armed()
     servo.faults = {ServoFault.BLOCKED}
-    servo.write(r.GOAL_POSITION.address, r.GOAL_POSITION.encode(2048 + 500))
+    servo.write(r.GOAL_POSITION.address, r.GOAL_POSITION.encode(2048 + 190))
     bus.step(0)
     bus.step(60 * 1000 * MS)
     bus.step(60 * 1000 * MS)  # the supply is shared: it sags under the load of the step before
-    assert r.PRESENT_LOAD.decode(servo.memory) == 1000
+    assert r.PRESENT_LOAD.decode(servo.memory) == 760
     assert servo.encoder_steps == 2048
-    assert servo.memory[r.PRESENT_TEMPERATURE.address] > 28
+    assert servo.memory[r.PRESENT_TEMPERATURE.address] > 27
     assert servo.memory[r.PRESENT_VOLTAGE.address] < 74
+
+
+def test_a_servo_that_is_overloaded_for_2_s_protects_itself_until_its_torque_goes_off():
+    servo, bus = armed()
+    servo.faults = {ServoFault.BLOCKED}
+    servo.write(r.GOAL_POSITION.address, r.GOAL_POSITION.encode(2048 + 500))
+    bus.step(0)
+    bus.step(1990 * MS)
+    assert (r.PRESENT_LOAD.decode(servo.memory), servo.errors) == (1000, 0)
+    bus.step(2020 * MS)
+    assert (r.PRESENT_LOAD.decode(servo.memory), servo.errors) == (200, r.ServoStatus.OVERLOAD)
+    bus.step(9000 * MS)
+    assert servo.errors == r.ServoStatus.OVERLOAD
+    servo.write(r.TORQUE_ENABLE.address, b"\0")
+    bus.step(9020 * MS)
+    servo.write(r.TORQUE_ENABLE.address, b"\1")
+    bus.step(9040 * MS)
+    assert (r.PRESENT_LOAD.decode(servo.memory), servo.errors) == (1000, 0)
+
+
+def test_a_servo_that_protects_itself_lets_sink_what_it_cannot_hold():
+    servo, bus = armed()
+    servo.gravity_load = 0.9
+    bus.step(0)
+    bus.step(1990 * MS)
+    assert servo.encoder_steps == 2048
+    bus.step(3000 * MS)
+    assert servo.encoder_steps == pytest.approx(2048 - 0.7 * 600, rel=0.03)
 
 
 def test_a_limp_joint_falls_and_a_held_one_does_not():

@@ -134,6 +134,14 @@ def test_gaps_in_seq_are_lost_frames_and_steps_back_are_old_ones(seqs, lost, old
     assert (counted.frames, counted.lost, counted.old) == (len(seqs), lost, old)
 
 
+@pytest.mark.parametrize("first", [0, 1, 100, MAX_ENCODED])
+def test_a_long_read_full_of_the_longest_frames_is_decoded_whole(first):
+    sent = [Frame(1, seq, bytes([seq + 1]) * MAX_PAYLOAD) for seq in range(60)]
+    stream = b"".join(encode_frame(*frame) for frame in sent)
+    decoder = Decoder()
+    assert decoder.feed(stream[:first]) + decoder.feed(stream[first:]) == sent
+
+
 def test_an_encoder_counts_from_0_and_never_comes_back_to_it():
     encoder, decoder = Encoder(), Decoder()
     frames = decoder.feed(b"".join(encoder.encode(2, b"x") for _ in range(3)))

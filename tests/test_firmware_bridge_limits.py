@@ -149,6 +149,15 @@ def test_a_command_captured_before_the_followed_one_is_refused():
     assert limiter.follow(3 * TICK_NS).values[0] == 0.5
 
 
+def test_a_command_whose_sender_does_not_trust_it_is_refused():
+    limiter = CommandLimiter(LIMITS, start=[0.5, 1.5])
+    limiter.apply([0.5, 1.5], 0, 0)
+    assert limiter.apply([1.0, 1.5], TICK_NS, TICK_NS, valid=False).reasons == ("invalid",)
+    assert limiter.follow(2 * TICK_NS).values[0] == 0.5
+    assert limiter.counters["accepted"] == 1
+    assert limiter.counters["offered"] == 2
+
+
 def test_a_stamp_from_the_future_keeps_no_command_alive():
     limiter = CommandLimiter(LIMITS)
     limiter.apply([1.0, 1.5], 10**18, 0)

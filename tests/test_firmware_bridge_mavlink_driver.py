@@ -15,7 +15,7 @@ from firmware_bridge.mavlink.vehicle import ARMING_CHECKS
 from firmware_bridge.mavlink.wire import Sender, Wire
 from firmware_bridge.safety import Mode, Wish
 
-DO_SET_MODE, ARM_DISARM = 176, 400
+DO_SET_MODE, ARM_DISARM, NAV_TAKEOFF = 176, 400, 22
 AHEAD = (0.8, 0.0, 1.0)
 both = pytest.mark.parametrize("autopilot", ["px4", "ardupilot"])
 
@@ -158,6 +158,99 @@ def test_no_answer_and_a_denial_end_the_wish(autopilot, fault, value, refusal):
     flight.run(6.0)
     assert f"arm_refused_{refusal}" in flight.faults
     assert flight.state.mode is Mode.DISARMED
+
+
+@both
+def test_a_wish_that_failed_leaves_nothing_armed_behind(autopilot):
+    flight = Flight(autopilot).ready()
+    flight.ask(Wish.ARM)
+    flight.run(5.0, until=lambda state: bool(flight.port.to_vehicle) and _asks_to_arm(flight))
+    flight.vehicle.faults.silent = True  # it arms, and nobody hears of it
+    flight.run(5.0)
+    assert "arm_refused_no_position" in flight.faults
+    asked = [m.param1 for m in flight.commands(ARM_DISARM)]
+    assert (asked[0], asked[-1]) == (1.0, 0.0)
+    assert not flight.vehicle.rules.armed
+
+
+def _asks_to_arm(flight):
+    return flight.driver._asker.is_open(ARM_DISARM)
+
+
+def test_what_speaks_against_arming_counts_until_the_last_step():
+    flight = Flight("ardupilot").ready()
+    flight.run(0.3)  # its next heartbeat is not the next message
+    flight.ask(Wish.ARM)
+    flight.run(5.0, until=lambda state: bool(flight.commands(DO_SET_MODE)))
+    flight.vehicle.faults.no_position = True
+    flight.run(5.0)
+    assert "arm_refused_no_position" in flight.faults
+    assert not flight.commands(ARM_DISARM)
+
+
+@both
+def test_a_vehicle_in_a_pilots_hands_is_taken_over_in_the_air_when_somebody_wishes(autopilot):
+    flight = _flown_by_a_pilot(autopilot)
+    assert flight.state.faults == ("mode_loiter",)
+    flight.ask(Wish.ARM)
+    flight.run(5.0, until=lambda state: state.mode is Mode.ARMED)
+    flight.run(3.0, (0.5, 0.0, 1.5))
+    assert flight.state.mode is Mode.ACTIVE
+    assert flight.vehicle.body.altitude_m > 1.2
+    assert not flight.commands(ARM_DISARM)
+    assert not flight.commands(NAV_TAKEOFF)
+
+
+def test_a_vehicle_whose_failsafe_is_at_work_is_not_taken_over():
+    flight = _flown_by_a_pilot("px4")
+    flight.vehicle.rules.failing = True
+    flight.run(1.5)
+    flight.ask(Wish.ARM)
+    assert "arm_refused_failsafe" in flight.tick().faults
+
+
+def _flown_by_a_pilot(autopilot):
+    """Hovering at a metre in a mode of its own."""
+    flight = Flight(autopilot).ready()
+    flight.vehicle.rules.arm(flight.now_ns / 1e9)
+    flight.vehicle.body.z_m -= 1.0
+    flight.run(2.0)
+    assert flight.state.mode is Mode.PROTECTIVE_STOP
+    return flight
+
+
+@both
+def test_the_order_to_land_is_given_until_it_is_heard(autopilot):
+    flight = Flight(autopilot).flying()
+    flight.driver.stop(flight.now_ns)
+    flight.run(1.9)
+    real, flight.vehicle.receive = flight.vehicle.receive, _without(flight, DO_SET_MODE)
+    flight.run(4.0)
+    assert flight.vehicle.rules.mode == flight.driver._autopilot.controlled
+    flight.vehicle.receive = real
+    flight.run(2.0)
+    assert flight.vehicle.rules.mode == "land"
+
+
+def _without(flight, number):
+    """The vehicle's ears, deaf to one command."""
+    real, wire = flight.vehicle.receive, Wire(Sender(1, 1), None)
+
+    def receive(data, now_us):
+        if not any(_is(message, number) for message in wire.feed(data)):
+            real(data, now_us)
+
+    return receive
+
+
+def test_closing_orders_nothing_where_the_controls_were_never_asked_for():
+    flight = Flight().ready()
+    flight.vehicle.pilot("offboard")
+    flight.vehicle.rules.arm(flight.now_ns / 1e9)
+    flight.run(2.0)
+    flight.driver.close()
+    flight.carry()
+    assert not flight.commands(DO_SET_MODE)
 
 
 @both
@@ -352,7 +445,7 @@ def test_ardupilot_climbs_by_its_own_command_undisturbed_by_set_points():
     flight = Flight("ardupilot").armed()
     before = len(flight.heard("SET_POSITION_TARGET_LOCAL_NED"))
     flight.run(0.5, HOVER)
-    assert [m.param7 for m in flight.commands(22)] == [1.0]
+    assert [m.param7 for m in flight.commands(NAV_TAKEOFF)] == [1.0]
     flight.run(5.0, HOVER, until=lambda state: flight.vehicle.body.altitude_m > 0.9)
     assert len(flight.heard("SET_POSITION_TARGET_LOCAL_NED")) - before <= 1
     flight.run(3.0, AHEAD)
@@ -482,6 +575,7 @@ def test_an_e_stop_outlasts_a_lost_port_and_is_told_again():
 
 def test_the_answer_to_an_older_question_does_not_end_an_e_stop():
     flight = Flight().ready()
+    flight.vehicle.faults.delay_s = 0.1
     flight.ask(Wish.ARM)
     flight.run(5.0, until=lambda state: bool(flight.commands(ARM_DISARM)))
     flight.ask(Wish.ESTOP)  # the answer to the arming is under way

@@ -105,6 +105,11 @@ def test_it_answers_the_vehicle_it_knows_and_nobody_else():
         waiting.write(b"for the vehicle")
         assert vehicle.read() == b"for the vehicle"
         assert stranger.read() == b""
+        stranger.write(ours.pack(ours.encoder.heartbeat_encode(2, 12, 1, 0, 3)))
+        assert wire.feed(waiting.read())  # the vehicle has moved to that address
+        waiting.confirm()
+        waiting.write(b"there")
+        assert stranger.read() == b"there"
 
 
 class DatagramPortPair:

@@ -92,6 +92,17 @@ def test_frames_come_whole_however_they_are_cut(size):
     assert wire.counters["lost"] == 0
 
 
+def test_a_line_that_never_pauses_between_frames_does_not_fill_the_memory():
+    wire, sender = Wire(HOST, VEHICLE), Wire(VEHICLE, None)
+    rest = b""
+    for _ in range(1000):  # there is always a piece of the next one
+        stream = rest + _heartbeat(sender)
+        wire.feed(stream[:-5])
+        rest = stream[-5:]
+        assert len(wire.encoder.buf) <= LONGEST_FRAME
+    assert wire.counters["messages"] == 999
+
+
 def test_lost_messages_are_counted_by_their_sequence_around_its_end():
     wire, sender = Wire(HOST, VEHICLE), Wire(VEHICLE, None)
     frames = [_heartbeat(sender) for _ in range(300)]

@@ -1,17 +1,19 @@
 """The options of a robot behind a microcontroller: one clear line for each that is wrong."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
+from firmware_bridge import link_diagnosis
 from firmware_bridge.axis_limits import AxisLimit, Limits
 from firmware_bridge.configuration import ABORT, RAMP
 from firmware_bridge.driver import make_driver
 from firmware_bridge.errors import LinkTableError
 from firmware_bridge.mcu_options import McuOptions
 from firmware_bridge.mcu_setup import setup_of
-from firmware_bridge.safety_words import AxisKind, Reaction
+from firmware_bridge.safety_words import AxisKind, Reaction, Reason
 
 LIMITS = Limits(
     (
@@ -20,6 +22,7 @@ LIMITS = Limits(
     ),
     max_command_age_s=0.25,
 )
+PAGE = (Path(__file__).parent.parent / "docs" / "users" / "mcu.md").read_text()
 PORT = "/dev/ttyACM0"
 LANDING = {"reaction": "land", "on_exit": "land", "land_axis": "altitude", "land_per_s": 0.3}
 
@@ -83,6 +86,24 @@ def test_a_unit_per_second_is_a_velocity_and_no_stop_value_means_hold():
     assert (forward["kind"], forward["stop"]) == (AxisKind.VELOCITY, 0.0)
     assert altitude["kind"] == AxisKind.POSITION
     assert math.isnan(altitude["stop"])
+
+
+@pytest.mark.parametrize("option", [field.name for field in fields(McuOptions)])
+def test_the_page_for_users_has_every_option(option):
+    assert f"`{option}`" in PAGE or f"    {option} = " in PAGE
+
+
+STAGES = {word for word in link_diagnosis.WORDS.values() if word != "refused"}
+NEVER_TOLD = {"none", "schema", "stale", "non_finite", "beyond_hardware", "bad_value"}
+"""Reasons for which the controller drops a packet; what the driver says of them has other names."""
+
+
+@pytest.mark.parametrize(
+    "word",
+    sorted(({reason.name.lower() for reason in Reason} | STAGES) - NEVER_TOLD),
+)
+def test_the_page_for_users_has_every_fault_word(word):
+    assert f"`{word}`" in PAGE
 
 
 def test_landing_names_the_axis_that_goes_down():

@@ -9,7 +9,8 @@ import math
 from dataclasses import replace
 
 import pytest
-from controller_bench import JOINT, TICK_S, TOLD, WHEEL, Bench, make_rig
+from controller_bench import TICK_S, Bench, make_rig
+from controller_tables import JOINT, TOLD, WHEEL
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule

@@ -39,7 +39,10 @@ def make_arm():
 
 
 def person(servos, closed=-1):
-    """Moves the joints; True: presses Enter."""
+    """Holds the arm and moves the joints; True: presses Enter."""
+    assert all(servo.torque for servo in servos)  # it does not fall before somebody holds it
+    yield True
+    assert not any(servo.torque for servo in servos)
     for servo, middle in zip(servos, MIDDLES, strict=True):
         servo.encoder_steps = float(middle)
     yield True
@@ -108,6 +111,7 @@ def test_a_gripper_that_closes_upwards_counts_down(bench):
 
 def test_a_joint_that_did_not_stand_in_its_middle_is_told(bench):
     def astray():
+        yield True
         bench.servos[1].encoder_steps = 1200.0
         yield True
         for way in range(0, -2400, -300):  # the seam lies half a turn below
@@ -121,7 +125,7 @@ def test_a_joint_that_did_not_stand_in_its_middle_is_told(bench):
 
 def test_a_joint_that_was_not_moved_is_told(bench):
     with pytest.raises(CalibrationError, match=r"servo 1 \(shoulder_pan\) was hardly moved, 0"):
-        bench.converse(iter([True, True, True]))
+        bench.converse(iter([True, True, True, True]))
 
 
 def test_a_silent_servo_is_told_and_costs_bounded_time(bench):
@@ -159,7 +163,7 @@ def test_an_arm_on_a_port_is_calibrated_from_the_command_line_and_then_driven(
     assert main(["calibrate", "so101", "--port", arm.path, "--out", str(path), "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["file"] == str(path)
-    assert err.count("press Enter") == 3
+    assert err.count("press Enter") == 4
     assert len(read_calibration(path, SO101.limits).joints) == 6
 
     patience = {"watchdog_s": 5.0, "silent_s": 5.0, "answer_s": 1.0}  # of a busy machine
@@ -262,6 +266,17 @@ def test_a_file_that_is_there_is_not_written_over(arm, tmp_path, capsys):
 def test_what_cannot_be_calibrated_is_refused_in_one_line(words, says, capsys, tmp_path):
     assert main(["calibrate", *words, "--out", str(tmp_path / "arm.toml")]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_whoever_stops_it_gets_one_line_and_no_file(arm, tmp_path, capsys, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(calibrate, "_enter", interrupted)
+    path = tmp_path / "arm.toml"
+    assert main(["calibrate", "so101", "--port", arm.path, "--out", str(path)]) == 2
+    assert "stopped: nothing is written" in capsys.readouterr().err
+    assert not path.exists()
 
 
 def test_input_that_ends_writes_nothing(arm, tmp_path, capsys, monkeypatch):

@@ -102,7 +102,7 @@ def test_a_message_stolen_behind_the_back_of_both_ends_makes_the_sum_fail(
 
 
 def test_when_its_world_dies_the_robot_is_told_to_stop(tiny_processes, tmp_path):
-    run = _wall(tiny_processes, tmp_path, "ticker.class=plant")
+    run = _wall(tiny_processes, tmp_path, "ticker.class=stoppable")
 
     def kill(_):
         if run.pulse("actuator").steps >= 10 and not run.result_so_far.failures:
@@ -122,7 +122,7 @@ def test_when_its_world_dies_the_robot_is_told_to_stop(tiny_processes, tmp_path)
 
 
 def test_a_simulated_robot_is_not_left_in_mid_flight_when_a_run_ends(tiny_processes, tmp_path):
-    run = _wall(tiny_processes, tmp_path, "ticker.class=plant")
+    run = _wall(tiny_processes, tmp_path, "ticker.class=stoppable")
     run.go(should_stop=lambda: run.pulse("actuator").steps > 10)
     assert run.pulse("ticker").safe_since_ns >= run.pulse("actuator").safe_since_ns
     assert run.pulse("actuator").safe_since_ns > 0
@@ -314,7 +314,7 @@ def test_nothing_is_left_of_a_run_whose_supervisor_is_killed(tiny_processes, tmp
         f"here = Path({str(tmp_path)!r})\n"
         "robot.run_folder.runs_root = robot.supervisor.runs_root = lambda: here\n"
         f"sys.executable = {sys.executable!r}\n"
-        f"run = Run({str(tiny_processes)!r}, here, 'ticker.class=plant', seconds=None,\n"
+        f"run = Run({str(tiny_processes)!r}, here, 'ticker.class=stoppable', seconds=None,\n"
         "    lockstep=False)\n"
         "run.go(lambda _: run.pulse('actuator').steps > 10 and print('flies', flush=True))\n"
     )

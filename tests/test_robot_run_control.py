@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import replace
 from io import StringIO
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 import pytest
 import zmq
 from rich.console import Console
+from supervised import Going
 
 from robot.cli import main
 from robot.commands.top import picture
@@ -312,48 +312,6 @@ def test_load_counts_the_work_and_the_memory_of_this_process():
     assert 0 < measured.cpu_share < os.cpu_count() + 1
 
 
-class Going:
-    """A run of the tiny graph by wall clock, in a thread of this test."""
-
-    def __init__(self, path, run_dir, in_process, hold=None):
-        self.graph = load_graph(str(path))
-        options = RunOptions(seconds=None, seed=0, lockstep=False, run_dir=run_dir)
-        self.board = StatusBoard(self.graph, options)
-        self.begun, self.restarted = threading.Event(), threading.Event()
-        self._hold = hold
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(run_dir, options, in_process))
-        self._thread.start()
-        while not self.begun.wait(1):
-            assert self._thread.is_alive()
-
-    def end(self):
-        self._over.set()
-        self._thread.join()
-        return self.result
-
-    def _run(self, run_dir, options, in_process):
-        with controllable(self.board, self.graph.name, run_dir) as control:
-            options = replace(options, control_folder=control.folder)
-            if in_process:
-                self.result = run_in_process(
-                    self.graph, options, self._progress, self._over.is_set, lambda *_: None
-                )
-            else:
-                self.supervisor = Supervisor(self.graph, (), options, self._show)
-                self.result = self.supervisor.run(self._progress, self._over.is_set)
-
-    def _show(self, _, line):
-        if "runs again" in line:
-            self.restarted.set()
-
-    def _progress(self, seconds):
-        if seconds > 0:
-            self.begun.set()
-            if self._hold is not None:
-                self._hold.wait()
-
-
 def _setpoints(run_dir):
     return [m for _, m, _ in LogReader(run_dir / "log.mcap").messages(Setpoint)]
 
@@ -362,12 +320,14 @@ def _setpoints(run_dir):
 def test_an_e_stop_ends_all_motion_until_it_is_reset(
     in_process, runtime, tiny_processes, tmp_path, capsys
 ):
-    going = Going(tiny_processes, tmp_path, in_process)
+    going = Going(tiny_processes, tmp_path, in_process=in_process)
     told = []
     try:
         for command in ("estop", "arm", "disarm", "arm --reset", "disarm", "arm", "estop --json"):
             code = main(command.split())
-            told.append((code, *capsys.readouterr()))
+            out, err = capsys.readouterr()  # a run in this process writes to it as well
+            said = [line for line in out.splitlines(True) if not line.startswith("the robot is")]
+            told.append((code, "".join(said), err))
     finally:
         result = going.end()
     assert (result.ended_by, result.failures) == ("interrupt", {})
@@ -398,7 +358,7 @@ def test_an_e_stop_ends_all_motion_until_it_is_reset(
 
 def test_an_e_stop_does_not_wait_for_a_busy_supervisor(runtime, tiny_processes, tmp_path, capsys):
     hold = threading.Event()
-    going = Going(tiny_processes, tmp_path, in_process=False, hold=hold)
+    going = Going(tiny_processes, tmp_path, hold=hold)
     try:
         code = main(["estop"])
         assert not hold.is_set()
@@ -409,7 +369,7 @@ def test_an_e_stop_does_not_wait_for_a_busy_supervisor(runtime, tiny_processes, 
 
 
 def test_a_run_with_a_demand_in_it_replays_to_the_byte(runtime, tiny_processes, tmp_path, capsys):
-    going = Going(tiny_processes, tmp_path, in_process=False)
+    going = Going(tiny_processes, tmp_path)
     for command in ("disarm", "arm", "estop"):
         assert main([command]) == 0
     going.end()
@@ -431,7 +391,7 @@ def test_an_actuator_that_was_killed_comes_up_stopped_if_an_e_stop_is_in_force(
     (tmp_path / "run").mkdir()
     graph = tmp_path / "restarting.toml"
     graph.write_text(text)
-    going = Going(graph, tmp_path / "run", in_process=False)
+    going = Going(graph, tmp_path / "run")
     try:
         assert main(["estop"]) == 0
         os.kill(going.supervisor._processes["actuator"].pid, signal.SIGKILL)
@@ -459,4 +419,4 @@ def test_top_shows_in_which_mode_a_driver_is(client, board):
     board.note("actuator", Vitals(_telemetry(gauges={"driver_mode": 5.0}), ()))
     screen = Console(width=200, file=StringIO())
     screen.print(picture(client.status()))
-    assert "actuator: estop" in screen.file.getvalue()
+    assert "actuator: e-stop" in screen.file.getvalue()

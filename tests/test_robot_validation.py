@@ -83,8 +83,8 @@ BROKEN = {
         ["relay.command -> actuator.command", "100 Hz", "50 Hz", "latest", "actuator's rate_hz"],
     ),
     "who_restarts_can_go_on": (
-        [('class = "ticker"', 'class = "plant"\nsupervision = { restart = "always" }')],
-        ["'ticker'", "restart = 'always'", "a plant cannot be continued", 'restart = "never"'],
+        [('class = "ticker"', 'class = "stoppable"\nsupervision = { restart = "always" }')],
+        ["'ticker'", "restart = 'always'", "a stoppable cannot be continued", 'restart = "never"'],
     ),
     "rates_divide_the_worlds": (
         [("telling_actuator\"\nrate_hz = 50", "telling_actuator\"\nrate_hz = 60")],

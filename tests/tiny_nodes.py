@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robot.messages import Command, Message, Setpoint, StereoFrame
+from robot.messages import Command, FlightState, Message, Setpoint, StereoFrame
 from robot.node import Input, NoConfig, Node, Output, Role
 from robot.nodes.actuator import ActuatorNode, stops
 
+HOVER = (0.0, 0.0, 1.4)  # m/s, rad/s, m
 TINY = {
     "ticker": "tiny_nodes:Ticker",
-    "plant": "tiny_nodes:Plant",
+    "stoppable": "tiny_nodes:Stoppable",
+    "glider": "tiny_nodes:Glider",
     "relay": "tiny_nodes:Relay",
     "telling_actuator": "tiny_nodes:TellingActuator",
     "watcher": "tiny_nodes:Watcher",
@@ -52,7 +54,7 @@ class Ticker(Node[TickerConfig]):
         return [("count", said)] * self.config.bulk + [("hint", hint)]
 
 
-class Plant(Ticker):
+class Stoppable(Ticker):
     """A ticker that is stopped when its setpoint says so, and has no watchdog."""
 
     restartable = False
@@ -66,6 +68,44 @@ class Plant(Ticker):
         if heard is not None:
             self.safe = stops(heard.reasons)
         return super().step(now_ns, inputs)
+
+
+class Glider(Node[NoConfig]):
+    """A vehicle that follows its setpoint, hovers when none comes, and wants to go ahead."""
+
+    inputs = {"setpoint": Input(Setpoint, required=False, wakes=False)}
+    outputs = {"state": Output(FlightState), "command": Output(Command)}
+    role = Role.SOURCE
+    restartable = False
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self._told, self._is_at, self._missed = np.array(HOVER), np.array(HOVER), 0
+        self._rng = context.rng()
+        self.safe = True
+
+    def step(self, now_ns, inputs):
+        heard = inputs.newest("setpoint")
+        self._missed = 0 if heard is not None else self._missed + 1
+        if heard is not None:
+            self._told = np.array(heard.values)
+        elif self._missed > 5:
+            self._told = np.array(HOVER)
+        self.safe = self._missed > 5 or stops(heard.reasons if heard else ())
+        self._is_at = self._is_at + 0.3 * (self._told - self._is_at)
+        forward, yaw, altitude = (self._is_at + self._rng.normal(0, 1e-3, 3)).tolist()
+        state = FlightState(
+            captured_ns=now_ns,
+            gyro_rad_s=(0.0, 0.0, yaw),
+            accel_m_s2=(0.0, 0.0, 9.8),
+            altitude_m=altitude,
+            velocity_b_m_s=(forward, 0.0, 0.0),
+            on_watchdog=self._missed > 5,
+        )
+        return [
+            ("state", state),
+            ("command", Command(captured_ns=now_ns, values=(0.5, 0.2, 1.4))),
+        ]
 
 
 @dataclass(frozen=True)

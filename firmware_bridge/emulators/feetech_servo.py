@@ -2,8 +2,10 @@
 
 Motion is first order towards the goal, no faster than the goal speed or what the motor can; the
 load is the share of its drive that a proportional controller gives for what is left to go, and what
-gravity or an obstacle adds. Figures: no-load speed 45 rpm and warming from the vendor's data
-sheet and the measurements in issue 134 of TheRobotStudio/SO-ARM100.
+gravity adds. Overloaded for too long it protects itself, as its EEPROM says (80 % for 2 s): then it
+gives 20 % until its torque is switched off, and lets sink what needs more. Figures: no-load speed
+45 rpm and warming from the vendor's data sheet and the measurements in issue 134 of
+TheRobotStudio/SO-ARM100.
 """
 
 import math
@@ -11,7 +13,7 @@ from enum import Enum
 
 from firmware_bridge.feetech import registers as r
 
-LAG_S = 0.08  # first order, from goal to position; SO-101 arms measured end to end: 0.13 s
+LAG_S = 0.08  # first order, from goal to position; pytorch/rl issue 4422 has 0.13 s end to end
 TOP_SPEED_STEPS_S = 45 / r.RPM_PER_STEP_S
 LOAD_PER_STEP = 0.004  # share of full drive per step of position error: full at 22 degrees
 AMBIENT_C = 25.0
@@ -20,6 +22,7 @@ WARMING_S = 600.0  # time constant
 SAG_V = 0.15  # at full load, of the common supply
 FALL_STEPS_S = 600.0  # of a limp joint whose weight needs full drive
 LONGEST_STEP_US = 10_000
+PERCENT, CENTISECOND = 0.01, 0.01  # units of the registers of its protection
 
 
 class ServoFault(Enum):
@@ -45,7 +48,8 @@ class Servo:
 
     Attributes that a test may set: `encoder_steps`, where the shaft is, counted through the seam of
     the encoder; `stops_steps`, between which it can turn; `gravity_load`, the share of full drive
-    that holds its weight, signed; `supply_v`; `faults`, and the `impostor_id` of one of them.
+    that holds its weight, signed; `supply_v`; `faults`, and the `impostor_id` of one of them. An id
+    that a host writes is kept in memory, but the bus knows the servo by its first one.
     """
 
     def __init__(self, id_: int, encoder_steps: float = 2048.0, supply_v: float = 7.4) -> None:
@@ -60,6 +64,8 @@ class Servo:
         self.temperature_c = AMBIENT_C
         self._load = 0.0  # share of full drive, signed
         self._speed_steps_s = 0.0
+        self._overload_s = 0.0  # for how long it has been overloaded
+        self._protects_itself = False
         self._now_us: int | None = None
         self._kept = bytearray(r.MEMORY_SIZE)
         self.memory = bytearray(r.MEMORY_SIZE)
@@ -136,8 +142,9 @@ class Servo:
     def _move(self, step_s: float) -> None:
         error_steps = self._goal_steps() - self.position_steps if self.torque else 0.0
         drive = error_steps * LOAD_PER_STEP + self.gravity_load if self.torque else 0.0
-        most = r.TORQUE_LIMIT.decode(self.memory) * r.LOAD_PER_UNIT
+        most = self._most_load()
         self._load = min(max(drive, -most), most)
+        self._watch_load(step_s)
         self._speed_steps_s = self._turn(error_steps, step_s) / step_s
         goal_c = AMBIENT_C + WARMING_C * self._load**2
         self.temperature_c += (goal_c - self.temperature_c) * step_s / WARMING_S
@@ -150,13 +157,30 @@ class Servo:
         asked = abs(r.GOAL_SPEED.decode(self.memory)) * unit or TOP_SPEED_STEPS_S
         reach = min(asked, TOP_SPEED_STEPS_S) * step_s
         way = error_steps * (1 - math.exp(-step_s / LAG_S))
-        if not self.torque:
-            way = reach = -self.gravity_load * FALL_STEPS_S * step_s
+        sinking = max(abs(self.gravity_load) - self._most_load(), 0.0)
+        if not self.torque or sinking:
+            way = reach = -math.copysign(sinking, self.gravity_load) * FALL_STEPS_S * step_s
         before = self.encoder_steps
         low, high = self.stops_steps
         turned = min(max(way, -abs(reach)), abs(reach))
         self.encoder_steps = min(max(before + turned, low), high)
         return self.encoder_steps - before
+
+    def _most_load(self) -> float:
+        """The greatest share of full drive that it gives now."""
+        if not self.torque:
+            return 0.0
+        limit = r.TORQUE_LIMIT.decode(self.memory) * r.LOAD_PER_UNIT
+        protective = r.PROTECTIVE_TORQUE.decode(self.memory) * PERCENT
+        return min(limit, protective) if self._protects_itself else limit
+
+    def _watch_load(self, step_s: float) -> None:
+        """Its own protection against overload."""
+        overloaded = abs(self._load) >= r.OVERLOAD_TORQUE.decode(self.memory) * PERCENT
+        self._overload_s = self._overload_s + step_s if overloaded else 0.0
+        allowed_s = r.PROTECTION_TIME.decode(self.memory) * CENTISECOND
+        overdone = self._overload_s >= allowed_s
+        self._protects_itself = self.torque and (self._protects_itself or overdone)
 
     def _goal_steps(self) -> int:
         """Its goal within the position limits of its own memory."""
@@ -177,6 +201,7 @@ class Servo:
         self.put(r.MOVING, int(abs(self._speed_steps_s) > 1))
         errors = r.ServoStatus.TEMPERATURE * (celsius > r.MAX_TEMPERATURE.decode(self.memory))
         errors |= r.ServoStatus.VOLTAGE * (units < r.MIN_VOLTAGE.decode(self.memory))
+        errors |= r.ServoStatus.OVERLOAD * self._protects_itself
         self.put(r.STATUS, int(errors))
 
     def _fill_factory_values(self) -> None:

@@ -55,6 +55,8 @@ class PlantWire:
         self._actuators = FaultLine(Place.ACTUATOR, faults, seed)
         self._sensors = FaultLine(Place.SENSOR, faults, seed)
         self._time_us: int | None = None  # of the last drive
+        self.drives = 0
+        """How many have come; a controller that has none to say is not up yet."""
 
     def inject(self, fault: Fault) -> None:
         """Adds a fault of actuators or sensors."""
@@ -71,6 +73,7 @@ class PlantWire:
         return bytes(answers)
 
     def _answer(self, drive: Drive) -> bytes:
+        self.drives += 1
         elapsed_s = self._elapsed_s(drive.time_us)
         for passed in self._actuators.passes(drive, drive.time_us):
             self._machine.move(passed, elapsed_s)

@@ -14,12 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from firmware_bridge.emulators import chip_build
+from firmware_bridge.emulators.guarded import dies_with_us, how_it_ended
 from firmware_bridge.emulators.qmp import Qmp
 from firmware_bridge.errors import EmulatorError
-from firmware_bridge.port import Port, open_port
+from firmware_bridge.port import DescribedPort, open_port
 from firmware_bridge.protocol import Link
 
 PROGRAM = "qemu-system-arm"
@@ -56,9 +57,9 @@ class Qemu:
         elf = chip_build.cached() if elf is None else elf
         self._folder = tempfile.TemporaryDirectory(prefix="reflexarc-")
         self._orders = Path(self._folder.name) / "qmp.sock"
-        self._ports: dict[Link, Port] = {}
+        self._ports: dict[Link, DescribedPort] = {}
         self._process = subprocess.Popen(
-            [*_dies_with_us(), program, *self._machine(elf)],
+            [*dies_with_us(), program, *self._machine(elf)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -77,14 +78,18 @@ class Qemu:
         """Of QEMU."""
         return self._process.pid
 
+    def ended(self) -> str | None:
+        """How the machine ended, in words; None: it runs."""
+        return how_it_ended(self._process)
+
     def address(self, link: Link) -> str:
         """Where a wire of the chip is, for `open_port`."""
         return f"tcp://127.0.0.1:{self._tcp_ports[link]}"
 
-    def port(self, link: Link) -> Port:
+    def port(self, link: Link) -> DescribedPort:
         """A port to a wire; opened when first asked for, closed by `close`."""
         if link not in self._ports:
-            self._ports[link] = open_port(self.address(link), baud=0)
+            self._ports[link] = cast("DescribedPort", open_port(self.address(link), baud=0))
         return self._ports[link]
 
     def reset(self) -> None:
@@ -160,9 +165,3 @@ class Qemu:
         if self._process.stderr:
             self._process.stderr.close()
         self._folder.cleanup()
-
-
-def _dies_with_us() -> list[str]:
-    """What to put before a command so that it never outlives this process, however that ends."""
-    setpriv = shutil.which("setpriv")  # util-linux; a distribution without it has no such guard
-    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []

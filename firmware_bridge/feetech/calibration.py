@@ -14,6 +14,7 @@ An axis in rad is zero at step 2048. An axis in m or 1 (a gripper) is at its min
 of the range and at its maximum at the other.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class JointCalibration:
         """
         low, high = self.range_steps
         checks = (
+            (self.name.isprintable() and self.name != "", "a name has printable letters"),
             (0 <= self.id <= LARGEST_ID, f"id is {self.id}, must be 0 to {LARGEST_ID}"),
             (
                 abs(self.homing_offset_steps) <= LARGEST_OFFSET_STEPS,
@@ -90,7 +92,7 @@ class JointCalibration:
         """Its row of the file."""
         low, high = self.range_steps
         return (
-            f'[[joints]]\nname = "{self.name}"\nid = {self.id}\n'
+            f"[[joints]]\nname = {json.dumps(self.name, ensure_ascii=False)}\nid = {self.id}\n"
             f"homing_offset_steps = {self.homing_offset_steps}\n"
             f"direction = {self.direction}\nrange_steps = [{low}, {high}]\n"
         )

@@ -1,6 +1,6 @@
 """Makes a calibration: a person moves the limp arm, and this looks where its joints go.
 
-1. `find`: every servo answers; their torque goes off.
+1. `find`: every servo answers. `release`: their torque goes off, and somebody must hold the arm.
 2. `set_middle`, while each joint stands in the middle of its range: an offset is written into each
    servo so that it reads 2048 there. The seam of its encoder, which a servo in position mode cannot
    cross, then lies opposite, where no joint goes.
@@ -44,12 +44,19 @@ class Calibrator:
         self.seen: dict[int, Seen] = {}  # by id
 
     def find(self) -> None:
-        """Looks for all servos, and lets go of the arm.
+        """Looks for all servos.
 
         Raises:
-            ServoError: one is silent or keeps its torque.
+            ServoError: one is silent.
         """
         self._read(r.PRESENT_POSITION)
+
+    def release(self) -> None:
+        """Lets go of the arm.
+
+        Raises:
+            ServoError: a servo is silent or keeps its torque.
+        """
         self._put(r.TORQUE_ENABLE, self._all(0))
 
     def set_middle(self) -> None:

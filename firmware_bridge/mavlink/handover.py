@@ -61,8 +61,11 @@ class Handover:
 
     def tick(self, now_ns: int) -> str | None:
         """Takes the step that is due; says why the attempt failed, if it did."""
+        if (why_not := self._why_not(now_ns)) is not None:
+            return why_not
         if self._step is _Step.PROVING:
-            return self._prove(now_ns)
+            self._prove(now_ns)
+            return None
         return self._switch(now_ns) if self._step is _Step.SWITCHING else self._arm(now_ns)
 
     def cancel(self) -> None:
@@ -71,19 +74,16 @@ class Handover:
         if self._step is _Step.ARMING and not self._vehicle.armed:
             self._asker.ask(ARM_DISARM, (0.0, 0.0))
 
-    def _prove(self, now_ns: int) -> str | None:
+    def _prove(self, now_ns: int) -> None:
         if self._stream.is_proof(now_ns):
             self._enter(_Step.SWITCHING, now_ns)
             if not self._vehicle.follows:
                 params = self._autopilot.mode_params(self._autopilot.controlled)
                 self._asker.ask(DO_SET_MODE, params)
-        return self._why_not(now_ns)
 
     def _switch(self, now_ns: int) -> str | None:
         if not self._vehicle.follows:
             return self._denial(DO_SET_MODE, now_ns)
-        if (why_not := self._why_not(now_ns)) is not None:
-            return why_not
         if self._vehicle.armed or not self._vehicle.prearm_fails:
             self._asker.forget(DO_SET_MODE)
             self._enter(_Step.ARMING, now_ns)

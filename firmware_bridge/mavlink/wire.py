@@ -133,9 +133,8 @@ class Wire:
             else:  # pymavlink believes a frame's time stamp before it has checked the signature
                 self._mav.signing.stream_timestamps = dict(stamps)
             message = self._mav.parse_char(b"")
-        del self._mav.buf[
-            : self._mav.buf_index
-        ]  # it frees what is parsed only when nothing is left
+        parsed = self._mav.buf_index  # pymavlink frees it only when nothing is left behind it
+        del self._mav.buf[:parsed]
         self._mav.buf_index = 0
         return found
 

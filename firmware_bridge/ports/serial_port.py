@@ -7,6 +7,7 @@ import errno
 import grp
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import serial
 from serial.tools import list_ports
@@ -28,6 +29,10 @@ class SerialPort:
 
     def __init__(self, line: serial.Serial) -> None:
         self._line = line
+
+    def fileno(self) -> int:
+        """The descriptor, to wait for bytes with `select`."""
+        return self._line.fileno()
 
     def read(self) -> bytes:
         """What has come."""
@@ -69,6 +74,26 @@ def open_serial(path: str, baud: int) -> SerialPort:
     except (ValueError, OverflowError) as error:
         raise PortError(f"port {path!r} does not do {baud} baud: {error}") from error
     return SerialPort(line)
+
+
+class Found(NamedTuple):
+    """A serial port of this machine."""
+
+    path: str
+    device: str  # what its device says of itself
+    cure: str  # how to be permitted to open it; "" = this user is
+
+
+def find_ports() -> list[Found]:
+    """The serial ports of this machine, by path."""
+    return [
+        Found(
+            port.device,
+            port.description or "unknown device",
+            "" if os.access(port.device, os.R_OK | os.W_OK) else _cure(port.device),
+        )
+        for port in sorted(list_ports.comports())
+    ]
 
 
 def serial_ports() -> list[str]:

@@ -24,6 +24,10 @@ class StreamPort:
         self._close = close
         self._closed = False
 
+    def fileno(self) -> int:
+        """The descriptor, to wait for bytes with `select`."""
+        return self._descriptor
+
     def read(self) -> bytes:
         """What has come."""
         self._check_open()

@@ -36,8 +36,8 @@ LOOK_S = 0.02  # s between two looks at the arm
 class Calibrate:
     """Calibrate an arm of servos: you move it, this writes its file.
 
-    The arm goes limp: hold it. First put every joint into the middle of its range, then move each
-    from end to end, then close the gripper; press Enter after each. It takes a minute or two.
+    Hold the arm: it goes limp. Put every joint into the middle of its range, then move each from
+    end to end, then close the gripper; press Enter after each. It takes a minute or two.
 
     Example: reflexarc calibrate so101 --port /dev/ttyACM0
     """
@@ -77,6 +77,8 @@ class Calibrate:
         try:
             bus = FeetechBus(port, round(link.answer_s * 1e9))
             return _converse(Calibrator(bus, robot.limits, ids, _pause), _enter)
+        except KeyboardInterrupt as error:
+            raise InputError("stopped: nothing is written, calibrate anew") from error
         finally:
             port.close()
 
@@ -128,11 +130,13 @@ def _servo_link(robot: RobotConfig) -> Config:
 
 
 def _converse(calibrator: Calibrator, enter: Enter) -> tuple[JointCalibration, ...]:
-    """Asks a person for three things; gives the joints."""
+    """Asks a person for four things; gives the joints."""
     calibrator.find()
-    _ask("the arm is limp. Put every joint into the middle of its range, then press Enter")
-    while not enter():
-        pass
+    _ask("hold the arm: it goes limp when you press Enter")
+    _await(enter)
+    calibrator.release()
+    _ask("put every joint into the middle of its range, then press Enter")
+    _await(enter)
     calibrator.set_middle()
     _ask("now move each joint from end to end, one after the other, then press Enter")
     while not enter():
@@ -141,6 +145,11 @@ def _converse(calibrator: Calibrator, enter: Enter) -> tuple[JointCalibration, .
     while not enter():
         calibrator.look()
     return calibrator.finish()
+
+
+def _await(enter: Enter) -> None:
+    while not enter():
+        pass
 
 
 def _ask(text: str) -> None:

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from perception.quantities import InputError
-from robot.config import list_configs
+from firmware_bridge.emulators import boards
+from firmware_bridge.ports.serial_port import find_ports
+from firmware_bridge.probe import BAUD, probe
+from robot.config import USER_ERRORS, list_configs
 from robot.graph import load_graph
 from robot.validation import validate
+from robot.wishes import words
 
 LEAST_DISK_GB = 1.0  # an hour of stereo at 128 x 96 and 20 Hz is about 5 GB
 
@@ -32,17 +35,23 @@ class Check:
 
 @dataclass(frozen=True)
 class Doctor:
-    """Check this machine: libraries, rendering, sockets, disk, and every graph there is.
+    """Check this machine: libraries, rendering, sockets, disk, ports, and every graph there is.
 
-    Example: reflexarc doctor --json
+    Example: reflexarc doctor --port /dev/ttyACM0
     """
 
+    port: str | None = None
+    """Ask the controller at this port for its firmware: a path, tcp://HOST:PORT or unix:PATH."""
+    baud: int = BAUD
+    """Bits per second of that port, if it is a serial one."""
     json: bool = False
     """Print the checks as JSON."""
 
     def __call__(self) -> int:
         """Prints what was found; exit code 1 if something that is required is missing."""
         checks = [_run(name, required, look) for name, required, look in CHECKS]
+        if self.port is not None:
+            checks.append(_run(f"firmware at {self.port}", True, _firmware(self.port, self.baud)))
         checks += [_run(f"graph {name}", False, _graph(name)) for name in list_configs("graphs")]
         if self.json:
             sys.stdout.write(json.dumps([asdict(check) for check in checks]) + "\n")
@@ -64,7 +73,7 @@ def _run(name: str, required: bool, look: Look) -> Check:
     """One check; what it raises is what it found."""
     try:
         return Check(name, True, required, look())
-    except (_MissingError, InputError, ImportError, OSError) as error:
+    except (_MissingError, *USER_ERRORS, ImportError, OSError) as error:
         return Check(name, False, required, " ".join(str(error).split()))
 
 
@@ -135,6 +144,33 @@ def _rendering() -> str:
     return f"off screen by {os.environ.get('MUJOCO_GL', 'the display')}"
 
 
+def _ports() -> str:
+    found = find_ports()
+    shut = [f"{port.path} is shut to this user: {port.cure}" for port in found if port.cure]
+    if shut:
+        raise _MissingError("; ".join(shut))
+    if not found:
+        return "none; a controller on a cable shows here once it is in"
+    return ", ".join(f"{port.path} ({port.device})" for port in found)
+
+
+def _emulated_chip() -> str:
+    if cures := boards.missing():
+        raise _MissingError(f"room_hil then runs the controller in Python; {' && '.join(cures)}")
+    return "QEMU and a compiler for the firmware"
+
+
+def _firmware(address: str, baud: int) -> Look:
+    def look() -> str:
+        who = probe(address, baud)
+        return (
+            f"version {who.firmware_version}, packets {who.schema_hash:08x} as here, "
+            f"{words(who.mode)}, up {who.uptime_s:.0f} s"
+        )
+
+    return look
+
+
 def _graph(name: str) -> Look:
     def look() -> str:
         graph = load_graph(name)
@@ -153,6 +189,8 @@ CHECKS: tuple[tuple[str, bool, Look], ...] = (
     ("log", True, _library("mcap", "foxglove-sdk", "msgspec")),
     ("film", True, _film),
     ("disk", True, _disk),
+    ("serial ports", False, _ports),
+    ("emulated chip", False, _emulated_chip),
     ("MuJoCo (sim)", False, _mujoco),
     ("rendering (sim)", False, _rendering),
     ("torch (train)", False, _library("torch", "pytorch-lightning")),

@@ -2,6 +2,7 @@
 
 NODES: dict[str, str] = {
     "actor": "robot.nodes.actor:ActorNode",
+    "plant": "robot.nodes.plant:PlantNode",
     "actuator": "robot.nodes.actuator:ActuatorNode",
     "camera": "robot.nodes.camera:CameraNode",
     "camera_faults": "robot.nodes.camera_faults:CameraFaultsNode",

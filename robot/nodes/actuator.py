@@ -9,15 +9,23 @@ from dataclasses import dataclass
 from firmware_bridge.driver import DriverState, make_driver
 from firmware_bridge.drivers import SIMULATED
 from firmware_bridge.limits import CommandLimiter, Limited
+from firmware_bridge.safety_words import Wish
+from perception.quantities import InputError
+from robot.clock import SECOND_NS
 from robot.config import RobotConfig
 from robot.messages import Alert, Command, DriverReport, Setpoint
-from robot.node import Emission, Input, Inputs, NoConfig, Node, NodeContext, Output, Role
+from robot.node import Emission, Input, Inputs, Node, NodeContext, Output, Role
+from robot.run_ports import SCHEME, is_of_run, resolved
 from robot.wishes import MODE_GAUGE, Asked, Outcome, Requests, as_sentence, words
+
+ARM_PERIOD_NS = SECOND_NS // 4  # between attempts of a simulated robot to arm itself
 
 
 @dataclass(frozen=True)
-class ActuatorConfig(NoConfig):
-    """An actuator has no parameters: its limits and link stand in the robot's TOML."""
+class ActuatorConfig:
+    """Parameters of an actuator; its limits and its link stand in the robot's TOML."""
+
+    arms_itself: bool = False  # at the start, and only where nothing real hangs on the link
 
 
 class ActuatorNode(Node[ActuatorConfig]):
@@ -42,9 +50,17 @@ class ActuatorNode(Node[ActuatorConfig]):
         super().__init__(config, context)
         limits = context.robot.limits
         self._limiter = CommandLimiter(limits)
-        self._driver = make_driver(context.robot.table("link"), limits)
+        link = context.robot.table("link")
+        if config.arms_itself and not is_of_run(link):
+            raise InputError(
+                f"node {context.name!r}: arms_itself = true, but hardware never arms itself: "
+                f"set false and use reflexarc arm (it is for ports of the run, {SCHEME}NAME)"
+            )
+        self._driver = make_driver(resolved(link, context.control_folder), limits)
         self._is_simulated = self._driver.features.arms_itself
         self._requests = Requests(self._driver)
+        self._arm_at_ns = 0 if config.arms_itself else None
+        """When to ask it to arm again; None: that is a person's affair."""
         self._halted = False
         self.safe = True
         now_ns = context.clock.now_ns()
@@ -54,6 +70,7 @@ class ActuatorNode(Node[ActuatorConfig]):
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
         """Offers a new command to the limiter, or follows the last one; sends what it allows."""
         before = self._state
+        self._arm(now_ns)
         self._state = self._requests.serve(self._state, now_ns)
         command = inputs.newest("command")
         limited = self._limit(command, now_ns)
@@ -75,7 +92,8 @@ class ActuatorNode(Node[ActuatorConfig]):
         self._halted = on
 
     def ask(self, asked: Asked) -> None:
-        """Takes in a demand to arm, disarm or stop."""
+        """Takes in a demand to arm, disarm or stop; from then on a person decides."""
+        self._arm_at_ns = None
         self._requests.add(asked, self._state)
 
     def take_outcomes(self) -> list[Outcome]:
@@ -94,6 +112,15 @@ class ActuatorNode(Node[ActuatorConfig]):
     def close(self) -> None:
         """Stops the robot and lets go of the hardware."""
         self._driver.close()
+
+    def _arm(self, now_ns: int) -> None:
+        """Arms a robot of which nothing is real, once its sensors tell where it is."""
+        if self._state.mode.is_engaged:
+            self._arm_at_ns = None
+        if self._arm_at_ns is None or now_ns < self._arm_at_ns:
+            return
+        self._arm_at_ns = now_ns + ARM_PERIOD_NS
+        self._driver.request(Wish.ARM, now_ns)
 
     def _limit(self, command: Command | None, now_ns: int) -> Limited:
         """What may be sent now; a driver that follows nobody will begin where the robot stands."""
@@ -127,6 +154,7 @@ class ActuatorNode(Node[ActuatorConfig]):
             why = f" ({as_sentence(state.faults)})" if state.faults else ""
             text = f"the robot is {words(state.mode)}, it was {words(before.mode)}{why}"
             emissions.append(("alerts", Alert(captured_ns=now_ns, text=text)))
+            print(text, flush=True)  # noqa: T201 - whoever started the run must not look it up
         return emissions
 
 
