@@ -288,7 +288,7 @@ class DrivenBench(Bench):
 
 
 def triangle(seconds: float) -> float:
-    """To and fro between -1 and 1 rad at 1 rad/s, from 0; from 1 to 3 s it goes down."""
+    """Back and forth between -1 and 1 rad at 1 rad/s, from 0; from 1 to 3 s it goes down."""
     return 1 - abs((seconds + 1) % 4 - 2) * SPEED_RAD_S
 
 

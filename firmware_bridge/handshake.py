@@ -14,7 +14,7 @@ from typing import Any
 from firmware_bridge.errors import BridgeInputError, LimitsRefusedError, SchemaMismatchError
 from firmware_bridge.mcu_setup import Setup
 from firmware_bridge.protocol import BY_ID, BY_NAME, SCHEMA_HASH
-from firmware_bridge.refused_limits import Question, questions, told
+from firmware_bridge.refused_limits import Question, not_understood, questions, told
 from firmware_bridge.safety_words import Mode, Reason
 
 AGAIN_NS = 100_000_000  # what is not answered by then is said again
@@ -123,8 +123,12 @@ class Handshake:
             return
         elif fields.reason == Reason.WRONG_MODE:
             self.begin()  # it was disarmed a moment ago
-        elif fields.reason != Reason.NONE:
+        elif fields.reason == Reason.BEYOND_HARDWARE:
             self._ask(BY_ID[fields.about].name, fields.index)
+        elif fields.reason != Reason.NONE:
+            packet, index = BY_ID[fields.about].name, fields.index
+            line = not_understood(self._setup, packet, index, Reason(fields.reason), self._where)
+            self._refuse(LimitsRefusedError(line))
         else:
             self._missing.discard((fields.about, fields.index))
             if not self._missing:

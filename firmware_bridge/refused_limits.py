@@ -8,6 +8,7 @@ import math
 from typing import Any, NamedTuple
 
 from firmware_bridge.mcu_setup import Setup
+from firmware_bridge.safety_words import Reason
 
 _TAME = 1e-3  # in the unit of any axis
 _TAME_MS = 1
@@ -45,6 +46,15 @@ def told(setup: Setup, packet: str, index: int, keys: list[str], where: str) -> 
     return (
         f"{whose}: {which} is beyond the hardware of the controller at {where}: lower it in the "
         "robot's TOML, or build the firmware for it (hardware_limits.h)"
+    )
+
+
+def not_understood(setup: Setup, packet: str, index: int, reason: Reason, where: str) -> str:
+    """The line for the person, where the values themselves make no sense to the controller."""
+    whose = "[link]" if packet == "configure" else f"axis {setup.axis_names[index]!r}"
+    return (
+        f"{whose}: the controller at {where} says {reason.name.lower()}; it calculates with seven "
+        "digits: give a wider range, a larger slew_per_s"
     )
 
 

@@ -163,6 +163,13 @@ def test_limits_beyond_the_hardware_are_refused_by_axis_and_key(changes, says):
     _stays_without_torque_in_boot(robot)
 
 
+def test_a_range_that_the_controller_cannot_tell_from_a_point_is_refused_by_its_axis():
+    robot = McuRobot(limits=_shoulder(minimum=1.0, maximum=1.0 + 1e-9))
+    with pytest.raises(LimitsRefusedError, match=r"axis 'shoulder'.*bad_value.*wider range"):
+        robot.open()
+    _stays_without_torque_in_boot(robot)
+
+
 def test_a_time_beyond_the_hardware_is_refused_by_its_option():
     robot = McuRobot(watchdog_s=3.0, heartbeat_s=4.0)
     with pytest.raises(LimitsRefusedError, match=r"\[link\]: watchdog_s 3.0 is beyond"):

@@ -264,6 +264,8 @@ def test_the_time_between_samples_counts():
     monitors = both(sample(0))
     monitors.sense(sample(40_000, joint=0.6), 40_000)  # of 0.04 + 16 * 0.04
     assert monitors.judge((0.0, 0.0), 40_000) is Reason.NONE
+    monitors.sense(sample(45_000, joint=0.73), 45_000)  # of 0.04 + 16 * 0.005
+    assert monitors.judge((0.0, 0.0), 45_000) is Reason.SENSOR_GARBAGE
 
 
 def test_each_axis_is_judged_by_its_own_setpoint_measurement_and_effort():

@@ -22,7 +22,8 @@ class Desk:
 
     def __init__(self, told=TOLD, axes=(JOINT, WHEEL), start=(0.5, 0.0)):
         self.machine = SafetyMachine(HardwareLimits())
-        self.told, self.axes = told, axes
+        self.told = replace(told, reaction=int(told.reaction))  # plain numbers, as on the wire
+        self.axes = [replace(axis, kind=int(axis.kind)) for axis in axes]
         self.now_us = 0
         self.values = list(start)
         self.effort = 0.0
@@ -55,7 +56,7 @@ class Desk:
         return self
 
     def wish(self, wish):
-        return self.machine.wish(wish, self.now_us)
+        return self.machine.wish(int(wish), self.now_us)
 
     def command(self, *values, age_us=0, seq=None):
         self.seq = self.seq + 1 if seq is None else seq
@@ -70,7 +71,7 @@ class Desk:
         for _ in range(ticks):
             self.now_us += TICK_US
             if self.beats:
-                self.machine.heartbeat(self.machine.mode, self.now_us)
+                self.machine.heartbeat(int(self.machine.mode), self.now_us)
             if self.wanted is not None:
                 self.command(*self.wanted)
             self.machine.tick(self.now_us)
