@@ -60,8 +60,9 @@ class DeployedPolicy(nn.Module):
         self.centre, self.half_range = _fixed((low + high) / 2), _fixed((high - low) / 2)
         self.low, self.high = _fixed(low), _fixed(high)
         self.observed = _fixed(mlp.observed[0])
-        self._images: tuple[str, ...] = getattr(inputs, "images", ())
-        if self._images:
+        self._images: tuple[str, ...] = ()
+        if isinstance(inputs, ImageInputs):
+            self._images = inputs.images
             self.encoder = copy.deepcopy(inputs.encoder).requires_grad_(False)
         if inputs.instruction:
             self.project, self.instructed = _fixed(mlp.project[0]), _fixed(mlp.instructed[0])
@@ -136,7 +137,7 @@ def write_policy(
     deployed = DeployedPolicy(spec, inputs, actor).eval()
     mlp = actor.mlp
     hidden = tuple(bias.shape[-1] for bias in mlp.biases)[:-1]
-    encoder = getattr(inputs, "config", None)
+    encoder = inputs.config if isinstance(inputs, ImageInputs) else None
     onnx_bytes = _template(spec, hidden, mlp.layer_norm, encoder).filled(deployed)
     for row in rows:
         check_parity(deployed, onnx_bytes, row)

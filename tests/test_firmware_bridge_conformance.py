@@ -458,6 +458,20 @@ def test_a_first_command_far_away_is_approached_slowly_and_later_ones_are_not(be
     assert bench.state.setpoint[0] == 0.5
 
 
+def test_a_first_command_far_below_is_approached_slowly_to_its_end(bench):
+    bench.axes = watched(max_jump=0.2, ramp_per_s=0.4)
+    bench.arm()
+    bench.follow(0.5 - FAR / 2, 0.0, seconds=FAR / 2 / 0.4 + 0.1)
+    assert min(rates(bench)) == pytest.approx(-0.4, rel=0.01)
+    assert bench.state.setpoint[0] == 0.0
+
+
+def test_a_velocity_that_may_not_be_zero_starts_at_the_nearest(bench):
+    bench.axes = (JOINT, replace(WHEEL, minimum=0.25, stop=math.nan))
+    bench.arm()
+    assert bench.state.setpoint[1] == 0.25
+
+
 def test_a_ramp_that_is_faster_than_the_slew_hastens_nothing(bench):
     bench.axes = watched(max_jump=0.2, ramp_per_s=40.0)
     bench.arm()
