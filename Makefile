@@ -75,7 +75,11 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.stereo_faults --quiet-only --seeds 205 206 207 208 209 210
 	$(BIN)/python -m benchmarks.handover --seeds 1001 1002 1003
 	$(BIN)/python -m benchmarks.machine_speed --out docs/results/machine_speed.json
+	$(BIN)/python -m benchmarks.hil_latency --seconds 30 --out docs/results/hil_latency.json
 	$(BIN)/python -m benchmarks.servo_bus --ticks 400 --out docs/results/servo_bus.json
+	$(BIN)/python -m benchmarks.firmware_coverage --out docs/results/firmware_coverage.json
+	$(BIN)/python -m benchmarks.firmware_fuzz --out docs/results/firmware_fuzz.json
+	$(BIN)/python -m benchmarks.firmware_round_trip --out docs/results/firmware_round_trip.json
 	$(BIN)/python -m benchmarks.messaging --out docs/results/messaging.json
 	$(BIN)/python -m benchmarks.messaging --table hosts --out docs/results/messaging_hosts.json
 	$(BIN)/python -m benchmarks.caterpillar --out docs/results/caterpillar.json

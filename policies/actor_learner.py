@@ -93,19 +93,23 @@ class ActorLearner:
         """
         self.spec, self.config = spec, config
         self.updates = 0
-        self.inputs = ObservationInputs(spec)
         low, high = action_range(spec)
         self._centre, self._half_range = (low + high) / 2, (high - low) / 2
         self._noise = torch.Generator().manual_seed(seed)  # of updates
         self._whim = torch.Generator().manual_seed(seed + 1)  # of acting: does not disturb updates
         self._prepared = False
         self._recorded: dict[str, NDArray[Any]] = {}
-        self.parts: dict[str, Part] = {"inputs": self.inputs}
         with torch.random.fork_rng():
             torch.manual_seed(seed)
+            self.inputs = self.new_inputs()
+            self.parts: dict[str, Part] = {"inputs": self.inputs}
             self.actor = Optimised(self._new_actor(config), config.actor_rate)
             self.parts["actor"] = self.actor
             self.build()
+
+    def new_inputs(self) -> Any:
+        """What makes numbers of an observation: an `ObservationInputs`, or the like of it."""
+        return ObservationInputs(self.spec)
 
     def build(self) -> None:
         """Adds further networks to `parts`; torch's own generator is seeded."""
@@ -223,19 +227,25 @@ class ActorLearner:
         """Numbers in -1..1, each as likely."""
         return torch.rand(*shape, generator=self._noise).mul_(2).sub_(1)
 
+    def integers(self, low: int, high: int, *shape: int) -> Tensor:
+        """Whole numbers from `low` to `high`, each as likely."""
+        return torch.randint(low, high + 1, shape, generator=self._noise)
+
     def unit_actions(self, batch: Batch) -> Tensor:
         """(B, n) of a batch, from the units of the spec to -1..1."""
         action = torch.from_numpy(np.asarray(batch[ACTION], np.float32))
         return (action - self._centre) / self._half_range
 
-    def transitions(self, batch: Batch) -> Transitions:
-        """The whole batch as tensors."""
+    def transitions(
+        self, batch: Batch, state: Tensor | None = None, after: Tensor | None = None
+    ) -> Transitions:
+        """The whole batch as tensors; `state` and `after` where they were made already."""
         action = self.unit_actions(batch)
         return Transitions(
-            self.inputs.states(batch),
+            self.inputs.states(batch) if state is None else state,
             action,
             torch.from_numpy(batch["reward"]),
-            self.inputs.states(batch, "next_"),
+            self.inputs.states(batch, "next_") if after is None else after,
             torch.from_numpy(batch["mask"]),
             torch.from_numpy(batch["mc_return"]),
             torch.from_numpy(batch["offline"]) if "offline" in batch else torch.ones(len(action)),

@@ -30,6 +30,11 @@ class InstructionError(InputError):
 class Instructed(Protocol):
     """Acts at one of several goals."""
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the tensors that it reads."""
+        ...
+
     def begin(self, task: str, goal: int, text: str, rng: np.random.Generator) -> None:
         """Another attempt.
 
@@ -79,6 +84,10 @@ class _Pilots:
         self._pilot = self._make(0)
         self._is_checked = False
 
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset(tensor.name for tensor in self._pilot.spec.observation)
+
     def begin(self, task: str, goal: int, text: str, rng: np.random.Generator) -> None:
         del task, text
         if goal != self._goal:
@@ -102,6 +111,10 @@ class _Package:
         self._task = policy.extra.get(TASK)
         self._vectors = _vectors_of(policy.spec, policy.extra.get(INSTRUCTIONS, {}), path)
         self._told: dict[str, NDArray[np.float32]] = {}
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset(tensor.name for tensor in self._policy.spec.observation)
 
     def begin(self, task: str, goal: int, text: str, rng: np.random.Generator) -> None:
         del goal

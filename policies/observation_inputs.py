@@ -33,7 +33,8 @@ class ObservationInputs(nn.Module):
         super().__init__()
         if strange := [t.name for t in spec.observation if t.dtype != "float32"]:
             raise PolicySpecError(
-                f"this learner reads numbers (float32), but {', '.join(strange)} is not of these"
+                f"this learner reads numbers (float32), but {', '.join(strange)} is not of these; "
+                "leave it out (--sees), or choose a learner of images (drq)"
             )
         sizes = {t.name: math.prod(fixed_shape(t)) for t in spec.observation}
         self.instruction = sizes.pop(INSTRUCTION, 0)  # D

@@ -14,7 +14,7 @@ from policies.data_set import DataSet
 from policies.data_set_about import DataSetError
 from policies.episodes import SUCCESS, Episode
 from policies.replay_buffer import ReplayBuffer
-from policies.spec import PolicySpec, with_instruction
+from policies.spec import PolicySpec, seeing, with_instruction
 from policies.spec_difference import spec_difference
 
 
@@ -62,6 +62,14 @@ class OfflineData(NamedTuple):
                 one.reward == SUCCESS,  # as the reward source said, not as the truth is
                 np.array(self.instructions[one.about.instruction], np.float32),
             )
+
+    def seeing(self, names: tuple[str, ...]) -> "OfflineData":
+        """The same for a policy that reads these tensors alone; none: all.
+
+        Raises:
+            PolicySpecError: a tensor that is not in them.
+        """
+        return self._replace(spec=seeing(self.spec, names))
 
     def described(self) -> dict[str, Any]:
         """Where a policy comes from and what it understands, for the manifest of its package."""

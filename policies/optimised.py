@@ -23,9 +23,17 @@ class Optimised(Generic[M]):
 
     def descend(self, losses: Iterable[Tensor]) -> None:
         """One step down the gradient of a sum of losses, each made and forgotten in its turn."""
-        self._gradient.zero_()
+        self.begin()
         for loss in losses:
             loss.backward()
+        self.step()
+
+    def begin(self) -> None:
+        """Forgets the gradient: what goes backward from here on counts."""
+        self._gradient.zero_()
+
+    def step(self) -> None:
+        """One step down the gradient since `begin`."""
         self._adam.step()
 
     def state_dict(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ enough to send a package to an actor while learning goes on. Such a package expl
 one more input, so that it acts exactly as the learner would have.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -22,6 +23,8 @@ from torch.nn import functional
 from perception.model_package import ModelPackage, write_package
 from perception.onnx_export import check_parity
 from perception.onnx_template import OnnxTemplate
+from policies.image_encoder import EncoderConfig, ImageEncoder
+from policies.image_inputs import ImageInputs
 from policies.networks import LOG_STD_MAX, LOG_STD_MIN, Actor
 from policies.observation_inputs import FARTHEST, ObservationInputs
 from policies.spec import (
@@ -33,11 +36,15 @@ from policies.spec import (
     with_exploration,
 )
 
+Inputs = ObservationInputs | ImageInputs
+
 
 class DeployedPolicy(nn.Module):
     """Normaliser, network and scaling, for one observation; everything is a named parameter."""
 
-    def __init__(self, spec: PolicySpec, inputs: ObservationInputs, actor: Actor) -> None:
+    encoder: ImageEncoder  # where it sees
+
+    def __init__(self, spec: PolicySpec, inputs: Inputs, actor: Actor) -> None:
         """Copies what was learned.
 
         Args:
@@ -53,6 +60,10 @@ class DeployedPolicy(nn.Module):
         self.centre, self.half_range = _fixed((low + high) / 2), _fixed((high - low) / 2)
         self.low, self.high = _fixed(low), _fixed(high)
         self.observed = _fixed(mlp.observed[0])
+        self._images: tuple[str, ...] = ()
+        if isinstance(inputs, ImageInputs):
+            self._images = inputs.images
+            self.encoder = copy.deepcopy(inputs.encoder).requires_grad_(False)
         if inputs.instruction:
             self.project, self.instructed = _fixed(mlp.project[0]), _fixed(mlp.instructed[0])
         self.weights, self.biases, self.gains, self.offsets = (
@@ -64,8 +75,10 @@ class DeployedPolicy(nn.Module):
         """The action (n,) in the units of the spec, from its tensors in its order."""
         given = dict(zip(self._names, observation, strict=True))
         instruction, noise = given.pop(INSTRUCTION, None), given.pop(EXPLORATION, None)
+        seen = [self.encoder(given.pop(name).unsqueeze(0)) for name in self._images]
         plain = torch.cat([tensor.flatten() for tensor in given.values()]).unsqueeze(0)
         plain = ((plain - self.mean) * self.scale).clamp(-FARTHEST, FARTHEST)
+        plain = torch.cat([plain, *seen], dim=-1)
         hidden = plain @ self.observed + self.biases[0]  # (1, H)
         if instruction is not None:
             hidden = hidden + instruction.unsqueeze(0) @ self.project @ self.instructed
@@ -95,7 +108,7 @@ def action_range(spec: PolicySpec) -> tuple[Tensor, Tensor]:
 def write_policy(
     path: Path,
     spec: PolicySpec,
-    inputs: ObservationInputs,
+    inputs: Inputs,
     actor: Actor,
     rows: Sequence[Mapping[str, NDArray[Any]]],
     *,
@@ -124,19 +137,23 @@ def write_policy(
     deployed = DeployedPolicy(spec, inputs, actor).eval()
     mlp = actor.mlp
     hidden = tuple(bias.shape[-1] for bias in mlp.biases)[:-1]
-    onnx_bytes = _template(spec, hidden, mlp.layer_norm).filled(deployed)
+    encoder = inputs.config if isinstance(inputs, ImageInputs) else None
+    onnx_bytes = _template(spec, hidden, mlp.layer_norm, encoder).filled(deployed)
     for row in rows:
         check_parity(deployed, onnx_bytes, row)
     return write_package(path, onnx_bytes, spec.to_manifest(**manifest))
 
 
 @lru_cache(maxsize=8)
-def _template(spec: PolicySpec, hidden: tuple[int, ...], layer_norm: bool) -> OnnxTemplate:
-    blank = {t.name: np.zeros(fixed_shape(t), np.float32) for t in spec.observation}
+def _template(
+    spec: PolicySpec, hidden: tuple[int, ...], layer_norm: bool, encoder: EncoderConfig | None
+) -> OnnxTemplate:
+    blank = {t.name: np.zeros(fixed_shape(t), t.dtype) for t in spec.observation}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         seen = [tensor for tensor in spec.observation if tensor.name != EXPLORATION]
-        inputs = ObservationInputs(replace(spec, observation=tuple(seen)))
+        plain = replace(spec, observation=tuple(seen))
+        inputs = ObservationInputs(plain) if encoder is None else ImageInputs(plain, encoder)
         actions = len(spec.action)
         actor = Actor(inputs.features, inputs.instruction, actions, hidden, layer_norm=layer_norm)
         return OnnxTemplate(DeployedPolicy(spec, inputs, actor), blank, [ACTION])

@@ -76,7 +76,7 @@ class SoftActorCritic:
 
     def step(self, batch: Transitions) -> dict[str, float]:
         """All critic steps, then one of the actor and one of the temperature."""
-        losses = [self._improve_critics(part) for part in batch.parts(self._config.critic_steps)]
+        losses = [self.improve_critics(part) for part in batch.parts(self._config.critic_steps)]
         return {"loss": torch.stack(losses).mean().item(), **self.improve_actor(batch)}
 
     def improve_actor(self, batch: Transitions, imitation_weight: float = 0.0) -> dict[str, float]:
@@ -115,7 +115,8 @@ class SoftActorCritic:
             return None
         return self._learner.noise(config.critics).topk(config.target_critics).indices
 
-    def _improve_critics(self, batch: Transitions) -> Tensor:
+    def improve_critics(self, batch: Transitions) -> Tensor:
+        """One step of the critics, and of whatever else `batch.state` hangs on; their loss."""
         y = self._target(batch)
         loss = td_loss(self.critics.q(batch.state, batch.action), y)
         self.critics.descend([loss], self._config.target_rate)

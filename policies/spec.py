@@ -149,6 +149,19 @@ def with_instruction(spec: PolicySpec, size: int) -> PolicySpec:
     return replace(spec, observation=(*spec.observation, instruction))
 
 
+def seeing(spec: PolicySpec, names: tuple[str, ...]) -> PolicySpec:
+    """The spec of a policy that reads these tensors alone, and its instruction; none: all.
+
+    Raises:
+        PolicySpecError: a tensor that is not observed; lists those that are.
+    """
+    observed = [tensor.name for tensor in spec.observation]
+    if unknown := [name for name in names if name not in observed]:
+        raise PolicySpecError(f"{unknown[0]!r} is not observed; there are: {', '.join(observed)}")
+    wanted = {*names, INSTRUCTION} if names else {*observed}
+    return replace(spec, observation=tuple(t for t in spec.observation if t.name in wanted))
+
+
 def with_exploration(spec: PolicySpec) -> PolicySpec:
     """The spec of a policy that is given its chance; what it does with zeros is likeliest."""
     chance = TensorSpec(EXPLORATION, (len(spec.action),), "float32", "1")

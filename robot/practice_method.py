@@ -50,6 +50,7 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     finetune: dict[str, Any] = {}  # of `policies.practice_settings.Config`
     offline: Offline | None = None
     data: tuple[str, ...] = ()  # recipes in configs/data, or .toml files; one set for all seeds
+    sees: tuple[str, ...] = ()  # tensors that the policy reads; none: all that are observed
     data_online: bool = False  # the episodes of the task are the first of the online buffer too
     online_capacity: int = 250_000  # transitions; the oldest give way
     final_episodes: int = 100  # of the last evaluation

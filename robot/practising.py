@@ -20,7 +20,7 @@ from policies.offline_data import OfflineData
 from policies.practice_env import PracticeEnv, spec_of
 from policies.replay_buffer import ReplayBuffer
 from policies.rewards import make_reward
-from policies.spec import with_instruction
+from policies.spec import seeing, with_instruction
 from policies.spec_difference import spec_difference
 from policies.strategy import Scene, make_strategy
 from robot.collecting import Collection
@@ -102,10 +102,12 @@ def practice_run(
     method, seed, data = told.method, told.seed, told.beginning.data
     world, config = make_world(told.task), finetune_config(method)
     vectors = instructions_for(told.task, world, data)
-    spec = with_instruction(spec_of(world), vectors.shape[1])
+    spec = with_instruction(seeing(spec_of(world), method.sees), vectors.shape[1])
+    data = data and data.seeing(method.sees)
     learner = make_learner(method.learner, spec, tupled(method.learner_options), seed)
     offline = offline_buffer(data, learner, seed)
-    capacity = min(method.online_capacity, config.steps + len(offline or ()))
+    shown = len(offline or ()) if method.data_online else 0
+    capacity = min(method.online_capacity, config.steps + shown)
     online = ReplayBuffer(spec, capacity, seed, discount=learner.practice.discount)
     if data is not None and method.data_online:
         data.add(online, [e for e in data.episodes() if e.about.task == told.task])

@@ -29,6 +29,10 @@ class WorldRow(NamedTuple):
     expert_options: Mapping[str, Any] = {}  # of the expert, besides goal and noise
     encoder: str = "minilm"  # that makes the vectors of its goals, unless something else is said
 
+    def name_in(self, task: str) -> str:
+        """What the world itself calls the task of this row: what is seen does not change it."""
+        return str(self.options.get("task", task))
+
 
 WORLDS: dict[str, WorldRow] = {
     "tabletop": WorldRow(
@@ -38,6 +42,9 @@ WORLDS: dict[str, WorldRow] = {
         task: WorldRow("sim.arm_env:ArmEnv", "arm6", row.expert, {"task": task}, row.options)
         for task, row in MANIPULATION_TASKS.items()
     },
+    "lid_images": WorldRow(  # two cameras beside the numbers
+        "sim.arm_env:ArmEnv", "arm6", "lid_expert", {"task": "lid", "images": True}
+    ),
 }
 
 

@@ -1,5 +1,7 @@
 """A point on a table must reach a goal: the smallest world in which something can be learned."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from perception.model_package import TensorSpec
@@ -19,6 +21,19 @@ SPEC = with_instruction(
     ),
     8,
 )
+VIEW_PX = 16
+SEEN = replace(
+    SPEC,
+    observation=(*SPEC.observation, TensorSpec("camera_view", (VIEW_PX, VIEW_PX, 3), "uint8", "1")),
+)  # with an image, for learners that see; others leave it out
+
+
+def view(point_m):
+    """(16, 16, 3) from above: the point is a white square."""
+    image = np.full((VIEW_PX, VIEW_PX, 3), 40, np.uint8)
+    row, column = ((point_m + 1) / 2 * (VIEW_PX - 3)).astype(int)
+    image[row : row + 3, column : column + 3] = 255
+    return image
 
 
 class PointReach:
@@ -37,6 +52,7 @@ class PointReach:
             "point_m": self.point_m.astype(np.float32),
             "size_m": np.float32([0.03]),  # never moves, as much in a robot's observation does not
             "instruction": INSTRUCTIONS[self.goal],
+            "camera_view": view(self.point_m),
         }
 
     def step(self, action):
@@ -65,10 +81,10 @@ def episode(env, act, goal, steps=20):
     return observations, np.float32(actions), np.float32(rewards), np.array(successes)
 
 
-def demonstrations(episodes=40, noise=0.3, seed=0, capacity=2000):
+def demonstrations(episodes=40, noise=0.3, seed=0, capacity=2000, spec=SPEC):
     """A buffer of expert episodes to both goals."""
     env, rng = PointReach(seed), np.random.default_rng(seed)
-    buffer = ReplayBuffer(SPEC, capacity, seed, discount=DISCOUNT)
+    buffer = ReplayBuffer(spec, capacity, seed, discount=DISCOUNT)
     for count in range(episodes):
         buffer.add_episode(*episode(env, lambda seen: expert(seen, rng, noise), count % 2))
     return buffer

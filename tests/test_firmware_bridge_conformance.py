@@ -392,6 +392,31 @@ def test_a_replayed_command_is_refused_and_renews_nothing(bench):
     assert bench.counters().refused == refused + 10
 
 
+def test_a_host_that_was_restarted_counts_its_commands_anew(bench):
+    bench.fly(0.5, 0.0)
+    bench.advance(0.5)
+    last = bench.state.command_seq
+    bench.restart_host()
+    bench.hello()
+    bench.advance(0.1)
+    assert bench.wish(Wish.RESET) is Reason.NONE
+    bench.follow(0.5, 0.0, seconds=0.05)
+    assert bench.mode is Mode.ACTIVE
+    assert bench.state.command_seq < last
+
+
+def test_a_command_half_the_numbers_ahead_is_older(bench):
+    bench.fly(0.5, 0.0)
+    bench.wanted = None
+    bench.advance(0.02)
+    payload = pack("command", values=(1.5, 0.0), stamped_us=bench.now_us)
+    seq = (bench.state.command_seq + 0x8000) & 0xFFFF
+    bench.send_bytes(encode_frame(BY_NAME["command"].id, seq, payload))
+    bench.advance(0.05)
+    assert bench.state.setpoint[0] == 0.5
+    assert bench.counters().refused == 1
+
+
 def test_a_command_that_was_overtaken_is_refused(bench):
     bench.fly(0.5, 0.0)
     bench.wanted = None
@@ -433,6 +458,45 @@ def test_a_first_command_far_away_is_approached_slowly_and_later_ones_are_not(be
     assert bench.state.setpoint[0] == 0.5
 
 
+def test_a_first_command_far_below_is_approached_slowly_to_its_end(bench):
+    bench.axes = watched(max_jump=0.2, ramp_per_s=0.4)
+    bench.arm()
+    bench.follow(0.5 - FAR / 2, 0.0, seconds=FAR / 2 / 0.4 + 0.1)
+    assert min(rates(bench)) == pytest.approx(-0.4, rel=0.01)
+    assert bench.state.setpoint[0] == 0.0
+
+
+def test_a_velocity_that_may_not_be_zero_starts_at_the_nearest(bench):
+    bench.axes = (JOINT, replace(WHEEL, minimum=0.25, stop=math.nan))
+    bench.arm()
+    assert bench.state.setpoint[1] == 0.25
+
+
+def test_a_ramp_that_is_faster_than_the_slew_hastens_nothing(bench):
+    bench.axes = watched(max_jump=0.2, ramp_per_s=40.0)
+    bench.arm()
+    bench.follow(0.5 + FAR, 0.0, seconds=0.6)
+    assert max(rates(bench)) == pytest.approx(2.0, rel=0.01)
+    assert bench.state.setpoint[0] == 1.5
+
+
+@pytest.mark.parametrize("acceleration_per_s2", [1e-3, 1e-6])
+def test_an_acceleration_near_nothing_is_kept_too(bench, acceleration_per_s2):
+    bench.axes = watched(acceleration_per_s2=acceleration_per_s2)
+    bench.fly(0.5, 0.0)
+    bench.follow(1.5, 0.0, seconds=0.4)
+    moved = bench.state.setpoint[0] - 0.5
+    assert 0.0 <= moved <= acceleration_per_s2 * 0.45**2 / 2
+
+
+def test_a_way_of_next_to_nothing_divides_by_no_zero(bench):
+    bench.axes = (JOINT, replace(WHEEL, acceleration_per_s2=1e-37))
+    bench.fly(0.5, 0.0)
+    bench.follow(0.5, 1e-35, seconds=0.05)
+    assert bench.mode is Mode.ACTIVE
+    assert 0.0 <= bench.state.setpoint[1] <= 1.01e-35
+
+
 def test_a_first_command_far_away_can_be_set_to_stop_instead(bench):
     bench.told = replace(TOLD, first_command=1)
     bench.axes = watched(max_jump=0.2)
@@ -454,6 +518,15 @@ def test_a_first_command_nearby_is_no_jump_and_a_second_one_may_be_far(bench):
     bench.follow(1.5, 1.0, seconds=0.5)
     assert bench.mode is Mode.ACTIVE
     assert bench.state.setpoint[:2] == (1.5, 1.0)
+
+
+def test_a_first_command_as_far_as_it_may_be_is_no_jump(bench):
+    bench.told = replace(TOLD, first_command=1)
+    bench.axes = (replace(JOINT, max_jump=0.25), replace(WHEEL, max_jump=0.25))
+    bench.arm()
+    assert bench.state.setpoint[0] == 0.5
+    bench.follow(0.75, 1.0, seconds=0.05)  # a velocity may be any: it is not a place
+    assert bench.mode is Mode.ACTIVE
 
 
 def test_a_resumed_robot_starts_from_where_it_is_and_guards_its_first_command_anew(bench):
@@ -649,6 +722,13 @@ def test_a_host_that_thinks_it_is_not_engaged_is_noticed_at_the_third_heartbeat(
     bench.advance(0.02)
     assert (bench.mode, bench.reason) == (Mode.PROTECTIVE_STOP, Reason.MISMATCH)
     assert bench.counters().mismatches == 5
+
+
+def test_nobody_can_disagree_with_a_controller_that_knows_no_robot_yet(bench):
+    bench.believed = Mode.ACTIVE
+    bench.hello()
+    bench.advance(0.3)
+    assert bench.counters().mismatches == 0
 
 
 def test_a_host_that_thinks_it_is_engaged_and_is_not_is_counted(bench):

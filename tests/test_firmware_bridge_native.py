@@ -14,7 +14,7 @@ from firmware_bridge.framing import Decoder
 from firmware_bridge.protocol import BY_ID, Link, unpack
 from firmware_bridge.safety_words import Mode
 
-SEEDS = (2, 5, 8, 9)
+SEEDS = (1, 2, 3, 5, 8, 9)
 STEPS = 1_200
 
 
@@ -73,3 +73,16 @@ def test_what_waits_can_be_taken_in_pieces():
     bits = b"".join(pieces.take_at_most(Link.PLANT, 7) for _ in range(len(said)))
     assert bits == said
     assert pieces.take(Link.PLANT) == b""
+
+
+def test_what_nobody_takes_is_dropped_by_whole_frames():
+    board = NativeBoard()
+    for now_us in range(0, 2_000_000, 5_000):
+        board.step(now_us)
+    decoder = Decoder()
+    frames = decoder.feed(board.take(Link.PLANT))
+    assert 80 < len(frames) <= 4096 // 46
+    assert decoder.counters == (len(frames), 0, 0, 0, 0)
+    board.step(2_000_000)
+    decoder.feed(board.take(Link.PLANT))
+    assert decoder.counters.lost > 200

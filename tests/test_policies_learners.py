@@ -21,14 +21,15 @@ SMALL = {
     "actor_rate": 3e-3,
     "critic_rate": 3e-3,
 }
-DATA = point_reach.demonstrations()
+DATA = point_reach.demonstrations(spec=point_reach.SEEN)
 
 
 def small(name, seed=0, **more):
     """A learner with what of SMALL its Config has."""
     fields = {field.name for field in dataclasses.fields(load_item(LEARNERS, "", name).Config)}
     options = {key: value for key, value in SMALL.items() if key in fields} | more
-    return make_learner(name, point_reach.SPEC, options, seed)
+    spec = point_reach.SEEN if name == "drq" else point_reach.SPEC
+    return make_learner(name, spec, options, seed)
 
 
 def batches(learner, count):
@@ -40,7 +41,7 @@ def batches(learner, count):
 
 def observations(count):
     """Single ones of the data."""
-    names = [tensor.name for tensor in point_reach.SPEC.observation]
+    names = [tensor.name for tensor in point_reach.SEEN.observation]
     batch = DATA.rows(np.arange(count))
     return [{name: batch[name][row] for name in names} for row in range(count)]
 
@@ -93,7 +94,7 @@ def test_exported_policy_acts_as_the_learner_does(name, tmp_path):
     assert manifest.extra == words
     assert manifest.training_config_hash
     policy = OnnxPolicy(tmp_path / "policy.onnx")
-    assert policy.spec == point_reach.SPEC
+    assert policy.spec == learner.spec
     for seen in observations(20):
         np.testing.assert_allclose(policy.act(seen), learner.act(seen), atol=1e-5)
 
@@ -120,7 +121,10 @@ def test_actions_stay_within_the_bounds_of_the_spec(name):
     learner = small(name)
     learner.update(batches(learner, 1)[0])
     seen = observations(1)[0]
-    wild = {key: np.full_like(value, 1e6) for key, value in seen.items()}
+    wild = {
+        key: np.full_like(value, 255 if value.dtype == np.uint8 else 1e6)
+        for key, value in seen.items()
+    }
     for explore in (False, True):
         for one in (seen, wild):
             action = learner.act(one, explore)

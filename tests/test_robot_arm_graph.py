@@ -4,6 +4,7 @@ import av
 import numpy as np
 import pytest
 
+from perception.model_package import TensorSpec
 from perception.quantities import InputError
 from policies.learner import make_learner
 from policies.spec import ACTION, PolicySpec, bounds_of, fixed_shape, with_instruction
@@ -22,6 +23,7 @@ from robot.record import LogReader
 from robot.supervisor import Supervisor
 from robot.validation import validate
 from robot.wire import encode
+from sim.arm_cameras import SIDE_PX
 from sim.bench_observation import tensors_of
 from sim.manipulation_tasks import make_manipulation
 
@@ -125,6 +127,30 @@ def test_what_does_not_exist_is_refused_before_anything_moves(tmp_path, override
 def test_an_expert_of_another_task_stops_the_run_and_says_why(tmp_path):
     failures = run(tmp_path / "bad", *NO_CAMERA, "policy.policy=sweep_expert").failures
     assert "'object_position_m' as float32 (8, 3), but float32 (2, 3)" in failures["policy"]
+
+
+def seer(path):
+    """A policy that sees with the camera in front, and was taught nothing."""
+    image = TensorSpec("front", (SIDE_PX, SIDE_PX, 3), "uint8", "1")
+    tensors = (image, *tensors_of(make_manipulation("lid"))[:1])
+    spec = PolicySpec(tensors, bounds_of(load_robot("arm6").limits), 5.0)
+    texts = [goal.text for goal in make_manipulation("lid").goals]
+    small = {"hidden": (8,), "critic_hidden": (8,), "pool": 4, "filters": 4, "units": 8}
+    learner = make_learner("drq", with_instruction(spec, 2), small)
+    learner.export(
+        path, extra={"task": "lid", "instructions": {text: [0.6, 0.8] for text in texts}}
+    )
+    return f"policy.policy={path}"
+
+
+def test_a_policy_that_sees_acts_on_what_the_camera_shows(tmp_path):
+    policy = seer(tmp_path / "seer.onnx")
+    assert run(tmp_path / "run", policy, seconds=1.0).failures == {}
+    commands = [m for _, m in records(tmp_path / "run") if isinstance(m, Command)]
+    assert len(commands) == 5
+    assert len({command.values for command in commands}) == 5  # each image differs
+    run(tmp_path / "blind", *NO_CAMERA, policy, seconds=1.0)
+    assert not [m for _, m in records(tmp_path / "blind") if isinstance(m, Command)]
 
 
 def package(path, task="lid", rate_hz=5.0, texts=None):

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RING_BYTES 1024U /* a power of two; 10 ms at 1 Mbaud, two control ticks */
+#define RING_BYTES 4096U /* a power of two; 40 ms at 1 Mbaud, eight control ticks */
 
 struct ring {
     volatile uint32_t written;

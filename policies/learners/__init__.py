@@ -8,6 +8,7 @@ LEARNERS = {
     "calql": "policies.learners.calql:CalQL",
     "clone": "policies.learners.clone:PilotClone",
     "cql": "policies.learners.cql:CQL",
+    "drq": "policies.learners.drq:DrQ",
     "iql": "policies.learners.iql:IQL",
     "rlpd": "policies.learners.rlpd:RLPD",
     "sac": "policies.learners.sac:SAC",

@@ -54,6 +54,8 @@ class Finetune:
     """The algorithm; a wrong name lists those there are."""
     set: Options = ()
     """An option of the learner, such as hidden=[128,128]; may be given several times."""
+    sees: tuple[str, ...] = ()
+    """Tensors that the policy reads, such as front gripper_m; default: all that are observed."""
     updates: int = 0
     """Batches of the data to learn from before the first step."""
     strategy: str = "switching"
@@ -66,6 +68,8 @@ class Finetune:
     """An option of the reward source, such as false_negative_rate=0.7."""
     steps: int = 30_000
     """Of the world."""
+    capacity: int = 250_000
+    """Steps of practice that are learned from, the newest; with images 60 kB for each camera."""
     practice_set: Options = ()
     """How it practises, such as updates_per_step=0.5 or reset_every_attempts=25."""
     final_episodes: int = 100
@@ -116,7 +120,7 @@ class Finetune:
 
     def _check(self) -> None:
         world_row(self.task)
-        for name, least in {"updates": 0, "final_episodes": 1, "seed": 0}.items():
+        for name, least in {"updates": 0, "final_episodes": 1, "seed": 0, "capacity": 1}.items():
             if getattr(self, name) < least:
                 option = name.replace("_", "-")
                 raise InputError(f"--{option} {getattr(self, name)}: must be {least} or more")
@@ -135,6 +139,8 @@ class Finetune:
             reward=self.reward,
             reward_options=parsed_options(self.reward_set, "--reward-set"),
             finetune=practice,
+            sees=self.sees,
+            online_capacity=self.capacity,
             offline=Offline(self.updates) if self.updates else None,
             final_episodes=self.final_episodes,
         )
@@ -212,7 +218,12 @@ class Finetune:
         axes = charts.Axes(f"{self.task}: deployed policy", "steps", "success")
         (out / CURVE).write_text(charts.lines(axes, {self.learner: curve}, {}))
         about = {} if data is None else data.described()
-        extra = {**about, "task": self.task, "instructions": run.vectors(), **_short(outcome)}
+        extra = {
+            **about,
+            "task": world_row(self.task).name_in(self.task),
+            "instructions": run.vectors(),
+            **_short(outcome),
+        }
         run.learner.export(out / PACKAGE, extra=extra)
         write_atomically(out / OUTCOME, (json.dumps(outcome, indent=1) + "\n").encode())
 

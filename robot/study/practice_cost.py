@@ -17,7 +17,7 @@ from policies.learner import Learner, make_learner
 from policies.practice_env import GOAL, PracticeEnv, spec_of
 from policies.practice_settings import paced
 from policies.replay_buffer import ReplayBuffer
-from policies.spec import INSTRUCTION, PolicySpec, fixed_shape, with_instruction
+from policies.spec import INSTRUCTION, PolicySpec, fixed_shape, seeing, with_instruction
 from robot.practice_method import Method, finetune_config, tupled
 from robot.recipes import load_recipe
 from robot.worlds import OWN_VECTORS, make_world, vectors_of, world_row
@@ -41,7 +41,7 @@ class Cost(NamedTuple):
 def cost_of(task: str, method: Method) -> Cost:
     """What a run of a method costs here; raises as making its parts does."""
     world, config = make_world(task), finetune_config(method)
-    spec = with_instruction(spec_of(world), _vector_size(task, world, method))
+    spec = with_instruction(seeing(spec_of(world), method.sees), _vector_size(task, world, method))
     learner = make_learner(method.learner, spec, tupled(method.learner_options))
     rows, world_s = _walked(world, spec)
     act_s = _timed(lambda: learner.act(rows["first"], explore=True), STEPS)

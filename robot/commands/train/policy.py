@@ -37,6 +37,8 @@ class TrainPolicy:
     """Folder of checkpoints (last.pt), curves for TensorBoard, and policy.onnx."""
     learner: str = "bc"
     """The algorithm; a wrong name lists those there are."""
+    sees: tuple[str, ...] = ()
+    """Tensors that the policy reads, such as front gripper_m; default: all that were observed."""
     updates: int = 20_000
     """Batches to learn from."""
     failures: Literal["auto", "keep", "drop"] = "auto"
@@ -56,7 +58,7 @@ class TrainPolicy:
         """Reads, learns, writes."""
         self._check()
         library = training_library("policies.pretrain")
-        data = open_offline(self.data)
+        data = open_offline(self.data).seeing(self.sees)
         options = parsed_options(self.set)
         learner = with_training(lambda: make_learner(self.learner, data.spec, options, self.seed))
         keeps = self.failures == "keep" or (
