@@ -1,10 +1,10 @@
 """Runs tests against a changed source, in a process that is thrown away afterwards."""
 
+import importlib.util
 import os
 import shutil
 import sys
 import tempfile
-import types
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,19 +25,23 @@ def run(source: Path, text: str, tests: Sequence[str]) -> int:
     settings.load_profile("trial")
     with tempfile.TemporaryDirectory() as folder:
         if source.suffix == ".py":
-            replace_module(source, text)
+            replace_module(source, text, Path(folder))
         else:
             replace_firmware(source, text, Path(folder))
         return pytest.main([*ARGUMENTS, *(str(TOP / test) for test in tests)])
 
 
-def replace_module(source: Path, text: str) -> None:
+def replace_module(source: Path, text: str, folder: Path) -> None:
     """Whoever imports the module of this process gets the changed one."""
     name = ".".join(source.relative_to(TOP).with_suffix("").parts)
-    module = types.ModuleType(name)
-    module.__file__ = str(source)
+    changed = folder / source.name
+    changed.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, changed)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{changed} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    exec(compile(text, source, "exec"), module.__dict__)  # our own file, changed a little
+    spec.loader.exec_module(module)
 
 
 def replace_firmware(source: Path, text: str, folder: Path) -> None:
