@@ -1,6 +1,5 @@
 import itertools
 import math
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from firmware_bridge.axis_limits import GUARDS, AxisLimit, Limits
 from firmware_bridge.errors import BridgeInputError, CommandShapeError, LimitsTableError
 from firmware_bridge.limits import REASONS, CommandLimiter
+from firmware_bridge.robot_files import read_robot_file
 from firmware_bridge.safety_words import AxisKind
 
 SPEED = AxisLimit("speed", "m/s", -0.5, 1.0, slew_per_s=4.0, stop=0.0)
@@ -351,7 +351,7 @@ def test_limits_of_every_robot_are_valid():
     robots = sorted(folder.glob("*.toml"))
     assert robots
     for path in robots:
-        Limits.from_table(tomllib.loads(path.read_text())["limits"])
+        Limits.from_table(read_robot_file(path.stem)["limits"])
 
 
 def axis(**changes):

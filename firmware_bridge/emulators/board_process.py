@@ -67,7 +67,7 @@ class BoardProcess:
         return self._plant
 
     def ended(self) -> str | None:
-        """How it ended, in words; None: it runs."""
+        """How it ended, in words; None: it runs, though a wire may be closed."""
         return how_it_ended(self._process)
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ class RunningBoard(Protocol):
         ...
 
     def ended(self) -> str | None:
-        """How it ended, in words; None: it runs."""
+        """How it ended, in words; None: it runs, though a wire may be closed."""
         ...
 
     def close(self) -> None:

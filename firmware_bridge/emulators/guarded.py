@@ -4,6 +4,8 @@ import shutil
 import signal
 import subprocess
 
+DYING_S = 1.0  # for a process to be gone after its wires
+
 
 def dies_with_us() -> list[str]:
     """What to put before a command so that it never outlives this process, however that ends."""
@@ -12,8 +14,9 @@ def dies_with_us() -> list[str]:
 
 
 def how_it_ended(process: subprocess.Popen[bytes]) -> str | None:
-    """In words; None: it runs."""
-    code = process.poll()
-    if code is None:
+    """In words; None: it runs on. Asked when a wire has closed, which comes before the end."""
+    try:
+        code = process.wait(DYING_S)
+    except subprocess.TimeoutExpired:
         return None
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"

@@ -79,7 +79,7 @@ class Qemu:
         return self._process.pid
 
     def ended(self) -> str | None:
-        """How the machine ended, in words; None: it runs."""
+        """How the machine ended, in words; None: it runs, though a wire may be closed."""
         return how_it_ended(self._process)
 
     def address(self, link: Link) -> str:
