@@ -1,10 +1,13 @@
-"""New weights for a node that acts: opened and tried beside its work, handed over when sound.
+"""Weights on their way from a node that learns to one that acts.
+
+They are opened and tried beside the work of the one that acts, and handed over when sound.
 
 By wall clock a thread does it, and the newest announcement that waits replaces an older one, so
 that neither a slow disk nor a burst of packages holds up a frame. In lockstep it happens at once,
 in the step that was told of them: then the tick at which they apply is the same in every run.
 """
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +17,45 @@ from perception.quantities import InputError
 from robot.messages import Weights
 
 T = TypeVar("T")
+
+FOLDER = "weights"  # in a run's folder
+
+
+class WeightsFolder:
+    """Where a learner leaves its packages: the newest of its run, older ones go."""
+
+    def __init__(self, run_dir: Path | None, most: int) -> None:
+        """Makes nothing yet.
+
+        Args:
+            run_dir: of the run; None: it has none.
+            most: packages that are kept.
+        """
+        self._run_dir = run_dir
+        self._most = most
+        self._written: deque[Path] = deque()
+
+    def path(self, name: str) -> Path:
+        """Where a file of this name goes; makes the folder.
+
+        Raises:
+            InputError: the run has no folder.
+            OSError: it cannot be made.
+        """
+        if self._run_dir is None:
+            raise InputError("a run without a folder has no place for weights; give --out FOLDER")
+        folder = self._run_dir / FOLDER
+        folder.mkdir(exist_ok=True)
+        return folder / name
+
+    def keep(self, path: Path) -> str:
+        """Notes a package that was written, drops the oldest; returns the path to announce."""
+        self._written.append(path)
+        while len(self._written) > self._most:
+            old = self._written.popleft()
+            for gone in (old, old.with_name(f"{old.name}.sha256")):
+                gone.unlink(missing_ok=True)
+        return f"{FOLDER}/{path.name}"
 
 
 class Opened(NamedTuple, Generic[T]):

@@ -37,8 +37,8 @@ from robot.messages import (
 )
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output, Role
 from robot.nodes.stereo import rig_of
+from robot.weights import FOLDER, WeightsFolder
 
-FOLDER = "weights"  # in the run folder
 PARITY_FRAMES = 2  # newest frames on which an export is compared
 TRUST_FRAMES = 200  # of all that are remembered, which the package describes
 TRUST_KEPT = 100  # of them it keeps, about 20 kB
@@ -114,7 +114,7 @@ class LearnerNode(Node[LearnerConfig]):
         self._exam: Exam | None = None  # the newest
         self._examined = 0  # updates behind it
         self._parent = ""
-        self._written: deque[Path] = deque()
+        self._folder = WeightsFolder(context.run_dir, config.keep_packages)
         self._lost = 0
         self._loss: dict[str, float] = {}
         if "rig" in context.robot.tables:
@@ -285,7 +285,7 @@ class LearnerNode(Node[LearnerConfig]):
         self._announced = learner.updates
         name = f"mono-{learner.updates:07d}.onnx"
         try:
-            path = self._folder() / name
+            path = self._folder.path(name)
             package = learner.export(
                 path,
                 stacked(list(learner.ring)[-PARITY_FRAMES:]),
@@ -301,15 +301,13 @@ class LearnerNode(Node[LearnerConfig]):
             return [("alerts", Alert(captured_ns=now_ns, text=text))]
         weights = Weights(
             captured_ns=now_ns,
-            path=f"{FOLDER}/{name}",
+            path=self._folder.keep(path),
             sha256=package.sha256,
             parent=self._parent,
             frames=learner.frames_seen,
             updates=learner.updates,
         )
         self._parent = package.sha256
-        self._written.append(path)
-        self._forget_old()
         return [("weights", weights)]
 
     def _looks(self) -> dict[str, Any]:
@@ -325,19 +323,6 @@ class LearnerNode(Node[LearnerConfig]):
         if len(seen) < LEAST_TRUST_FRAMES:
             return {}
         return {TRUST: for_manifest(learned_space(seen, TRUST_KEPT))}
-
-    def _folder(self) -> Path:
-        if self.context.run_dir is None:
-            raise InputError("a run without a folder has no place for weights")
-        folder = self.context.run_dir / FOLDER
-        folder.mkdir(exist_ok=True)
-        return folder
-
-    def _forget_old(self) -> None:
-        while len(self._written) > self.config.keep_packages:
-            old = self._written.popleft()
-            for path in (old, old.with_name(f"{old.name}.sha256")):
-                path.unlink(missing_ok=True)
 
 
 def _without_teacher(labelled: LabelledFrame) -> LabelledFrame:

@@ -7,7 +7,6 @@ meanwhile by the weights that it has.
 """
 
 import math
-from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,10 @@ from robot.node import Emission, Input, Inputs, Node, NodeContext, Output, Role
 from robot.observed import tensors_in
 from robot.practising import begin_from
 from robot.training_library import with_training
+from robot.weights import WeightsFolder
 from sim.bench_observation import tensors_of
 from sim.manipulation_tasks import make_manipulation
 
-FOLDER = "weights"  # in the run folder
 CHECKPOINT = "learner.pt"  # in it
 
 
@@ -78,14 +77,13 @@ class PracticeLearnerNode(Node[PracticeLearnerConfig]):
 
     def __init__(self, config: PracticeLearnerConfig, context: NodeContext) -> None:
         super().__init__(config, context)
-        self._folder = self._made_folder()
+        self._folder = WeightsFolder(context.run_dir, config.keep_packages)
         self._learning = with_training(self._begun)
         self._since_ns: int | None = None
         self._asked = 0  # updates that the time so far asked for
         self._skipped = self._lost = 0
         self._announced = -1  # updates behind the last package; -1: none yet
         self._parent = ""
-        self._written: deque[Path] = deque()
         self._knows = bool(config.start or config.data) or context.life > 0
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
@@ -117,7 +115,7 @@ class PracticeLearnerNode(Node[PracticeLearnerConfig]):
         told = with_instruction(spec, len(vectors[texts[0]]))
         learner = make_learner(config.learner, told, config.options, seed)
         offline = data.buffer(learner.practice.discount, seed) if data is not None else None
-        checkpoint = self._folder / CHECKPOINT
+        checkpoint = self._folder.path(CHECKPOINT)
         if self.context.life and checkpoint.is_file():
             learner.load(checkpoint)
         elif config.start:
@@ -149,39 +147,24 @@ class PracticeLearnerNode(Node[PracticeLearnerConfig]):
         learning = self._learning
         updates = learning.learner.updates
         self._announced = updates
-        path = self._folder / f"policy-{self.context.life}-{updates:08d}.onnx"
         try:
+            path = self._folder.path(f"policy-{self.context.life}-{updates:08d}.onnx")
             sha256 = learning.package(path, self._parent, {"task": self.config.task})
-            learning.learner.save(self._folder / CHECKPOINT)
+            learning.learner.save(self._folder.path(CHECKPOINT))
         except (OSError, InputError, RuntimeError) as error:  # the last: it differs from torch
             self._lost += 1
             text = f"weights after {updates} updates are lost ({error}); practice goes on"
             return [("alerts", Alert(captured_ns=now_ns, text=text))]
         weights = Weights(
             captured_ns=now_ns,
-            path=f"{FOLDER}/{path.name}",
+            path=self._folder.keep(path),
             sha256=sha256,
             parent=self._parent,
             frames=learning.lessons,
             updates=updates,
         )
         self._parent = sha256
-        self._written.append(path)
-        self._forget_old()
         return [("weights", weights)]
-
-    def _made_folder(self) -> Path:
-        if self.context.run_dir is None:
-            raise InputError("a run without a folder has no place for weights; give --out FOLDER")
-        folder = self.context.run_dir / FOLDER
-        folder.mkdir(exist_ok=True)
-        return folder
-
-    def _forget_old(self) -> None:
-        while len(self._written) > self.config.keep_packages:
-            old = self._written.popleft()
-            for path in (old, old.with_name(f"{old.name}.sha256")):
-                path.unlink(missing_ok=True)
 
 
 def _vectors(
