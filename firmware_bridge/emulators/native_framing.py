@@ -31,7 +31,8 @@ class _Decoder(ctypes.Structure):
 
 def encode_frame(frame_type: int, seq: int, payload: bytes) -> bytes:
     """`framing.encode_frame`, but b"" where the payload is too long, as the firmware has it."""
-    out = ctypes.create_string_buffer(MAX_ENCODED + 1)
+    size = MAX_ENCODED + 1
+    out = ctypes.create_string_buffer(b"\xaa" * size, size)  # no zero that was there before
     size = library().rx_encode_frame(frame_type, seq, payload, len(payload), out)
     return out.raw[:size]
 
