@@ -75,6 +75,11 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.stereo_faults --quiet-only --seeds 205 206 207 208 209 210
 	$(BIN)/python -m benchmarks.handover --seeds 1001 1002 1003
 	$(BIN)/python -m benchmarks.machine_speed --out docs/results/machine_speed.json
+	for file in safety limits framing; do \
+	  $(BIN)/python -m benchmarks.mutation $$file.py --out docs/results/mutation_$${file}_py.json || exit 1; done
+	$(BIN)/python -m benchmarks.mutation framing.c --out docs/results/mutation_framing_c.json
+	for file in safety limits command_gate; do \
+	  $(BIN)/python -m benchmarks.firmware_mutation $$file.c --out docs/results/mutation_$${file}_c.json || exit 1; done
 	$(BIN)/python -m benchmarks.hil_latency --seconds 30 --out docs/results/hil_latency.json
 	$(BIN)/python -m benchmarks.servo_bus --ticks 400 --out docs/results/servo_bus.json
 	$(BIN)/python -m benchmarks.firmware_coverage --out docs/results/firmware_coverage.json
