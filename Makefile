@@ -64,6 +64,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.texton_speed --out docs/results/texton_speed.json
 	$(BIN)/python -m benchmarks.texton_flight --out docs/results/texton_flight.json
 	$(BIN)/python -m benchmarks.mono_speed --out docs/results/mono_speed.json
+	$(BIN)/python -m benchmarks.reward_speed --out docs/results/reward_speed.json
 	$(BIN)/python -m benchmarks.arm_speed --out docs/results/arm_speed.json
 	$(BIN)/python -m benchmarks.decoder_speed --out docs/results/decoder_speed.json
 	$(BIN)/python -m benchmarks.decoder_fuzz --out docs/results/decoder_fuzz.json
