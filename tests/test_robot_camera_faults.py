@@ -1,8 +1,9 @@
-"""Faults on a schedule, and what stereo makes of a missing or a watched pair."""
+"""Faults on a schedule or on a cue, and what stereo makes of a missing or a watched pair."""
 
 import dataclasses
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -10,10 +11,11 @@ from perception.quantities import InputError
 from robot.clock import VirtualClock
 from robot.config import load_robot, to_config
 from robot.edges import Arrival
-from robot.messages import StereoFrame
+from robot.messages import HandoverState, StereoFrame
 from robot.node import Inputs, NodeContext
 from robot.nodes.camera_faults import CameraFaultsConfig, CameraFaultsNode
 from robot.nodes.stereo import StereoNode, StereoNodeConfig, calibration_of
+from robot.nodes.unplugging import UnpluggingConfig, UnpluggingNode
 from robot.views import views_of
 from robot.wire import decode, encode
 
@@ -137,3 +139,55 @@ def test_a_watched_reading_is_valid_only_while_the_monitor_is_content(context):
     for emissions in seen:
         assert emissions["proximity"].valid == emissions["health"].ok == emissions["depth"].valid
         assert emissions["health"].captured_ns == emissions["proximity"].captured_ns
+
+
+def handover_state(stage, frames):
+    quiet = {
+        field.name: field.type()
+        for field in msgspec.structs.fields(HandoverState)
+        if field.required
+    }
+    return HandoverState(**{**quiet, "stage": stage, "stage_frames": frames})
+
+
+def unplugged(context, states, **config):
+    """Numbers of the frames that came without their right eye; a (stage, frames) beside each."""
+    node = UnpluggingNode(to_config("faults", config, UnpluggingConfig), context)
+    found = []
+    for number, state in enumerate(states):
+        told = {"frame": [frame(number)], "state": [handover_state(*state)] if state else []}
+        arrivals = {
+            port: [Arrival(f"w/{port}", m, encode(m)) for m in messages]
+            for port, messages in told.items()
+        }
+        ((_port, passed),) = node.step(0, Inputs(arrivals, {}))
+        assert np.array_equal(passed.left, frame(number).left)
+        found += [] if passed.right.size else [number]
+    return found
+
+
+def test_the_camera_is_unplugged_once_the_student_has_flown_for_long_enough(context):
+    states = [("shadow", 900), ("mono", 1), ("mono", 2), ("mono", 3), None, None, ("mono", 6)]
+    assert unplugged(context, states, after_frames=3, lasts_s=0.2) == [3, 4]
+
+
+def test_a_break_of_the_students_flight_begins_its_time_anew(context):
+    states = [("mono", 1), ("mono", 2), ("revert", 3), ("mono", 1), ("mono", 2), ("mono", 3)]
+    assert unplugged(context, states, after_frames=3) == [5]
+
+
+def test_at_the_latest_second_it_is_unplugged_whoever_flies(context):
+    states = [("collect", number) for number in range(6)]
+    assert unplugged(context, states, at_latest_s=0.4) == [4, 5]
+    assert unplugged(context, states) == []
+
+
+def test_it_is_unplugged_once_and_not_again_when_the_student_flies_on(context):
+    states = [("mono", number) for number in range(1, 9)]
+    assert unplugged(context, states, after_frames=1, at_latest_s=0.2, lasts_s=0.3) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("wrong", [{"after_frames": 0}, {"at_latest_s": 0.0}, {"lasts_s": -1.0}])
+def test_an_unplugging_that_is_no_time_is_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        to_config("faults", wrong, UnpluggingConfig)

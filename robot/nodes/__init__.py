@@ -17,6 +17,7 @@ NODES: dict[str, str] = {
     "simulator": "robot.nodes.simulator:SimulatorNode",
     "stereo": "robot.nodes.stereo:StereoNode",
     "textons": "robot.nodes.textons:TextonsNode",
+    "unplugging": "robot.nodes.unplugging:UnpluggingNode",
     "viewer": "robot.nodes.viewer:ViewerNode",
     "workbench": "robot.nodes.workbench:WorkbenchNode",
 }
