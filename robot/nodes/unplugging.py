@@ -1,4 +1,4 @@
-"""Takes an eye away once the student has had the controls for a while: a fault that waits.
+"""Takes an eye away each time that the student has had the controls for a while: a fault on cue.
 
 A second at which the student has earned them differs from processor to processor, as they add in
 different orders; a flight that is to show what happens next cannot name it beforehand.
@@ -18,9 +18,9 @@ from robot.node import Emission, Input, Inputs, Node, NodeContext, Output
 class UnpluggingConfig:
     """When, and for how long."""
 
-    after_frames: int = 200  # that the student has had the controls without a break
-    at_latest_s: float = float("inf")  # s since the first frame: then also without that
-    lasts_s: float = 30.0  # s
+    after_frames: int = 200  # in which the student has the controls, both eyes there, in a row
+    at_latest_s: float = float("inf")  # s since the first frame: then once without that
+    lasts_s: float = 15.0  # s, each time
     side: Side = Side.RIGHT
 
     def __post_init__(self) -> None:
@@ -31,48 +31,52 @@ class UnpluggingConfig:
 
 
 class UnpluggingNode(Node[UnpluggingConfig]):
-    """Passes frames on, for a while without one eye."""
+    """Passes frames on, at times without one eye."""
 
     inputs = {
         "frame": Input(StereoFrame),
         "state": Input(HandoverState, required=False, wakes=False),
     }
     outputs = {"frame": Output(StereoFrame)}
-    restartable = False  # begun anew it would unplug again
+    restartable = False  # begun anew it would count its seconds from there
     Config = UnpluggingConfig
 
     def __init__(self, config: UnpluggingConfig, context: NodeContext) -> None:
         super().__init__(config, context)
         self._unplugged = make_corruption("unplugged", {}, context.rng())
-        self._state: HandoverState | None = None
+        self._student_flies = False
+        self._flown_frames = 0
         self._first_ns: int | None = None
-        self._from_ns: int | None = None
+        self._until_ns: int | None = None  # of the newest outage; None: there was none
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
         """Every frame; without an eye while it is out."""
         del now_ns
-        self._state = inputs.newest("state") or self._state
+        state: HandoverState | None = inputs.newest("state")
+        if state is not None:
+            self._student_flies = state.stage == Stage.MONO.value
         return [("frame", self._pass(frame)) for frame in inputs.all("frame")]
 
     def _pass(self, frame: StereoFrame) -> StereoFrame:
-        if self._from_ns is None and self._is_time(frame):
-            self._from_ns = frame.captured_ns
-        if not self._is_out(frame):
+        if not self._is_out(frame.captured_ns):
             return frame
         images = self._unplugged.corrupt(StereoImages(frame.left, frame.right), self.config.side)
         return StereoFrame(captured_ns=frame.captured_ns, valid=frame.valid, **images._asdict())
 
-    def _is_time(self, frame: StereoFrame) -> bool:
-        if self._first_ns is None:
-            self._first_ns = frame.captured_ns
-        if frame.captured_ns - self._first_ns >= self.config.at_latest_s * SECOND_NS:
+    def _is_out(self, now_ns: int) -> bool:
+        if self._until_ns is not None and now_ns < self._until_ns:
             return True
-        state = self._state
-        if state is None or state.stage != Stage.MONO.value:
+        self._flown_frames = self._flown_frames + 1 if self._student_flies else 0
+        if self._flown_frames < self.config.after_frames and not self._is_late(now_ns):
             return False
-        return state.stage_frames >= self.config.after_frames
+        self._flown_frames = 0
+        self._until_ns = now_ns + round(self.config.lasts_s * SECOND_NS)
+        return True
 
-    def _is_out(self, frame: StereoFrame) -> bool:
-        if self._from_ns is None:
-            return False
-        return frame.captured_ns - self._from_ns < self.config.lasts_s * SECOND_NS
+    def _is_late(self, now_ns: int) -> bool:
+        if self._first_ns is None:
+            self._first_ns = now_ns
+        return (
+            self._until_ns is None
+            and now_ns - self._first_ns >= self.config.at_latest_s * SECOND_NS
+        )
