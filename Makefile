@@ -6,7 +6,7 @@ SOURCES := robot perception policies sim firmware_bridge tests examples benchmar
 
 # The story: it learns, it is judged, it flies alone while its second camera is gone.
 DEMO_SEED := 1006
-DEMO_SECONDS := 330
+DEMO_SECONDS := 300
 
 .PHONY: help demo test check format bench firmware install clean
 

@@ -141,21 +141,27 @@ def test_a_watched_reading_is_valid_only_while_the_monitor_is_content(context):
         assert emissions["health"].captured_ns == emissions["proximity"].captured_ns
 
 
-def handover_state(stage):
+def handover_state(stage, teacher_alive=True):
     quiet = {
         field.name: field.type()
         for field in msgspec.structs.fields(HandoverState)
         if field.required
     }
-    return HandoverState(**{**quiet, "stage": stage})
+    return HandoverState(**{**quiet, "stage": stage, "teacher_alive": teacher_alive})
 
 
-def unplugged(context, stages, **config):
-    """Numbers of the frames that came without their right eye; a stage, or no state, with each."""
+def unplugged(context, stages, failing=(), **config):
+    """Numbers of the frames that came without their right eye; a stage with each, or None.
+
+    In the frames `failing` stereo is not well.
+    """
     node = UnpluggingNode(to_config("faults", config, UnpluggingConfig), context)
     found = []
     for number, stage in enumerate(stages):
-        told = {"frame": [frame(number)], "state": [handover_state(stage)] if stage else []}
+        told = {
+            "frame": [frame(number)],
+            "state": [handover_state(stage, number not in failing)] if stage else [],
+        }
         arrivals = {
             port: [Arrival(f"w/{port}", m, encode(m)) for m in messages]
             for port, messages in told.items()
@@ -185,6 +191,10 @@ def test_at_the_latest_second_it_is_unplugged_once_whoever_flies(context):
     stages = ["collect"] * 9
     assert unplugged(context, stages, at_latest_s=0.4, lasts_s=0.3) == [4, 5, 6]
     assert unplugged(context, stages) == []
+
+
+def test_a_student_that_flies_while_stereo_fails_does_not_fly_for_long_enough(context):
+    assert unplugged(context, ["mono"] * 6, failing=[2], after_frames=3) == [5]
 
 
 @pytest.mark.parametrize("wrong", [{"after_frames": 0}, {"at_latest_s": 0.0}, {"lasts_s": -1.0}])

@@ -18,7 +18,7 @@ from robot.node import Emission, Input, Inputs, Node, NodeContext, Output
 class UnpluggingConfig:
     """When, and for how long."""
 
-    after_frames: int = 200  # in which the student has the controls, both eyes there, in a row
+    after_frames: int = 200  # in a row, in which the student has the controls and stereo is well
     at_latest_s: float = float("inf")  # s since the first frame: then once without that
     lasts_s: float = 15.0  # s, each time
     side: Side = Side.RIGHT
@@ -54,7 +54,7 @@ class UnpluggingNode(Node[UnpluggingConfig]):
         del now_ns
         state: HandoverState | None = inputs.newest("state")
         if state is not None:
-            self._student_flies = state.stage == Stage.MONO.value
+            self._student_flies = state.stage == Stage.MONO.value and state.teacher_alive
         return [("frame", self._pass(frame)) for frame in inputs.all("frame")]
 
     def _pass(self, frame: StereoFrame) -> StereoFrame:
