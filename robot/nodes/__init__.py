@@ -14,6 +14,7 @@ NODES: dict[str, str] = {
     "practice_actor": "robot.nodes.practice_actor:PracticeActorNode",
     "practice_learner": "robot.nodes.practice_learner:PracticeLearnerNode",
     "recorder": "robot.nodes.recorder:RecorderNode",
+    "searching_policy": "robot.nodes.searching_policy:SearchingPolicyNode",
     "simulator": "robot.nodes.simulator:SimulatorNode",
     "stereo": "robot.nodes.stereo:StereoNode",
     "textons": "robot.nodes.textons:TextonsNode",
