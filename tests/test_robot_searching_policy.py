@@ -1,4 +1,4 @@
-"""A policy that looks around while nobody may be flown on: when it turns, how, and when it stops."""
+"""A policy that looks around while nobody may be flown on: when it turns, and when it stands."""
 
 import dataclasses
 
