@@ -49,8 +49,13 @@ def scores(own: Array, opposite: Array, rule: LookRule, views: Sequence[str]) ->
         own: (T, V) calibrated log-odds of "yes" to the instruction.
         opposite: (T, V, o) of "yes" to each of its opposites.
         rule: which looks count.
-        views: names of the V views.
+        views: names of the V views, in their order.
+
+    Raises:
+        ValueError: answers through another number of views.
     """
+    if own.shape[1] != len(views):
+        raise ValueError(f"answers through {own.shape[1]} views, and not {', '.join(views)}")
     chosen = [views.index(view) for view in rule.views]
     against = opposite[:, chosen] if rule.reverse else opposite[:, chosen, :0]
     agreed = Agreement(rule)

@@ -27,6 +27,7 @@ KIND = "success"
 IMAGE, VIEW, INSTRUCTION, LOG_ODDS = "image", "view", "instruction", "log_odds"
 QUESTIONS = 2  # sentences that are answered at once
 REWARD = "reward"  # in the manifest's extra
+EVEN = 0.0  # log-odds
 
 
 class RewardAbout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,6 +105,12 @@ class RewardEye:
             raise RewardInputError(f"{self.package.path} was not taught {text!r}{self._near({})}")
         return Asked(Question(text, np.array(unknown[text], np.float32)), ())
 
+    def refusal(self) -> str | None:
+        """Why it pays nothing; None: it pays."""
+        if self.about.bound is None:
+            return "no held-out attempts have proved how seldom it errs: 'reflexarc export reward'"
+        return self.about.bound.refusal()
+
     def refuse_unknown(self, vectors: Mapping[str, Sequence[float]]) -> None:
         """Passes if every instruction was taught.
 
@@ -153,6 +160,13 @@ def about_of(package: ModelPackage) -> RewardAbout:
     if (manifest.inputs, manifest.outputs) != tensors_of(about.spec):
         raise RewardInputError(f"{package.path}: its tensors are not those of a reward")
     return about
+
+
+def threshold_of(about: RewardAbout) -> float:
+    """Log-odds above which it says yes; even odds where nothing is promised."""
+    if about.bound is None or about.bound.threshold is None:
+        return EVEN
+    return about.bound.threshold
 
 
 def tensors_of(spec: LookSpec) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:

@@ -3,6 +3,7 @@
 Of answers alone: who gave them does not matter, a network or a vision-language model.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from perception.reward_bound import Bound, bound_of, upper_bound
 from perception.reward_calibration import Calibration
 from perception.reward_look import NEVER, LookRule, scores
+
+EARLY = 3  # moments; a yes that comes so much too soon errs less than one for nothing
 
 Array = NDArray[np.float64]
 
@@ -38,6 +41,7 @@ class RewardScores(NamedTuple):
     false_negatives: int  # moments
     attempts: int
     false_attempts: int  # in which "yes" is said while the goal is not reached
+    early_attempts: int  # of those, in which it is said just before the goal is reached, no sooner
     false_upper: float  # 95 % upper bound of that part of all attempts
     reached_attempts: int
     found_attempts: int  # of those, in which "yes" is said while it is
@@ -64,7 +68,9 @@ def judged(
     said = [scores(one.own, one.opposite, rule, views) > threshold for one in attempts]
     truth = [one.reached for one in attempts]
     pairs = list(zip(said, truth, strict=True))
-    false = sum(bool(np.any(yes & ~is_so)) for yes, is_so in pairs)
+    wrong = [yes & ~is_so for yes, is_so in pairs]
+    false = sum(bool(one.any()) for one in wrong)
+    sooner = sum(bool((one & ~_soon(is_so)).any()) for one, is_so in zip(wrong, truth, strict=True))
     every, true = np.concatenate(said), np.concatenate(truth)
     return RewardScores(
         moments=len(every),
@@ -73,10 +79,25 @@ def judged(
         false_negatives=int((~every & true).sum()),
         attempts=len(attempts),
         false_attempts=false,
+        early_attempts=false - sooner,
         false_upper=upper_bound(false, len(attempts)),
         reached_attempts=sum(bool(is_so.any()) for is_so in truth),
         found_attempts=sum(bool(np.any(yes & is_so)) for yes, is_so in pairs),
     )
+
+
+def false_at_recall(
+    attempts: Sequence[Answered], rule: LookRule, views: Sequence[str], recall: float = 0.5
+) -> int | None:
+    """Attempts with a false "yes" at the highest threshold that still sees enough successes.
+
+    So rules are compared at equal use, whatever their log-odds are about. None: no success.
+    """
+    worst, best = _extremes(attempts, rule, views)
+    if not len(best):
+        return None
+    at_least = np.sort(best)[::-1][math.ceil(recall * len(best)) - 1]
+    return int((worst >= at_least).sum())
 
 
 def proved(
@@ -87,12 +108,8 @@ def proved(
     confidence: float,
 ) -> Bound:
     """The bound that held-out attempts prove, with what "yes" is still said to; calibrated."""
-    found = [scores(one.own, one.opposite, rule, views) for one in attempts]
-    pairs = list(zip(found, (one.reached for one in attempts), strict=True))
-    worst = np.array([said[~is_so].max(initial=NEVER) for said, is_so in pairs])
-    best = np.array([said[is_so].max() for said, is_so in pairs if is_so.any()])
-    bound = bound_of(worst, limit, confidence)
-    return bound.recalled(best)
+    worst, best = _extremes(attempts, rule, views)
+    return bound_of(worst, limit, confidence).recalled(best)
 
 
 def calibrating(attempts: Sequence[Answered]) -> tuple[Array, NDArray[np.bool_]]:
@@ -100,6 +117,23 @@ def calibrating(attempts: Sequence[Answered]) -> tuple[Array, NDArray[np.bool_]]
     raw = np.concatenate([one.own.ravel() for one in attempts])
     truth = np.concatenate([np.repeat(one.reached, one.own.shape[1]) for one in attempts])
     return raw, truth
+
+
+def _extremes(
+    attempts: Sequence[Answered], rule: LookRule, views: Sequence[str]
+) -> tuple[Array, Array]:
+    """Highest scores while the goal is not reached, (n,), and while it is, (r,) where it is."""
+    found = [scores(one.own, one.opposite, rule, views) for one in attempts]
+    pairs = list(zip(found, (one.reached for one in attempts), strict=True))
+    worst = np.array([said[~is_so].max(initial=NEVER) for said, is_so in pairs])
+    best = np.array([said[is_so].max() for said, is_so in pairs if is_so.any()])
+    return worst, best
+
+
+def _soon(reached: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(T,) whether the goal is reached within the next EARLY moments."""
+    later = np.concatenate([reached, np.zeros(EARLY, np.bool_)])
+    return np.array([later[at + 1 : at + 1 + EARLY].any() for at in range(len(reached))])
 
 
 def _part(hits: int, trials: int) -> float | None:

@@ -15,7 +15,7 @@ from perception.goal import Goal
 from perception.model_package import read_package
 from perception.reward import Images
 from perception.reward_look import Agreement
-from perception.reward_package import RewardEye
+from perception.reward_package import RewardEye, threshold_of
 from policies.observation import Observation
 from policies.rewards import Judgement, RewardError, judgement
 
@@ -53,14 +53,10 @@ class Classifier:
                 f"{config.package} is {found[:12]} and not {config.sha256[:12]}: it was replaced "
                 "since this began; put the old one back, or begin anew"
             )
-        refusal = "no held-out attempts have proved how seldom it errs"
-        if about.bound is not None:
-            refusal = about.bound.refusal()
-        if about.bound is None or refusal or about.bound.threshold is None:
-            raise RewardError(
-                f"{config.package} pays nothing: {refusal}; see 'reflexarc export reward'"
-            )
-        self._threshold = about.bound.threshold
+        refusal = self._eye.refusal()
+        if refusal is not None:
+            raise RewardError(f"{config.package} pays nothing: {refusal}")
+        self._threshold = threshold_of(about)
         self._asked = [self._eye.asked(goal.text) for goal in goals]
         self._agreement = Agreement(about.rule)
         self.sees = about.rule.views

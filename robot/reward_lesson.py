@@ -8,7 +8,7 @@ from perception.reward import Looks, LookSpec
 from perception.reward_calibration import Calibration, fit_calibration, probability
 from perception.reward_look import LookRule
 from perception.reward_package import Asked, RewardAbout, asked_of
-from perception.reward_scores import Answered, calibrating, judged
+from perception.reward_scores import Answered, calibrating, false_at_recall, judged
 from perception.risk import calibration_error
 from policies.offline_data import OfflineData
 from policies.reward_frames import (
@@ -96,15 +96,24 @@ def calibrated(attempts: Sequence[Answered]) -> Calibration:
 
 
 def described(
-    attempts: Sequence[Answered], calibration: Calibration, rule: LookRule, threshold: float
+    attempts: Sequence[Answered], about: RewardAbout, rule: LookRule, threshold: float
 ) -> dict[str, Any]:
-    """Counts, rates and calibration error of raw answers, for JSON."""
+    """Counts, rates and calibration error of raw answers, for JSON.
+
+    Args:
+        attempts: raw answers through all views of the reward.
+        about: whose calibration counts.
+        rule: which looks count, its own or fewer.
+        threshold: log-odds above which it is "yes".
+    """
+    calibration, views = about.calibration, about.spec.views
     raw, success = calibrating(attempts)
     honest = [one.honest(calibration) for one in attempts]
-    found = judged(honest, rule, threshold, rule.views)
+    found = judged(honest, rule, threshold, views)
     return {
         **found._asdict(),
         **found.rates(),
+        "false_attempts_at_half": false_at_recall(honest, rule, views),
         "ece": round(calibration_error(probability(calibration.honest(raw)), success), 4),
         "ece_uncalibrated": round(calibration_error(probability(raw), success), 4),
     }

@@ -32,6 +32,11 @@ def test_a_yes_to_the_opposite_is_a_no():
     assert said(views=("front",), frames=1, reverse=True) == [3, 2, -5, 4, 5]
 
 
+def test_answers_through_other_views_are_not_taken_for_these():
+    with pytest.raises(ValueError, match="through 2 views, and not wrist"):
+        scores(OWN, OPPOSITE, LookRule(("wrist",)), ("wrist",))
+
+
 def test_without_an_opposite_the_question_itself_counts():
     none = np.empty((5, 2, 0))
     rule = LookRule(VIEWS, 1, reverse=True)

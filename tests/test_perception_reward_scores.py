@@ -6,7 +6,7 @@ import pytest
 from perception.reward_bound import upper_bound
 from perception.reward_calibration import Calibration
 from perception.reward_look import LookRule
-from perception.reward_scores import Answered, calibrating, judged, proved
+from perception.reward_scores import Answered, calibrating, false_at_recall, judged, proved
 
 RULE = LookRule(("front",), 1, reverse=False)
 
@@ -34,6 +34,14 @@ def test_images_and_attempts_are_counted_apart():
     assert found.false_upper == upper_bound(1, 3)
 
 
+def test_a_yes_just_before_the_goal_is_told_from_one_for_nothing():
+    early = [attempt(-2, -2, 1, 2, reached=(3,)), attempt(-2, -2, 1, -2, -2, 2, reached=(5,))]
+    for_nothing = [attempt(1, -2, -2, -2, 2, reached=(4,)), attempt(-2, 1)]
+    assert judged(early, RULE, 0.0, RULE.views).early_attempts == 2
+    assert judged(for_nothing, RULE, 0.0, RULE.views).early_attempts == 0
+    assert judged([*early, *for_nothing], RULE, 0.0, RULE.views).false_attempts == 4
+
+
 def test_rates_are_those_of_a_confusion_table():
     rates = judged(ATTEMPTS, RULE, 0.0, RULE.views).rates()
     assert rates["false_positive_rate"] == pytest.approx(2 / 7, abs=1e-4)
@@ -41,6 +49,15 @@ def test_rates_are_those_of_a_confusion_table():
     assert rates["precision"] == 0.5
     assert rates["accuracy"] == 0.7
     assert judged(ATTEMPTS[2:], RULE, 0.0, RULE.views).rates()["precision"] is None
+
+
+def test_rules_are_compared_where_they_see_as_many_successes():
+    # the best of each success: 4, 2, -1; the worst of each attempt: -1, 2, -2, 1
+    attempts = [*ATTEMPTS, attempt(1, 2, reached=(1,))]
+    assert false_at_recall(attempts, RULE, RULE.views, 0.3) == 0  # at 4
+    assert false_at_recall(attempts, RULE, RULE.views, 0.5) == 1  # at 2
+    assert false_at_recall(attempts, RULE, RULE.views, 1.0) == 3  # at -1
+    assert false_at_recall(ATTEMPTS[2:], RULE, RULE.views) is None
 
 
 def test_the_bound_comes_from_the_worst_moment_of_each_attempt():

@@ -12,7 +12,8 @@ from tiny_reward import GOALS, LAMP, SIDE, TINY, attempt_of, write_attempts
 
 from perception.model_package import read_package, write_package
 from perception.reward_package import REWARD, about_of
-from policies.data_set import DataSetWriter
+from policies.data_set import DataSet, DataSetWriter
+from policies.episodes import read_episode, write_episode
 from policies.rewards import make_reward
 from robot.cli import main
 
@@ -145,6 +146,22 @@ def test_evaluation_tells_images_attempts_and_what_each_look_buys(call, proved, 
     ]
     assert (tmp_path / "pictures" / "reliability.svg").read_text().startswith("<svg")
     assert not (tmp_path / "pictures" / "false_positives.png").exists()
+
+
+def test_each_camera_alone_is_judged_by_its_own_images(call, proved, tmp_path):
+    attempts = write_attempts(tmp_path / "attempts", 3, 3, seed=6)
+    data = DataSet(attempts)
+    for path in data.paths:  # the wrist shows the opposite of everything
+        episode = read_episode(path)
+        turned = {**episode.observation, "wrist": 250 - episode.observation["wrist"]}
+        write_episode(path, dataclasses.replace(episode, observation=turned))
+    code, said, _ = call("evaluate", "reward", proved, attempts, "--json")
+    assert code == 0
+    rules = json.loads(said)["rules"]
+    front, wrist = (rules[f"{view}, 1 image"] for view in ("front", "wrist"))
+    assert (front["false_attempts"], front["found_attempts"]) == (0, 6)
+    assert (wrist["false_attempts"], wrist["found_attempts"]) == (12, 0)
+    assert (front["false_attempts_at_half"], wrist["false_attempts_at_half"]) == (0, 12)
 
 
 def test_errors_are_drawn_on_sheets(call, package, tmp_path):

@@ -13,10 +13,10 @@ from perception.model_package import read_package
 from perception.quantities import InputError
 from perception.reward_calibration import probability, reliability
 from perception.reward_look import LookRule
-from perception.reward_package import RewardEye
+from perception.reward_package import EVEN, RewardEye, threshold_of
 from perception.reward_scores import calibrating
 from policies.offline_data import open_offline
-from robot.commands.train.reward import EVEN, line
+from robot.commands.train.reward import line
 from robot.console import Console
 from robot.reward_answers import Answers, answered
 from robot.reward_lesson import described
@@ -64,30 +64,22 @@ class EvaluateReward:
 
     def _outcome(self, eye: RewardEye, answers: Answers) -> dict[str, Any]:
         about, attempts = eye.about, answers.attempts
-        bound = about.bound
-        threshold = EVEN if bound is None or bound.threshold is None else bound.threshold
+        threshold = threshold_of(about)
         raw, success = calibrating(attempts)
         bars = reliability(probability(about.calibration.honest(raw)), success)
         return {
             "package": str(self.package),
             "sha256": eye.package.sha256,
             "threshold": threshold,
-            "refusal": refusal_of(eye),
-            "bound": msgspec.to_builtins(bound),
-            **described(attempts, about.calibration, about.rule, threshold),
+            "refusal": eye.refusal(),
+            "bound": msgspec.to_builtins(about.bound),
+            **described(attempts, about, about.rule, threshold),
             "rules": {
-                rule.name: described(attempts, about.calibration, rule, EVEN)
+                rule.name: described(attempts, about, rule, EVEN)
                 for rule in partial_rules(about.rule)
             },
             "reliability": [bar._asdict() for bar in bars],
         }
-
-
-def refusal_of(eye: RewardEye) -> str | None:
-    """Why a package pays nothing; None: it pays."""
-    if eye.about.bound is None:
-        return "no held-out attempts have proved how seldom it errs: 'reflexarc export reward'"
-    return eye.about.bound.refusal()
 
 
 def partial_rules(rule: LookRule) -> list[LookRule]:
@@ -99,12 +91,17 @@ def partial_rules(rule: LookRule) -> list[LookRule]:
     return [*dict.fromkeys([*single, together, on_end, opposite, rule])]
 
 
-def _lines(outcome: dict[str, Any]) -> str:
-    rows = [
+def _row(name: str, row: dict[str, Any]) -> str:
+    return (
         f"  {name}: in vain in {row['false_attempts']} of {row['attempts']} attempts, "
-        f"{row['false_positives']} images; saw {row['found_attempts']} of {row['reached_attempts']}"
-        for name, row in outcome["rules"].items()
-    ]
+        f"{row['false_positives']} images; saw {row['found_attempts']} of "
+        f"{row['reached_attempts']}; at a threshold that sees half of them, in vain in "
+        f"{row['false_attempts_at_half']} attempts"
+    )
+
+
+def _lines(outcome: dict[str, Any]) -> str:
+    rows = [_row(name, row) for name, row in outcome["rules"].items()]
     refused = outcome["refusal"]
     pictures = "".join(f"{path}\n" for path in outcome["pictures"])
     return (

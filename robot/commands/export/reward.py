@@ -12,7 +12,7 @@ import tyro
 from perception.model_package import read_package, write_package
 from perception.quantities import InputError
 from perception.reward_bound import CONFIDENCE, LIMIT, Bound
-from perception.reward_package import REWARD, RewardEye
+from perception.reward_package import REWARD, RewardEye, threshold_of
 from perception.reward_scores import proved
 from policies.offline_data import OfflineData, open_offline
 from robot.commands.train.reward import line
@@ -62,7 +62,7 @@ class ExportReward:
             about = msgspec.structs.replace(
                 eye.about, calibration=calibration, bound=bound, held=held
             )
-            scores = described(attempts, calibration, rule, bound.threshold or 0.0)
+            scores = described(attempts, about, rule, threshold_of(about))
             manifest = msgspec.structs.replace(
                 eye.package.manifest,
                 parent=eye.package.sha256,

@@ -14,7 +14,7 @@ from perception.quantities import InputError
 from perception.reward import LookSpec, Maker
 from perception.reward_look import LookRule
 from perception.reward_makers import REWARD_MAKERS
-from perception.reward_package import REWARD
+from perception.reward_package import EVEN, REWARD
 from perception.tables import config_from_options, load_item
 from policies.offline_data import open_offline
 from policies.reward_frames import POSITIVE_FRAMES
@@ -23,8 +23,6 @@ from robot.options import parsed_options
 from robot.reward_answers import answers_to
 from robot.reward_lesson import calibrated, described, read_lesson
 from robot.training_library import with_training
-
-EVEN = 0.0  # log-odds; the threshold of a reward that promises nothing
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,8 @@ class TrainReward:
             answers = [answers_to(maker, one, lesson.asked(one)) for one in lesson.left_out]
         calibration = calibrated(answers)
         rule = LookRule(lesson.spec.views, self.frames, reverse=True)
-        scores = described(answers, calibration, rule, EVEN)
         about = lesson.about(calibration, rule)
+        scores = described(answers, about, rule, EVEN)
         extra = {REWARD: msgspec.to_builtins(about), "left_out": scores}
         package = maker.export(self.out, looks, extra)
         outcome = {
@@ -138,7 +136,7 @@ def line(scores: dict[str, Any]) -> str:
     """Scores for a person."""
     return (
         f"said yes in vain in {scores['false_attempts']} of {scores['attempts']} attempts (95 %: "
-        f"at most {100 * scores['false_upper']:.1f} %), saw {scores['found_attempts']} of "
-        f"{scores['reached_attempts']} successes; calibration error {scores['ece']} "
-        f"({scores['ece_uncalibrated']} before)"
+        f"at most {100 * scores['false_upper']:.1f} %; {scores['early_attempts']} of them just too "
+        f"soon), saw {scores['found_attempts']} of {scores['reached_attempts']} successes; "
+        f"calibration error {scores['ece']} ({scores['ece_uncalibrated']} before)"
     )
