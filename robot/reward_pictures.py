@@ -13,6 +13,7 @@ from perception.reward_calibration import probability, reliability
 from perception.reward_look import scores
 from perception.reward_package import RewardEye
 from perception.reward_scores import Answered, calibrating
+from policies.data_set import number_of
 from policies.episodes import Episode, read_episode
 from robot.pictures import write_png
 from robot.reward_answers import Answers
@@ -119,7 +120,8 @@ def _tile(moment: Moment, episode: Episode, views: Sequence[str]) -> NDArray[np.
     large = cv2.resize(seen[..., ::-1], size, interpolation=cv2.INTER_NEAREST)
     tile = np.full((size[1] + CAPTION_PX, size[0] + 6, 3), PAPER, np.uint8)
     tile[CAPTION_PX:, :-6] = large
-    where = f"{moment.file.stem} at {moment.at} of {len(episode)}, {moment.score:+.1f}"
+    name = f"{moment.file.parent.name} {number_of(moment.file)}"
+    where = f"{name} at {moment.at} of {len(episode)}, {moment.score:+.1f}"
     for line, text in enumerate((where, episode.about.instruction)):
         cv2.putText(tile, text, (4, 13 + 15 * line), FONT, 0.42, INK, 1, cv2.LINE_AA)
     return tile
