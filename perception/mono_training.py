@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from perception.geometry import RectifiedView
+from perception.lightning_fit import Progress
 from perception.model_package import Manifest, ModelPackage, write_package
 from perception.mono import (
     HASH_DIGITS,
@@ -31,7 +32,7 @@ from perception.mono import (
     MonoSpec,
     spec_of,
 )
-from perception.mono_fit import Progress, fit_module
+from perception.mono_fit import fit_module
 from perception.mono_labels import LabelledFrame, stacked
 from perception.mono_life import KEY as NORMALISATION
 from perception.mono_life import load_weights, normalisation_of

@@ -43,6 +43,7 @@ def record_attempt(
     told: Told,
     steps: int,
     wish: Callable[[], Wish | None] = lambda: None,
+    after: int = 0,
 ) -> Episode:
     """One attempt from its usual beginning: until the goal is reached, all is lost, or time is up.
 
@@ -54,6 +55,8 @@ def record_attempt(
         told: goal and seed.
         steps: after which the attempt counts as failed.
         wish: asked after each step.
+        after: further steps for which the goal has to stay reached, so that there is more than one
+            image of it.
 
     Raises:
         Cancelled: a wish that this attempt is not kept.
@@ -63,6 +66,7 @@ def record_attempt(
     seen: list[Observation] = [observation]
     actions: list[NDArray[np.float64]] = []
     success: list[bool] = []
+    reached = 0  # steps on end
     ended: Ending = "timeout"
     while len(actions) < steps:
         action = policy.act({**seen[-1], INSTRUCTION: told.instruction})
@@ -70,8 +74,10 @@ def record_attempt(
         actions.append(np.array(action, np.float64))
         seen.append(observation)
         success.append(bool(info[ACHIEVED][told.goal]))
-        if success[-1] or info[IRREVERSIBLE]:
-            ended = "success" if success[-1] else "irreversible"
+        reached = reached + 1 if success[-1] else 0
+        is_lost = bool(info[IRREVERSIBLE])
+        ended = "success" if reached else "irreversible" if is_lost else "timeout"
+        if reached > after or is_lost:
             break
         wished = wish()
         if wished == "end":

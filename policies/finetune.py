@@ -174,6 +174,7 @@ class PracticeRun:
         self._goal = self._parts.strategy.next_goal(after_reset=self._needs_reset)
         self._attempt_steps = 0
         self._said, self._reached = False, False
+        self._parts.reward.begin()
         if not self._needs_reset:
             return
         tally = self.log.tally

@@ -34,6 +34,7 @@ class RecipeRow:
     pilot: str = EXPERT  # "expert": that of the task; else a pilot, a package, or a device
     noise: float | None = None  # of its actions; None: as the pilot has it
     steps: int | None = None  # longest attempt; None: as the task has it
+    after: int = 0  # further steps that the goal has to stay reached
     options: Mapping[str, Any] = field(default_factory=dict)  # of the world, a variant of the task
 
     def __post_init__(self) -> None:
@@ -48,6 +49,8 @@ class RecipeRow:
             raise RecipeError(f"{self.label}: noise = {self.noise}; must be 0 or more and finite")
         if self.steps is not None and self.steps < 1:
             raise RecipeError(f"{self.label}: steps = {self.steps}; must be 1 or more")
+        if self.after < 0:
+            raise RecipeError(f"{self.label}: after = {self.after}; must be 0 or more")
         if self.options and not self.name:
             raise RecipeError(f"{self.label}: options make another variant; give it a name")
 
@@ -55,6 +58,13 @@ class RecipeRow:
     def label(self) -> str:
         """What its episodes call the task."""
         return self.name or self.task
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON values; what is younger than published hashes only where it is used."""
+        values = {**asdict(self), "options": dict(self.options)}
+        if not self.after:
+            del values["after"]
+        return values
 
     @property
     def operator(self) -> str:
@@ -90,7 +100,7 @@ class Recipe:
     def to_json(self) -> dict[str, Any]:
         """All that the data hang on, as JSON values."""
         return {
-            "rows": [{**asdict(row), "options": dict(row.options)} for row in self.rows],
+            "rows": [row.to_json() for row in self.rows],
             "seed": self.seed,
             "encoder": self.encoder,
         }

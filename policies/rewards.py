@@ -3,21 +3,23 @@
 A robot's own judgement errs, so what errors cost is to be known before a classifier is trusted:
 `noisy_truth` lies at set rates. RoboFuME's classifier gave false positives in 1 to 6 % of the steps
 at which the goal was not reached and missed 60 to 81 % of those at which it was (Yang et al., arXiv
-2310.15145, table II), and practice got better all the same.
+2310.15145, table II), and practice got better all the same. `classifier` looks at images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from perception.goal import Goal
 from perception.quantities import InputError
 from perception.tables import config_from_options, load_item
 from policies.observation import Observation
 from policies.practice_env import ACHIEVED
 
 REWARDS = {
+    "classifier": "policies.classifier_reward:Classifier",
     "truth": "policies.rewards:Truth",
     "noisy_truth": "policies.rewards:NoisyTruth",
 }
@@ -25,7 +27,7 @@ REACHED, NOT_REACHED = 0.0, -1.0
 
 
 class RewardError(InputError):
-    """Rates of error that are none."""
+    """Rates of error that are none, or a package that may not pay."""
 
 
 class Judgement(NamedTuple):
@@ -37,6 +39,15 @@ class Judgement(NamedTuple):
 
 class RewardSource(Protocol):
     """Judges each step of an attempt."""
+
+    @property
+    def sees(self) -> tuple[str, ...]:
+        """Names of what it reads of an observation."""
+        ...
+
+    def begin(self) -> None:
+        """An attempt begins."""
+        ...
 
     def judge(self, goal: int, observation: Observation, info: Mapping[str, Any]) -> Judgement:
         """What is said after a step, from what the step led to.
@@ -58,15 +69,41 @@ class RewardSource(Protocol):
         ...
 
 
-def make_reward(name: str, options: Mapping[str, Any] | None = None, seed: int = 0) -> RewardSource:
+def make_reward(
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    goals: Sequence[Goal] = (),
+) -> RewardSource:
     """The reward source `name` of the table, with `options` of its `Config`.
+
+    Args:
+        name: of the row.
+        options: of the source.
+        seed: of its chance.
+        goals: of the task, all that may be asked for.
 
     Raises:
         ChoiceError: a name that is not in the table, or an option that the source does not have.
+        InputError: an option that means nothing, or a goal that the source cannot judge.
     """
     source = load_item(REWARDS, "reward", name)
     config = config_from_options(source.Config, options or {}, f"reward {name}")
-    return source(config, np.random.default_rng(seed))
+    return source(config, np.random.default_rng(seed), goals)
+
+
+def require_seen(source: RewardSource, observed: Collection[str], whose: str) -> None:
+    """Passes if everything that a source reads is observed.
+
+    Raises:
+        RewardError: the first that is not.
+    """
+    if missing := [name for name in source.sees if name not in observed]:
+        raise RewardError(
+            f"the reward looks at {', '.join(source.sees)}, and {whose} does not show "
+            f"{missing[0]!r}; it shows {', '.join(observed)}; choose a task with cameras, such as "
+            "lid_images"
+        )
 
 
 @dataclass(frozen=True)
@@ -79,8 +116,15 @@ class Truth:
 
     Config = TruthConfig
 
-    def __init__(self, config: TruthConfig, rng: np.random.Generator) -> None:
-        del config, rng
+    sees = ()
+
+    def __init__(
+        self, config: TruthConfig, rng: np.random.Generator, goals: Sequence[Goal]
+    ) -> None:
+        del config, rng, goals
+
+    def begin(self) -> None:
+        """Nothing."""
 
     def judge(self, goal: int, observation: Observation, info: Mapping[str, Any]) -> Judgement:
         """Whether the goal is reached."""
@@ -113,9 +157,17 @@ class NoisyTruth:
 
     Config = NoisyTruthConfig
 
-    def __init__(self, config: NoisyTruthConfig, rng: np.random.Generator) -> None:
+    sees = ()
+
+    def __init__(
+        self, config: NoisyTruthConfig, rng: np.random.Generator, goals: Sequence[Goal]
+    ) -> None:
+        del goals
         self._config = config
         self._rng = rng
+
+    def begin(self) -> None:
+        """Nothing."""
 
     def judge(self, goal: int, observation: Observation, info: Mapping[str, Any]) -> Judgement:
         """Whether the goal is reached, or the opposite. Draws one number, whatever is true."""

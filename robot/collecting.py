@@ -131,7 +131,7 @@ class Collection:
         steps = row.steps or world.episode_steps
         while not interrupted():
             try:
-                episode = record_attempt(world, policy, told, steps, wish)
+                episode = record_attempt(world, policy, told, steps, wish, row.after)
             except Cancelled as cancelled:
                 if cancelled.wish == "again":
                     continue

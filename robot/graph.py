@@ -22,18 +22,16 @@ from robot.config import (
     RobotConfig,
     find_config,
     load_robot,
-    read_toml,
-    refuse_unknown,
     to_config,
 )
 from robot.edges import EdgePolicy, Keep, parse_policy
+from robot.graph_file import read_graph, refuse_incomplete
 from robot.hosts import HostSpec, parse_hosts
 from robot.messages import Alert, Message, StepRecord, Telemetry
 from robot.node import Input, Node, Output, Role
 from robot.nodes import NODES
 from robot.supervision import Supervision
 
-GRAPH_KEYS = ("description", "robot", "hosts", "nodes", "edges")
 WATCHERS_POLICY = EdgePolicy(
     Keep.QUEUE, 64
 )  # of edges to an added watcher: it may lose, never delay
@@ -224,9 +222,7 @@ def load_graph(
         InputError: no such graph, or anything in it that does not resolve.
     """
     path = find_config("graphs", name_or_path)
-    tables = read_toml(path)
-    refuse_unknown(str(path), tables, GRAPH_KEYS)
-    _refuse_missing(path, tables)
+    tables = read_graph(path)
     robot = load_robot(str(tables["robot"]))
     return _resolve(path.stem, path, tables, robot, overrides, watchers)
 
@@ -248,22 +244,13 @@ def graph_from_resolved(text: str, path: Path, overrides: Sequence[str] = ()) ->
         raise InputError(f"{path}: its graph is no JSON: {error}") from error
     if not isinstance(tables, dict) or not isinstance(tables.get("robot"), dict):
         raise InputError(f"{path}: its graph has no robot")
-    _refuse_missing(path, tables)
+    refuse_incomplete(path, tables)
     sections = {k: tables["robot"][k] for k in ROBOT_SECTIONS if k in tables["robot"]}
     for name, section in sections.items():
         if not isinstance(section, dict):
             raise InputError(f"{path}: [{name}] of its robot is no table")
     robot = RobotConfig(str(tables["robot"].get("name", "")), path, sections)
     return _resolve(str(tables.get("graph", "")), path, tables, robot, overrides)
-
-
-def _refuse_missing(path: Path, tables: Mapping[str, Any]) -> None:
-    """Raises an InputError for the first part of a graph that is not there."""
-    for key in ("robot", "nodes", "edges"):
-        if key not in tables:
-            raise InputError(f"{path}: {key!r} is missing; a graph has: {', '.join(GRAPH_KEYS)}")
-        if key != "robot" and not isinstance(tables[key], dict):
-            raise InputError(f"{path}: {key!r} must be a table: write [{key}]")
 
 
 def _resolve(

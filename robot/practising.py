@@ -19,7 +19,7 @@ from policies.learner import Learner, make_learner
 from policies.offline_data import OfflineData
 from policies.practice_env import PracticeEnv, spec_of
 from policies.replay_buffer import ReplayBuffer
-from policies.rewards import make_reward
+from policies.rewards import RewardSource, make_reward, require_seen
 from policies.spec import seeing, with_instruction
 from policies.spec_difference import spec_difference
 from policies.strategy import Scene, make_strategy
@@ -111,6 +111,7 @@ def practice_run(
     online = ReplayBuffer(spec, capacity, seed, discount=learner.practice.discount)
     if data is not None and method.data_online:
         data.add(online, [e for e in data.episodes() if e.about.task == told.task])
+    reward = reward_for(told.task, world, method, seed)
     scene = Scene(world.goals, vectors, world.episode_steps, shown_states(world, data))
     parts = Parts(
         world,
@@ -119,7 +120,7 @@ def practice_run(
         online,
         offline,
         make_strategy(method.strategy, scene, method.strategy_options, seed),
-        make_reward(method.reward, method.reward_options, seed),
+        reward,
         vectors,
     )
     practice_hooks = PracticeHooks(hooks.progress, log, hooks.should_stop)
@@ -127,6 +128,17 @@ def practice_run(
     if not run.resume():
         _begin(learner, offline, told, hooks)
     return run
+
+
+def reward_for(task: str, world: PracticeEnv, method: Method, seed: int) -> RewardSource:
+    """Who judges the goals of a world.
+
+    Raises:
+        InputError: no such source, or one that cannot judge them or does not see what it needs.
+    """
+    reward = make_reward(method.reward, method.reward_options, seed, world.goals)
+    require_seen(reward, [tensor.name for tensor in world.tensors], f"the task {task}")
+    return reward
 
 
 def instructions_for(

@@ -44,6 +44,20 @@ def test_an_attempt_ends_when_the_goal_is_reached():
     assert (about.operator, about.ended) == ("tiny, noise 0", "success")
 
 
+def test_an_attempt_may_go_on_while_the_goal_stays_reached():
+    episode = record(1.0, after=2)
+    np.testing.assert_array_equal(episode.success, [False, False, True, True, True])
+    np.testing.assert_array_equal(episode.reward, [-1, -1, 0, 0, 0])
+    assert episode.about.ended == "success"
+    assert record(1.0, after=9).about.ended == "success"  # time is up while it is reached
+
+
+def test_what_was_reached_and_lost_again_is_no_success():
+    episode = record(-0.175, goal=1, steps=30, after=9)  # from 0.6 m to 0 and beyond
+    assert episode.success.any()
+    assert episode.about.ended == "timeout"
+
+
 def test_a_failure_is_kept_and_marked():
     episode = record(0.0)
     assert (len(episode), episode.about.ended) == (6, "timeout")

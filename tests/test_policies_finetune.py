@@ -10,7 +10,7 @@ from policies.learner import Practice
 from policies.practice_env import spec_of
 from policies.practice_settings import Config, updates_due
 from policies.replay_buffer import ReplayBuffer
-from policies.rewards import make_reward
+from policies.rewards import Truth, make_reward
 from policies.spec import with_instruction
 from policies.strategies import STRATEGIES
 from policies.strategy import Scene, make_strategy
@@ -99,6 +99,25 @@ def test_a_run_that_was_stopped_goes_on_as_it_would_have_to_the_bit(strategy, re
     for found, wanted in batches:
         for name in wanted:
             np.testing.assert_array_equal(found[name], wanted[name])
+
+
+def test_who_judges_is_told_of_every_attempt_before_its_first_step():
+    told = []
+
+    class Listening(Truth):
+        def begin(self):
+            told.append("begin")
+
+        def judge(self, goal, observation, info):
+            told.append("judge")
+            return super().judge(goal, observation, info)
+
+    listening = Listening(Truth.Config(), np.random.default_rng(0), GOALS)
+    run = practise(parts_of()._replace(reward=listening))
+    assert told[0] == "begin"
+    assert told.count("judge") == 150
+    assert run.log.tally.attempts >= 2
+    assert told.count("begin") in (run.log.tally.attempts, run.log.tally.attempts + 1)
 
 
 def test_random_actions_go_on_too(tmp_path):

@@ -73,3 +73,11 @@ def test_what_people_read_does_not_change_what_the_data_hang_on():
     described = dataclasses.replace(RECIPE, description="for a talk")
     assert described.to_json() == RECIPE.to_json()
     assert RecipeRow("lid", 1, noise=0.25).operator == "expert, noise 0.25"
+
+
+def test_steps_after_success_are_hashed_only_where_there_are_some():
+    plain, longer = RecipeRow("lid", 1), RecipeRow("lid", 1, after=2)
+    assert "after" not in plain.to_json()
+    assert longer.to_json() == {**plain.to_json(), "after": 2}
+    with pytest.raises(RecipeError, match="after = -1; must be 0 or more"):
+        RecipeRow("lid", 1, after=-1)

@@ -2,28 +2,36 @@ import json
 
 import numpy as np
 import pytest
+from tiny_reward import DARK, GOALS, VIEWS, image_of, proved_package
 
 from perception.quantities import InputError
-from policies.rewards import REWARDS, make_reward
+from policies.rewards import REWARDS, make_reward, require_seen
 
 INFO = {"achieved": np.array([False, True]), "irreversible": False}
-MISSED, REACHED = 0, 1  # goals
+MISSED, REACHED = 0, 1  # goals: to light the lamp, to put it out
+SEEN = {view: image_of(DARK, np.random.default_rng(0)) for view in VIEWS}
 
 
-def said(source, goal, steps=4000):
-    return [source.judge(goal, {}, INFO).success for _ in range(steps)]
+def said(source, goal, steps=4000, seen=SEEN):
+    return [source.judge(goal, seen, INFO).success for _ in range(steps)]
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    package = proved_package(tmp_path_factory.mktemp("reward") / "lamp.onnx")
+    return {"classifier": {"package": str(package.path), "sha256": package.sha256}}
 
 
 @pytest.mark.parametrize("name", REWARDS)
-def test_every_source_pays_nothing_for_success_and_minus_one_else(name):
-    source = make_reward(name)
-    judged = [source.judge(goal, {}, INFO) for goal in (MISSED, REACHED) for _ in range(20)]
+def test_every_source_pays_nothing_for_success_and_minus_one_else(name, options):
+    source = make_reward(name, options.get(name), goals=GOALS)
+    judged = [source.judge(goal, SEEN, INFO) for goal in (MISSED, REACHED) for _ in range(20)]
     assert {(one.reward, one.success) for one in judged} == {(-1.0, False), (0.0, True)}
 
 
 @pytest.mark.parametrize("name", REWARDS)
-def test_every_source_goes_on_from_what_it_saved(name):
-    source, other = make_reward(name, seed=1), make_reward(name, seed=2)
+def test_every_source_goes_on_from_what_it_saved(name, options):
+    source, other = (make_reward(name, options.get(name), seed, GOALS) for seed in (1, 2))
     said(source, REACHED, 10)
     other.restore(json.loads(json.dumps(source.save())))
     assert said(source, REACHED, 50) == said(other, REACHED, 50)
@@ -57,7 +65,37 @@ def test_equal_seeds_lie_at_the_same_steps():
 def test_bad_rates_and_unknown_names_are_refused():
     with pytest.raises(InputError, match=r"false_positive_rate = 1.5: a rate is from 0 to 1"):
         make_reward("noisy_truth", {"false_positive_rate": 1.5})
-    with pytest.raises(InputError, match="valid names: noisy_truth, truth"):
+    with pytest.raises(InputError, match="valid names: classifier, noisy_truth, truth"):
         make_reward("vlm")
     with pytest.raises(InputError, match="no option rate; valid options: false_positive_rate"):
         make_reward("noisy_truth", {"rate": 0.1})
+
+
+def test_a_classifier_says_yes_after_as_many_images_on_end_as_its_rule_asks(options):
+    source = make_reward("classifier", options["classifier"], goals=GOALS)
+    assert said(source, REACHED, 3) == [False, True, True]
+    source.begin()
+    assert said(source, REACHED, 2) == [False, True]
+    assert said(source, MISSED, 3) == [False, False, False]
+
+
+def test_one_camera_that_disagrees_is_a_no(options):
+    source = make_reward("classifier", options["classifier"], goals=GOALS)
+    bright = image_of(190, np.random.default_rng(1))
+    assert not any(said(source, REACHED, 4, {**SEEN, "wrist": bright}))
+
+
+def test_a_classifier_is_refused_without_its_package_or_with_another_than_it_was(options):
+    with pytest.raises(InputError, match="the classifier needs its package"):
+        make_reward("classifier")
+    package = options["classifier"]["package"]
+    with pytest.raises(InputError, match="and not 000000000000: it was replaced since this began"):
+        make_reward("classifier", {"package": package, "sha256": "0" * 64}, goals=GOALS)
+
+
+def test_what_a_source_reads_has_to_be_observed(options):
+    source = make_reward("classifier", options["classifier"], goals=GOALS)
+    require_seen(source, ["position_m", "front", "wrist"], "the task lamp")
+    require_seen(make_reward("truth"), [], "the task lamp")
+    with pytest.raises(InputError, match="the task lamp does not show 'wrist'; it shows front"):
+        require_seen(source, ["front"], "the task lamp")

@@ -1,8 +1,9 @@
-"""Faults on a schedule, and what stereo makes of a missing or a watched pair."""
+"""Faults on a schedule or on a cue, and what stereo makes of a missing or a watched pair."""
 
 import dataclasses
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -10,10 +11,11 @@ from perception.quantities import InputError
 from robot.clock import VirtualClock
 from robot.config import load_robot, to_config
 from robot.edges import Arrival
-from robot.messages import StereoFrame
+from robot.messages import HandoverState, StereoFrame
 from robot.node import Inputs, NodeContext
 from robot.nodes.camera_faults import CameraFaultsConfig, CameraFaultsNode
 from robot.nodes.stereo import StereoNode, StereoNodeConfig, calibration_of
+from robot.nodes.unplugging import UnpluggingConfig, UnpluggingNode
 from robot.views import views_of
 from robot.wire import decode, encode
 
@@ -137,3 +139,65 @@ def test_a_watched_reading_is_valid_only_while_the_monitor_is_content(context):
     for emissions in seen:
         assert emissions["proximity"].valid == emissions["health"].ok == emissions["depth"].valid
         assert emissions["health"].captured_ns == emissions["proximity"].captured_ns
+
+
+def handover_state(stage, teacher_alive=True):
+    quiet = {
+        field.name: field.type()
+        for field in msgspec.structs.fields(HandoverState)
+        if field.required
+    }
+    return HandoverState(**{**quiet, "stage": stage, "teacher_alive": teacher_alive})
+
+
+def unplugged(context, stages, failing=(), **config):
+    """Numbers of the frames that came without their right eye; a stage with each, or None.
+
+    In the frames `failing` stereo is not well.
+    """
+    node = UnpluggingNode(to_config("faults", config, UnpluggingConfig), context)
+    found = []
+    for number, stage in enumerate(stages):
+        told = {
+            "frame": [frame(number)],
+            "state": [handover_state(stage, number not in failing)] if stage else [],
+        }
+        arrivals = {
+            port: [Arrival(f"w/{port}", m, encode(m)) for m in messages]
+            for port, messages in told.items()
+        }
+        ((_port, passed),) = node.step(0, Inputs(arrivals, {}))
+        assert np.array_equal(passed.left, frame(number).left)
+        found += [] if passed.right.size else [number]
+    return found
+
+
+def test_the_camera_is_unplugged_once_the_student_has_flown_for_long_enough(context):
+    stages = ["shadow", "mono", "mono", "mono", None, None, "shadow"]
+    assert unplugged(context, stages, after_frames=3, lasts_s=0.2) == [3, 4]
+
+
+def test_a_break_of_the_students_flight_begins_its_time_anew(context):
+    stages = ["mono", "mono", "revert", "mono", "mono", "mono"]
+    assert unplugged(context, stages, after_frames=3) == [5]
+
+
+def test_it_is_unplugged_again_when_the_student_has_flown_as_long_with_both_eyes(context):
+    stages = ["mono"] * 11
+    assert unplugged(context, stages, after_frames=3, lasts_s=0.2) == [2, 3, 6, 7, 10]
+
+
+def test_at_the_latest_second_it_is_unplugged_once_whoever_flies(context):
+    stages = ["collect"] * 9
+    assert unplugged(context, stages, at_latest_s=0.4, lasts_s=0.3) == [4, 5, 6]
+    assert unplugged(context, stages) == []
+
+
+def test_a_student_that_flies_while_stereo_fails_does_not_fly_for_long_enough(context):
+    assert unplugged(context, ["mono"] * 6, failing=[2], after_frames=3) == [5]
+
+
+@pytest.mark.parametrize("wrong", [{"after_frames": 0}, {"at_latest_s": 0.0}, {"lasts_s": -1.0}])
+def test_an_unplugging_that_is_no_time_is_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        to_config("faults", wrong, UnpluggingConfig)

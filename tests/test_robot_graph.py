@@ -87,8 +87,8 @@ def test_a_resolved_graph_holds_all_parameters_with_their_defaults(tiny):
 @pytest.mark.parametrize(
     ("old", "new", "fragments"),
     [
-        ("[nodes.relay]", "[nodez.relay]", ["'nodez'", "mean 'nodes'", "description, robot"]),
-        ('robot = "ardrone"', "", ["'robot' is missing", "robot, hosts, nodes, edges"]),
+        ("[nodes.relay]", "[nodez.relay]", ["'nodez'", "mean 'nodes'", "extends, robot"]),
+        ('robot = "ardrone"', "", ["'robot' is missing", "extends, robot, hosts, nodes"]),
         ('"ardrone"', '"ardron"', ["no robot named 'ardron'", "there are: ", "ardrone"]),
         ("[edges]", "[[edges]]", ["edges", "table"]),
         ("[edges]", "edges2 = 1\n[edges]", ["'edges2'", "valid: "]),

@@ -17,7 +17,7 @@ from robot.console import Console
 from robot.operators import OPERATORS
 from robot.recipes import load_recipe
 
-OF_A_TASK = ("pilot", "episodes", "goal", "noise", "steps", "seed", "encoder")
+OF_A_TASK = ("pilot", "episodes", "goal", "noise", "steps", "after", "seed", "encoder")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Collect:
     """Of the pilot's actions, as its own option says; default: as the pilot has it."""
     steps: int | None = None
     """Longest attempt; default: as the task has it."""
+    after: int = 0
+    """Further steps that the goal has to stay reached; a reward learns from what is seen then."""
     seed: int = 0
     """Of worlds and pilots."""
     encoder: str = "minilm"
@@ -88,6 +90,7 @@ class Collect:
             pilot=self.pilot,
             noise=self.noise,
             steps=self.steps,
+            after=self.after,
         )
         return self.task, Recipe((row,), self.seed, self.encoder)
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from perception.atomic_file import write_atomically
+from perception.model_package import read_package
 from perception.quantities import InputError
 from policies.evaluate import success_rate
 from policies.finetune import PracticeRun
@@ -22,10 +23,10 @@ from robot.console import Console
 from robot.hooks import Hooks, Interrupted
 from robot.options import parsed_options
 from robot.practice_method import Method, Offline, finetune_config, resolved
-from robot.practising import Beginning, Practice, collect_recipes, practice_run
+from robot.practising import Beginning, Practice, collect_recipes, practice_run, reward_for
 from robot.study import charts
 from robot.training_library import training_library, with_training
-from robot.worlds import world_row
+from robot.worlds import make_world, world_row
 
 PACKAGE, SETTINGS, OUTCOME, CURVE = "policy.onnx", "settings.json", "practice.json", "curve.svg"
 CHECKPOINTS, LAST = "checkpoints", "last.pt"
@@ -63,7 +64,7 @@ class Finetune:
     strategy_set: Options = ()
     """An option of the strategy."""
     reward: str = "truth"
-    """Who says whether a goal is reached: truth, noisy_truth."""
+    """Who says whether a goal is reached: truth, noisy_truth, or a package of export reward."""
     reward_set: Options = ()
     """An option of the reward source, such as false_negative_rate=0.7."""
     steps: int = 30_000
@@ -88,6 +89,7 @@ class Finetune:
         self._check()
         out = self.out or Path("runs") / f"finetune-{self.task}"
         method = self._method()
+        reward_for(self.task, make_world(self.task), method, self.seed)  # or refuses, at once
         settings = {"task": self.task, "seed": self.seed, **with_training(lambda: resolved(method))}
         self._check_folder(out)
         console = Console(quiet=self.json)
@@ -131,13 +133,14 @@ class Finetune:
 
     def _method(self) -> Method:
         practice = {**parsed_options(self.practice_set, "--practice-set"), "steps": self.steps}
+        reward, reward_options = self._reward()
         method = Method(
             strategy=self.strategy,
             learner=self.learner,
             strategy_options=parsed_options(self.strategy_set, "--strategy-set"),
             learner_options=parsed_options(self.set),
-            reward=self.reward,
-            reward_options=parsed_options(self.reward_set, "--reward-set"),
+            reward=reward,
+            reward_options=reward_options,
             finetune=practice,
             sees=self.sees,
             online_capacity=self.capacity,
@@ -146,6 +149,14 @@ class Finetune:
         )
         finetune_config(method)
         return method
+
+    def _reward(self) -> tuple[str, dict[str, Any]]:
+        """Row of REWARDS and its options; a package stands for the classifier that it is."""
+        options = parsed_options(self.reward_set, "--reward-set")
+        if not self.reward.endswith(".onnx"):
+            return self.reward, options
+        package = {"package": self.reward, "sha256": read_package(self.reward).sha256}
+        return "classifier", {**options, **package}
 
     def _checkpoint(self) -> Path | None:
         """The file to start from.

@@ -14,9 +14,11 @@ NODES: dict[str, str] = {
     "practice_actor": "robot.nodes.practice_actor:PracticeActorNode",
     "practice_learner": "robot.nodes.practice_learner:PracticeLearnerNode",
     "recorder": "robot.nodes.recorder:RecorderNode",
+    "searching_policy": "robot.nodes.searching_policy:SearchingPolicyNode",
     "simulator": "robot.nodes.simulator:SimulatorNode",
     "stereo": "robot.nodes.stereo:StereoNode",
     "textons": "robot.nodes.textons:TextonsNode",
+    "unplugging": "robot.nodes.unplugging:UnpluggingNode",
     "viewer": "robot.nodes.viewer:ViewerNode",
     "workbench": "robot.nodes.workbench:WorkbenchNode",
 }

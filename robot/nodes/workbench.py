@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from perception.quantities import InputError
 from policies.practice_env import ACHIEVED
-from policies.rewards import make_reward
+from policies.rewards import make_reward, require_seen
 from robot.messages import (
     AttemptOrder,
     AttemptReport,
@@ -56,7 +56,7 @@ class WorkbenchConfig:
             raise InputError(f"task {self.task} has no goal {self.goal}; valid goals: {listed}")
         if self.camera not in ("", "front", "wrist"):
             raise InputError(f"camera = {self.camera!r}: give front, wrist, or nothing")
-        make_reward(self.reward, self.reward_options)
+        require_seen(make_reward(self.reward, self.reward_options), (), "this node to its judge")
 
 
 class WorkbenchNode(Node[WorkbenchConfig]):

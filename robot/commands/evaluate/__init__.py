@@ -7,5 +7,6 @@ EVALUATE = Subjects(
     {
         "mono": "robot.commands.evaluate.mono:EvaluateMono",
         "policy": "robot.commands.evaluate.policy:EvaluatePolicy",
+        "reward": "robot.commands.evaluate.reward:EvaluateReward",
     },
 )

@@ -8,6 +8,7 @@ EXPORT = Subjects(
         "episodes": "robot.commands.export.episodes:ExportEpisodes",
         "mono": "robot.commands.export.mono:ExportMono",
         "policy": "robot.commands.export.policy:ExportPolicy",
+        "reward": "robot.commands.export.reward:ExportReward",
         "textons": "robot.commands.export.textons:ExportTextons",
     },
 )

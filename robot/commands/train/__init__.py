@@ -7,5 +7,6 @@ TRAIN = Subjects(
     {
         "mono": "robot.commands.train.mono:TrainMono",
         "policy": "robot.commands.train.policy:TrainPolicy",
+        "reward": "robot.commands.train.reward:TrainReward",
     },
 )

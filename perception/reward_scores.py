@@ -1,0 +1,106 @@
+"""How often a reward errs: per image, and per attempt, which is what a policy learns from.
+
+Of answers alone: who gave them does not matter, a network or a vision-language model.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.reward_bound import Bound, bound_of, upper_bound
+from perception.reward_calibration import Calibration
+from perception.reward_look import NEVER, LookRule, scores
+
+Array = NDArray[np.float64]
+
+
+class Answered(NamedTuple):
+    """What was answered in one attempt of T moments, through V cameras, raw log-odds."""
+
+    own: Array  # (T, V) to the instruction
+    opposite: Array  # (T, V, o) to each of its opposites
+    reached: NDArray[np.bool_]  # (T,) whether the goal is reached, in truth
+
+    def honest(self, calibration: Calibration) -> "Answered":
+        """The same, calibrated."""
+        own, opposite = calibration.honest(self.own), calibration.honest(self.opposite)
+        return Answered(own, opposite, self.reached)
+
+
+class RewardScores(NamedTuple):
+    """Errors of one rule at one threshold."""
+
+    moments: int
+    successes: int  # moments at which the goal is reached
+    false_positives: int  # moments
+    false_negatives: int  # moments
+    attempts: int
+    false_attempts: int  # in which "yes" is said while the goal is not reached
+    false_upper: float  # 95 % upper bound of that part of all attempts
+    reached_attempts: int
+    found_attempts: int  # of those, in which "yes" is said while it is
+
+    def rates(self) -> dict[str, float | None]:
+        """As RoboFuME's table II names them; None where there is nothing to count."""
+        failures = self.moments - self.successes
+        found = self.successes - self.false_negatives
+        right = self.moments - self.false_positives - self.false_negatives
+        return {
+            "false_positive_rate": _part(self.false_positives, failures),
+            "false_negative_rate": _part(self.false_negatives, self.successes),
+            "precision": _part(found, found + self.false_positives),
+            "accuracy": _part(right, self.moments),
+            "false_attempt_rate": _part(self.false_attempts, self.attempts),
+            "recall_of_attempts": _part(self.found_attempts, self.reached_attempts),
+        }
+
+
+def judged(
+    attempts: Sequence[Answered], rule: LookRule, threshold: float, views: Sequence[str]
+) -> RewardScores:
+    """Counts of calibrated answers, where "yes" is a score above the threshold."""
+    said = [scores(one.own, one.opposite, rule, views) > threshold for one in attempts]
+    truth = [one.reached for one in attempts]
+    pairs = list(zip(said, truth, strict=True))
+    false = sum(bool(np.any(yes & ~is_so)) for yes, is_so in pairs)
+    every, true = np.concatenate(said), np.concatenate(truth)
+    return RewardScores(
+        moments=len(every),
+        successes=int(true.sum()),
+        false_positives=int((every & ~true).sum()),
+        false_negatives=int((~every & true).sum()),
+        attempts=len(attempts),
+        false_attempts=false,
+        false_upper=upper_bound(false, len(attempts)),
+        reached_attempts=sum(bool(is_so.any()) for is_so in truth),
+        found_attempts=sum(bool(np.any(yes & is_so)) for yes, is_so in pairs),
+    )
+
+
+def proved(
+    attempts: Sequence[Answered],
+    rule: LookRule,
+    views: Sequence[str],
+    limit: float,
+    confidence: float,
+) -> Bound:
+    """The bound that held-out attempts prove, with what "yes" is still said to; calibrated."""
+    found = [scores(one.own, one.opposite, rule, views) for one in attempts]
+    pairs = list(zip(found, (one.reached for one in attempts), strict=True))
+    worst = np.array([said[~is_so].max(initial=NEVER) for said, is_so in pairs])
+    best = np.array([said[is_so].max() for said, is_so in pairs if is_so.any()])
+    bound = bound_of(worst, limit, confidence)
+    return bound.recalled(best)
+
+
+def calibrating(attempts: Sequence[Answered]) -> tuple[Array, NDArray[np.bool_]]:
+    """(n,) all answers to the instructions themselves, and whether they should be "yes"."""
+    raw = np.concatenate([one.own.ravel() for one in attempts])
+    truth = np.concatenate([np.repeat(one.reached, one.own.shape[1]) for one in attempts])
+    return raw, truth
+
+
+def _part(hits: int, trials: int) -> float | None:
+    return round(hits / trials, 4) if trials else None

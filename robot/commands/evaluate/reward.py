@@ -1,0 +1,120 @@
+"""``reflexarc evaluate reward``: how often a reward errs on recorded attempts."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tyro
+
+from perception.model_package import read_package
+from perception.quantities import InputError
+from perception.reward_calibration import probability, reliability
+from perception.reward_look import LookRule
+from perception.reward_package import RewardEye
+from perception.reward_scores import calibrating
+from policies.offline_data import open_offline
+from robot.commands.train.reward import EVEN, line
+from robot.console import Console
+from robot.reward_answers import Answers, answered
+from robot.reward_lesson import described
+from robot.reward_pictures import draw_reward
+
+
+@dataclass(frozen=True)
+class EvaluateReward:
+    """Judge a reward by attempts whose truth was recorded.
+
+    Counted are images and, above all, attempts: in how many it says yes in vain. The same is told
+    without each part of its second look, at even odds, so that it shows what each part buys.
+
+    Example: reflexarc evaluate reward reward_proved.onnx data/test --out runs/reward
+    """
+
+    package: tyro.conf.Positional[Path]
+    """The model package (.onnx)."""
+    data: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of attempts with images."""
+    out: Path | None = None
+    """Folder for pictures: reliability.svg, false_positives.png, false_negatives.png."""
+    zero_shot: bool = False
+    """Ask instructions too that it was not taught; nothing is promised of them."""
+    json: bool = False
+    """Print the outcome as JSON, and no progress."""
+
+    def __call__(self) -> int:
+        """Asks, counts."""
+        if not self.data:
+            raise InputError("give at least one folder of attempts; 'reflexarc collect' makes one")
+        eye = RewardEye(read_package(self.package))
+        data = open_offline(self.data)
+        total = sum(len(one) for one in data.sets)
+        with Console(quiet=self.json).progress("looking", total, "episodes") as progress:
+            answers = answered(eye, data, zero_shot=self.zero_shot, progress=progress)
+        outcome = self._outcome(eye, answers)
+        pictures = draw_reward(self.out, eye, answers, outcome["threshold"]) if self.out else []
+        outcome["pictures"] = [str(path) for path in pictures]
+        if self.json:
+            sys.stdout.write(json.dumps(outcome) + "\n")
+        else:
+            sys.stdout.write(_lines(outcome))
+        return 0
+
+    def _outcome(self, eye: RewardEye, answers: Answers) -> dict[str, Any]:
+        about, attempts = eye.about, answers.attempts
+        bound = about.bound
+        threshold = EVEN if bound is None or bound.threshold is None else bound.threshold
+        raw, success = calibrating(attempts)
+        bars = reliability(probability(about.calibration.honest(raw)), success)
+        return {
+            "package": str(self.package),
+            "sha256": eye.package.sha256,
+            "threshold": threshold,
+            "refusal": refusal_of(eye),
+            "bound": msgspec.to_builtins(bound),
+            **described(attempts, about.calibration, about.rule, threshold),
+            "rules": {
+                rule.name: described(attempts, about.calibration, rule, EVEN)
+                for rule in partial_rules(about.rule)
+            },
+            "reliability": [bar._asdict() for bar in bars],
+        }
+
+
+def refusal_of(eye: RewardEye) -> str | None:
+    """Why a package pays nothing; None: it pays."""
+    if eye.about.bound is None:
+        return "no held-out attempts have proved how seldom it errs: 'reflexarc export reward'"
+    return eye.about.bound.refusal()
+
+
+def partial_rules(rule: LookRule) -> list[LookRule]:
+    """From one look to all of them: each camera alone, all, images on end, the opposite."""
+    single = [LookRule((view,), 1, reverse=False) for view in rule.views]
+    together = LookRule(rule.views, 1, reverse=False)
+    on_end = LookRule(rule.views, rule.frames, reverse=False)
+    opposite = LookRule(rule.views, 1, reverse=True)
+    return [*dict.fromkeys([*single, together, on_end, opposite, rule])]
+
+
+def _lines(outcome: dict[str, Any]) -> str:
+    rows = [
+        f"  {name}: in vain in {row['false_attempts']} of {row['attempts']} attempts, "
+        f"{row['false_positives']} images; saw {row['found_attempts']} of {row['reached_attempts']}"
+        for name, row in outcome["rules"].items()
+    ]
+    refused = outcome["refusal"]
+    pictures = "".join(f"{path}\n" for path in outcome["pictures"])
+    return (
+        f"{line(outcome)}\n"
+        f"images: false positives {outcome['false_positive_rate']}, false negatives "
+        f"{outcome['false_negative_rate']}, precision {outcome['precision']}, accuracy "
+        f"{outcome['accuracy']}\n"
+        "at even odds, look by look:\n"
+        + "\n".join(rows)
+        + "\n"
+        + (f"pays nothing: {refused}\n" if refused else "")
+        + pictures
+    )

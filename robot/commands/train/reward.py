@@ -1,0 +1,144 @@
+"""``reflexarc train reward``: episodes teach a reward to see whether a goal is reached."""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import tyro
+
+from perception.quantities import InputError
+from perception.reward import LookSpec, Maker
+from perception.reward_look import LookRule
+from perception.reward_makers import REWARD_MAKERS
+from perception.reward_package import REWARD
+from perception.tables import config_from_options, load_item
+from policies.offline_data import open_offline
+from policies.reward_frames import POSITIVE_FRAMES
+from robot.console import Console
+from robot.options import parsed_options
+from robot.reward_answers import answers_to
+from robot.reward_lesson import calibrated, described, read_lesson
+from robot.training_library import with_training
+
+EVEN = 0.0  # log-odds; the threshold of a reward that promises nothing
+
+
+@dataclass(frozen=True)
+class TrainReward:
+    """Teach a reward by episodes with images; write a model package.
+
+    The last images of demonstrations that succeeded show success; all before, failures and the
+    opposite instruction do not. A fifth of the episodes is left out and calibrates it. The package
+    pays nothing yet: 'reflexarc export reward' proves by other attempts how seldom it errs.
+
+    Example: reflexarc train reward data/lid_images data/lid_images_clumsy --out reward.onnx
+    """
+
+    data: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders that reflexarc collect filled, with cameras."""
+    out: Path = Path("reward.onnx")
+    """The model package; its hash goes beside it."""
+    maker: str = "embedded"
+    """Who learns; a wrong name lists those there are."""
+    updates: int = 400
+    """Batches to learn from."""
+    views: tuple[str, ...] = ()
+    """Cameras that are looked through; default: all."""
+    frames: int = 2
+    """Images on end that have to agree before it says yes."""
+    positive_frames: int = POSITIVE_FRAMES
+    """How many of the last images of a demonstration show success; collect with --after 2."""
+    without_failures: bool = False
+    """Learn from demonstrations alone, though no episode failed."""
+    set: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="K=V")] = ()
+    """An option of the maker, such as backbone=tiny; may be given several times."""
+    seed: int = 0
+    """Of weights, batches, disturbances and the split; equal seeds give equal networks."""
+    json: bool = False
+    """Print the outcome as JSON, and no progress."""
+
+    def __call__(self) -> int:
+        """Reads, learns, calibrates, writes."""
+        self._check()
+        data = open_offline(self.data)
+        lesson = read_lesson(data, self.views, self.seed, without_failures=self.without_failures)
+        maker = self._maker(lesson.spec)
+        looks = lesson.looks(self.positive_frames)
+        console = Console(quiet=self.json)
+        began_s = time.monotonic()
+        with console.progress("learning", self.updates, "updates") as progress:
+            maker.fit(looks, self.updates, lambda done, _: progress(done))
+        seconds = round(time.monotonic() - began_s, 1)
+        with console.progress("judging what was left out", None):
+            answers = [answers_to(maker, one, lesson.asked(one)) for one in lesson.left_out]
+        calibration = calibrated(answers)
+        rule = LookRule(lesson.spec.views, self.frames, reverse=True)
+        scores = described(answers, calibration, rule, EVEN)
+        about = lesson.about(calibration, rule)
+        extra = {REWARD: msgspec.to_builtins(about), "left_out": scores}
+        package = maker.export(self.out, looks, extra)
+        outcome = {
+            "package": str(self.out),
+            "sha256": package.sha256,
+            "bytes": self.out.stat().st_size,
+            "learned_from": len(lesson.learn),
+            "looks": len(looks.row),
+            "successes": int(looks.success.sum()),
+            "updates": self.updates,
+            "seconds": seconds,
+            "temperature": round(calibration.temperature, 4),
+            "left_out": scores,
+        }
+        self._report(outcome)
+        return 0
+
+    def _check(self) -> None:
+        for name in ("updates", "frames", "positive_frames"):
+            if getattr(self, name) < 1:
+                option = name.replace("_", "-")
+                raise InputError(f"--{option} {getattr(self, name)}: must be 1 or more")
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed}: must be 0 or more")
+        if not self.data:
+            raise InputError("give at least one folder of episodes; 'reflexarc collect' makes one")
+        if self.out.suffix != ".onnx":
+            raise InputError(f"--out {self.out}: the name of a package ends in .onnx")
+        if not self.out.absolute().parent.is_dir():
+            raise InputError(f"--out {self.out}: there is no folder {self.out.parent}; make it")
+
+    def _maker(self, spec: LookSpec) -> Maker:
+        options = parsed_options(self.set)
+
+        def made() -> Maker:
+            maker = load_item(REWARD_MAKERS, "maker", self.maker)
+            config = config_from_options(maker.Config, options, f"maker {self.maker}")
+            return maker(spec, config, self.seed)
+
+        return with_training(made)
+
+    def _report(self, outcome: dict[str, Any]) -> None:
+        if self.json:
+            sys.stdout.write(json.dumps(outcome) + "\n")
+            return
+        left_out = outcome["left_out"]
+        sys.stdout.write(
+            f"learned from {outcome['looks']} looks ({outcome['successes']} of success) of "
+            f"{outcome['learned_from']} episodes in {outcome['seconds']} s\n"
+            f"left out: {line(left_out)}\n"
+            f"package: {outcome['package']}, {outcome['bytes'] / 1e6:.1f} MB; it pays nothing yet: "
+            "'reflexarc export reward' proves by other attempts how seldom it errs\n"
+        )
+
+
+def line(scores: dict[str, Any]) -> str:
+    """Scores for a person."""
+    return (
+        f"said yes in vain in {scores['false_attempts']} of {scores['attempts']} attempts (95 %: "
+        f"at most {100 * scores['false_upper']:.1f} %), saw {scores['found_attempts']} of "
+        f"{scores['reached_attempts']} successes; calibration error {scores['ece']} "
+        f"({scores['ece_uncalibrated']} before)"
+    )

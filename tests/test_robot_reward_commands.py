@@ -1,0 +1,232 @@
+"""train, export and evaluate of a reward: what they print, and how they end."""
+
+import dataclasses
+import json
+
+import cv2
+import msgspec
+import pytest
+from test_perception_model_package import MANIFEST, graph_bytes
+from tiny_data import ABOUT, episode_of
+from tiny_reward import GOALS, LAMP, SIDE, TINY, attempt_of, write_attempts
+
+from perception.model_package import read_package, write_package
+from perception.reward_package import REWARD, about_of
+from policies.data_set import DataSetWriter
+from policies.rewards import make_reward
+from robot.cli import main
+
+LIGHT, OUT = (goal.text for goal in GOALS)
+
+
+@pytest.fixture
+def call(capsys):
+    """Runs a command line; gives exit code, standard output, standard error."""
+
+    def run(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def refused(call):
+    """Runs a command line that is wrong; gives the one line that says so."""
+
+    def run(*arguments):
+        code, out, err = call(*arguments)
+        assert (code, out) == (2, "")
+        (line,) = err.splitlines()
+        return line
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("lamps")
+
+
+@pytest.fixture(scope="module")
+def lesson(folder):
+    return write_attempts(folder / "lesson", 8, 3)
+
+
+@pytest.fixture(scope="module")
+def held(folder):
+    return write_attempts(folder / "held", 40, 40, seed=1)
+
+
+@pytest.fixture(scope="module")
+def package(folder, lesson):
+    path = folder / "lamp.onnx"
+    arguments = ("train", "reward", lesson, "--out", path, "--updates", 60, *TINY, "--json")
+    assert main([str(argument) for argument in arguments]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def proved(folder, package, held):
+    path = folder / "proved.onnx"
+    arguments = ("export", "reward", package, held, "--out", path, "--json")
+    assert main([str(argument) for argument in arguments]) == 0
+    return path
+
+
+def test_training_judges_what_was_left_out_and_says_that_it_promises_nothing(
+    call, lesson, tmp_path
+):
+    out = tmp_path / "lamp.onnx"
+    code, said, _ = call("train", "reward", lesson, "--out", out, "--updates", 60, *TINY)
+    assert code == 0
+    assert "of 16 episodes" in said  # of each kind a fifth is left out: 2 + 2 + 1 + 1 of 22
+    assert "in 0 of 6 attempts" in said
+    assert "saw 4 of 4 successes" in said
+    assert "it pays nothing yet: 'reflexarc export reward'" in said
+    about = about_of(read_package(out))
+    assert (about.bound, about.opposites) == (None, {LIGHT: [OUT], OUT: [LIGHT]})
+    assert about.instructions == LAMP.instructions
+
+
+def test_held_out_attempts_prove_the_bound_and_their_package_may_pay(proved, package, held):
+    written = read_package(proved)
+    about = about_of(written)
+    assert written.manifest.parent == read_package(package).sha256
+    assert about.bound.episodes == 160
+    assert about.bound.upper <= 0.02
+    assert (about.bound.recall, about.bound.recall_episodes) == (1.0, 80)
+    assert about.held == [about_recipe(held)]
+    source = make_reward("classifier", {"package": str(proved)}, goals=GOALS)
+    assert source.sees == ("front", "wrist")
+
+
+def about_recipe(held):
+    return msgspec.structs.replace(LAMP, recipe={"seed": 1}).recipe_sha256
+
+
+def test_too_few_attempts_write_nothing_and_say_how_many_more_would_do(call, package, tmp_path):
+    few = write_attempts(tmp_path / "few", 2, 2, seed=2)
+    out = tmp_path / "proved.onnx"
+    code, said, _ = call("export", "reward", package, few, "--out", out)
+    assert code == 1
+    assert said.startswith(
+        "not written: at most 2 % of attempts falsely paid cannot be proved by 8"
+    )
+    assert "141 more would do" in said
+    assert not out.exists()
+
+
+def test_what_a_reward_learned_from_proves_nothing(refused, package, lesson, tmp_path):
+    line = refused("export", "reward", package, lesson, "--out", tmp_path / "proved.onnx")
+    assert "what it learned proves nothing: collect other attempts, with another --seed" in line
+
+
+def test_evaluation_tells_images_attempts_and_what_each_look_buys(call, proved, held, tmp_path):
+    code, said, _ = call(
+        "evaluate", "reward", proved, held, "--out", tmp_path / "pictures", "--json"
+    )
+    assert code == 0
+    outcome = json.loads(said)
+    assert outcome["refusal"] is None
+    assert (outcome["attempts"], outcome["false_attempts"]) == (160, 0)
+    assert (outcome["reached_attempts"], outcome["found_attempts"]) == (80, 80)
+    assert outcome["accuracy"] > 0.9  # images on end miss the first image of each success
+    assert [*outcome["rules"]] == [
+        "front, 1 image",
+        "wrist, 1 image",
+        "front + wrist, 1 image",
+        "front + wrist, 2 images",
+        "front + wrist, 1 image, asked both ways",
+        "front + wrist, 2 images, asked both ways",
+    ]
+    assert (tmp_path / "pictures" / "reliability.svg").read_text().startswith("<svg")
+    assert not (tmp_path / "pictures" / "false_positives.png").exists()
+
+
+def test_errors_are_drawn_on_sheets(call, package, tmp_path):
+    truth = LAMP.instructions
+    swapped = {LIGHT: truth[OUT], OUT: truth[LIGHT]}  # asks for the one, shows the other
+    about = about_of(read_package(package))
+    words = msgspec.structs.replace(about, instructions=swapped)
+    read = read_package(package)
+    manifest = msgspec.structs.replace(read.manifest, extra={REWARD: msgspec.to_builtins(words)})
+    wrong = write_package(tmp_path / "wrong.onnx", package.read_bytes(), manifest).path
+    attempts = write_attempts(tmp_path / "attempts", 2, 1, seed=4)
+    code, said, _ = call("evaluate", "reward", wrong, attempts, "--out", tmp_path, "--json")
+    assert code == 0
+    outcome = json.loads(said)
+    assert "no held-out attempts have proved" in outcome["refusal"]
+    assert (outcome["false_attempts"], outcome["found_attempts"]) == (6, 0)
+    for name in ("false_positives.png", "false_negatives.png"):
+        sheet = cv2.imread(str(tmp_path / name))
+        assert sheet.shape[1] == 3 * (2 * 2 * SIDE + 6)  # three tiles of two views
+        assert sheet.std() > 20
+
+
+def test_an_instruction_that_was_not_taught_is_refused_with_its_distance(
+    refused, call, package, tmp_path
+):
+    texts = {"dim the lamp": [0.8, 0.6, 0.0], OUT: LAMP.instructions[OUT]}
+    about = msgspec.structs.replace(
+        LAMP,
+        tasks={"lamp": (GOALS[0]._replace(text="dim the lamp"), GOALS[1])},
+        instructions=texts,
+    )
+    other = tmp_path / "other"
+    with DataSetWriter(other, about) as writer:
+        episode = attempt_of(0, succeeds=True, seed=5)
+        words = msgspec.structs.replace(episode.about, instruction="dim the lamp")
+        writer.append(dataclasses.replace(episode, about=words))
+    line = refused("evaluate", "reward", package, other)
+    assert "was not taught 'dim the lamp' (cosine distance 0.04 to 'put the lamp out')" in line
+    assert "or ask all the same with --zero-shot" in line
+    assert call("evaluate", "reward", package, other, "--zero-shot", "--json")[0] == 0
+
+
+def test_data_that_cannot_teach_a_reward_are_refused_in_one_line(refused, tmp_path):
+    blind = tmp_path / "blind"
+    with DataSetWriter(blind, ABOUT) as writer:
+        writer.append(episode_of())
+    assert "hold no images; collect a task with cameras" in refused("train", "reward", blind)
+    easy = write_attempts(tmp_path / "easy", 2, 0)
+    assert "no episode failed: a reward that never saw a failure" in refused(
+        "train", "reward", easy
+    )
+    hopeless = write_attempts(tmp_path / "hopeless", 0, 2)
+    assert "none of the 4 episodes succeeded" in refused("train", "reward", hopeless)
+
+
+def test_options_that_mean_nothing_are_refused_before_anything_is_read(refused, lesson, package):
+    assert "--updates 0: must be 1 or more" in refused("train", "reward", lesson, "--updates", 0)
+    assert "ends in .onnx" in refused("train", "reward", lesson, "--out", "reward.pt")
+    assert "no maker is called 'oracle'; valid names: embedded" in refused(
+        "train", "reward", lesson, "--maker", "oracle"
+    )
+    assert "no backbone is called 'huge'; valid names: lite0, tiny" in refused(
+        "train", "reward", lesson, "--set", "backbone=huge"
+    )
+    assert "--most 2.0: must be between 0 and 1" in refused(
+        "export", "reward", package, lesson, "--most", 2
+    )
+
+
+def test_a_package_of_another_kind_is_no_reward(refused, lesson, tmp_path):
+    path = write_package(tmp_path / "policy.onnx", graph_bytes(), MANIFEST).path
+    assert "is a policy package; needed is one of kind success" in refused(
+        "evaluate", "reward", path, lesson
+    )
+
+
+def test_a_reward_without_a_promise_pays_nothing(refused, package, tmp_path):
+    line = refused("finetune", "lid_images", "--reward", package, "--out", tmp_path / "run")
+    assert "pays nothing: no held-out attempts have proved how seldom it errs" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_goal_that_a_reward_was_not_taught_is_refused_before_practice(refused, proved):
+    line = refused("finetune", "lid_images", "--reward", proved)
+    assert "was not taught 'put the lid on the pot'" in line
