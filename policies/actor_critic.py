@@ -23,6 +23,15 @@ def td_target(reward: Tensor, mask: Tensor, next_q: Tensor, discount: float) -> 
     return torch.addcmul(reward, mask, next_q, value=discount)
 
 
+def at_least(y: Tensor, mc_return: Tensor) -> Tensor:
+    """The larger of a target and of what was in fact attained from there, both (B,).
+
+    Self-imitation (Oh et al., arXiv 1806.05635): where neither the world nor the reward source
+    leaves anything to chance, no action is worth less than what once came of it.
+    """
+    return torch.maximum(y, mc_return)
+
+
 def td_loss(q: Tensor, y: Tensor) -> Tensor:
     """Σ_i mean_b (Q_i(s, a) - y)², of critics (E, B) and a target (B,)."""
     return (q - y).square().sum() / q.shape[-1]
@@ -58,9 +67,13 @@ def imitation_loss(
     return -(log_pi if weight is None else weight * log_pi).mean()
 
 
-def squared_error(mean: Tensor, action: Tensor) -> Tensor:
-    """mean_b Σ_n (tanh μ - a)², of what an actor does when it does not explore."""
-    return (mean.tanh() - action).square().sum(-1).mean()
+def squared_error(mean: Tensor, action: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Σ_b w Σ_n (tanh μ - a)² / B, of what an actor does when it does not explore.
+
+    `weight` is (B,), 1 if not given.
+    """
+    error = (mean.tanh() - action).square().sum(-1)
+    return (error if weight is None else weight * error).mean()
 
 
 def equally_large(loss: Tensor, other: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from policies.learner import Batch, Practice
 from policies.networks import Actor, sample_squashed
 from policies.observation import Observation
 from policies.observation_inputs import ObservationInputs
-from policies.optimised import Optimised
+from policies.optimised import Optimised, Steady
 from policies.policy_export import action_range, write_policy
 from policies.spec import ACTION, PolicySpec
 
@@ -40,6 +40,16 @@ class ActorConfig(Protocol):
     @property
     def layer_norm(self) -> bool:
         """Whether networks normalise their layers."""
+        ...
+
+    @property
+    def waves(self) -> int:
+        """That stand for each number observed: see `policies.observation_inputs`."""
+        ...
+
+    @property
+    def deployed_rate(self) -> float:
+        """At which the weights that are deployed follow the actor; 1: they are its own."""
         ...
 
     @property
@@ -105,11 +115,14 @@ class ActorLearner:
             self.parts: dict[str, Part] = {"inputs": self.inputs}
             self.actor = Optimised(self._new_actor(config), config.actor_rate)
             self.parts["actor"] = self.actor
+            self.steady: Steady[Actor] | None = None
+            if config.deployed_rate < 1:
+                self.steady = self.parts["steady"] = Steady(self.actor, config.deployed_rate)
             self.build()
 
     def new_inputs(self) -> Any:
         """What makes numbers of an observation: an `ObservationInputs`, or the like of it."""
-        return ObservationInputs(self.spec)
+        return ObservationInputs(self.spec, self.config.waves)
 
     def build(self) -> None:
         """Adds further networks to `parts`; torch's own generator is seeded."""
@@ -130,6 +143,8 @@ class ActorLearner:
         self._recorded = {t.name: batch[t.name][:PARITY_ROWS] for t in self.spec.observation}
         with one_thread():
             metrics = self.learn(batch)
+        if self.steady is not None:
+            self.steady.step()
         self.updates += 1
         return metrics
 
@@ -138,13 +153,18 @@ class ActorLearner:
         seen = self.spec.check_observation(observation)
         with torch.no_grad():
             state = self.inputs.states({name: value[np.newaxis] for name, value in seen.items()})
-            mean, log_std = self.actor.module(state)
+            mean, log_std = (self.actor.module if explore else self.deployed)(state)
             if explore:
                 mean, _ = sample_squashed(mean, log_std, self.noise(*mean.shape, acting=True))
             else:
                 mean = mean.tanh()
             action = self._centre + self._half_range * mean[0]
         return self.spec.clip(action.numpy().astype(np.float64))
+
+    @property
+    def deployed(self) -> Actor:
+        """What acts when nothing is explored."""
+        return self.actor.module if self.steady is None else self.steady.module
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint: see `policies.checkpoint`."""
@@ -213,7 +233,7 @@ class ActorLearner:
                 path,
                 self.spec,
                 self.inputs,
-                self.actor.module,
+                self.actor.module if explores else self.deployed,
                 rows,
                 explores=explores,
                 **manifest,

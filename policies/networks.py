@@ -18,7 +18,8 @@ from policies.layers import Layers, run_layers
 
 INSTRUCTION_UNITS = 16  # an instruction is projected to these first: few goals, hundreds of numbers
 Use = Callable[[Tensor], Tensor]  # of a parameter: as it is, or without its gradient
-LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0  # of a Gaussian before tanh, as in Haarnoja et al. 1812.05905
+LOG_STD_MIN = -20.0  # of a Gaussian before tanh, as in Haarnoja et al., arXiv 1812.05905
+LOG_STD_MAX = -0.5 * math.log(2.0)  # see `bounded_log_std`
 
 
 class EnsembleMlp(nn.Module):
@@ -108,8 +109,22 @@ def _weight(members: int, width: int, units: int, fan_in: int) -> nn.Parameter:
     return nn.Parameter(torch.empty(members, width, units).uniform_(-bound, bound))
 
 
+def bounded_log_std(raw: Tensor) -> Tensor:
+    """Log σ from any number: a deviation before tanh of 1 / sqrt(2) at most.
+
+    Above that, tanh of a Gaussian around 0 has two peaks, at the ends of the range: what is drawn
+    is everything but the likeliest action, on which nothing is then learned, though it is the one
+    that is deployed. And entropy falls again as σ grows, so that a temperature that asks for less
+    of it (Haarnoja et al., arXiv 1812.05905) pushes σ up for ever. The bound is soft: below it
+    there is always a gradient that leads away from it.
+    """
+    return (LOG_STD_MAX - functional.softplus(LOG_STD_MAX - raw)).clamp_min(LOG_STD_MIN)
+
+
 class Actor(nn.Module):
     """A Gaussian squashed by tanh over actions in -1..1 (Haarnoja et al., arXiv 1812.05905)."""
+
+    bounded: Use  # log σ from any number; a comparison with another library sets its rule
 
     def __init__(
         self,
@@ -122,6 +137,7 @@ class Actor(nn.Module):
     ) -> None:
         """See `EnsembleMlp`."""
         super().__init__()
+        self.bounded = bounded_log_std
         self.mlp = EnsembleMlp(
             1, features, instruction, 0, hidden, 2 * actions, layer_norm=layer_norm
         )
@@ -133,7 +149,7 @@ class Actor(nn.Module):
             state: (B, F + D), normalised.
         """
         mean, log_std = self.mlp(state)[0].chunk(2, dim=-1)
-        return mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)
+        return mean, self.bounded(log_std)
 
 
 def sample_squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

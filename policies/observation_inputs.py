@@ -2,6 +2,11 @@
 
 The normaliser is part of the policy: it is saved with the weights and exported inside the graph, so
 a robot gives metres and radians and never needs to know what the training data looked like.
+
+A small network learns slowly what changes within a tenth of the range of its inputs: such as where
+a gripper must close. Waves show it what is near what: sine and cosine of each number, the first
+wave four standard deviations long and each further one half as long (Fourier features, Tancik et
+al., arXiv 2006.10739; for values of actions, Yang et al., arXiv 2206.04672).
 """
 
 import math
@@ -16,16 +21,21 @@ from policies.spec import INSTRUCTION, PolicySpec, PolicySpecError, fixed_shape
 
 LEAST_STD = 1e-3  # in the tensor's unit; what never moved in the data must not explode later
 FARTHEST = 10.0  # standard deviations; farther off is read as this far
+LONGEST_WAVE = 4.0  # standard deviations: most of what there is lies within one
 
 
 class ObservationInputs(nn.Module):
     """The order of the tensors, their mean and their spread."""
 
-    mean: Tensor  # (F,)
-    scale: Tensor  # (F,) 1 / standard deviation
+    mean: Tensor  # (M,) of each number that is observed
+    scale: Tensor  # (M,) 1 / standard deviation
 
-    def __init__(self, spec: PolicySpec) -> None:
+    def __init__(self, spec: PolicySpec, waves: int = 0) -> None:
         """Passes numbers as they are until `fit`.
+
+        Args:
+            spec: of the policy.
+            waves: W, how many stand for each number besides itself.
 
         Raises:
             PolicySpecError: a tensor that is not float32.
@@ -39,9 +49,11 @@ class ObservationInputs(nn.Module):
         sizes = {t.name: math.prod(fixed_shape(t)) for t in spec.observation}
         self.instruction = sizes.pop(INSTRUCTION, 0)  # D
         self.names = tuple(sizes)
-        self.features = sum(sizes.values())  # F
-        self.register_buffer("mean", torch.zeros(self.features))
-        self.register_buffer("scale", torch.ones(self.features))
+        self.waves = waves
+        numbers = sum(sizes.values())  # M
+        self.features = numbers * (1 + 2 * waves)  # F
+        self.register_buffer("mean", torch.zeros(numbers))
+        self.register_buffer("scale", torch.ones(numbers))
 
     def fit(self, batch: Batch) -> None:
         """Takes mean and spread of each number from the batch."""
@@ -56,15 +68,32 @@ class ObservationInputs(nn.Module):
             batch: arrays by name.
             prefix: "" for the observation before the step, "next_" for the one after it.
         """
-        plain = self.normalised(torch.from_numpy(self._flat(batch, prefix)))
+        plain = with_waves(self.normalised(torch.from_numpy(self._flat(batch, prefix))), self.waves)
         if not self.instruction:
             return plain
         return torch.cat([plain, torch.from_numpy(batch[prefix + INSTRUCTION])], dim=-1)
 
     def normalised(self, flat: Tensor) -> Tensor:
-        """(..., F) from numbers in their units."""
+        """(..., M) from numbers in their units."""
         return ((flat - self.mean) * self.scale).clamp(-FARTHEST, FARTHEST)
 
     def _flat(self, batch: Batch, prefix: str) -> NDArray[np.float32]:
         rows = [batch[prefix + name] for name in self.names]
         return np.concatenate([values.reshape(len(values), -1) for values in rows], axis=1)
+
+
+def with_waves(plain: Tensor, waves: int) -> Tensor:
+    """Normalised numbers and what W waves are at each of them.
+
+    Args:
+        plain: (..., M) in standard deviations.
+        waves: W, 0 for none.
+
+    Returns:
+        (..., (1 + 2 W) M): the numbers, then the sines and cosines of all waves, longest first.
+    """
+    if not waves:
+        return plain
+    per_std = [2 * math.pi / LONGEST_WAVE * 2**wave for wave in range(waves)]  # rad
+    phases = torch.cat([plain * rad for rad in per_std], dim=-1)  # (..., W M)
+    return torch.cat([plain, phases.sin(), phases.cos()], dim=-1)

@@ -1,5 +1,6 @@
 """A network together with its optimiser: one vector, one step, one state to save."""
 
+import copy
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
@@ -46,6 +47,41 @@ class Optimised(Generic[M]):
         self.module.load_state_dict(state["module"])
         self._adam.load_state_dict(state["adam"])
         self._adam.param_groups[0]["lr"] = rate
+
+
+class Steady(Generic[M]):
+    """A copy of a network that follows it: the moving average of its weights.
+
+    While an actor learns, each update decides a few close calls anew, such as whether a gripper
+    opens here; weights averaged over many updates are what these updates agree on (Polyak and
+    Juditsky, doi 10.1137/0330046).
+    """
+
+    def __init__(self, followed: Optimised[M], rate: float) -> None:
+        """Begins as an equal copy.
+
+        Args:
+            followed: the network.
+            rate: 0..1, of the way to it that is gone at each step.
+        """
+        self.module = copy.deepcopy(followed.module)
+        self._flat, self._followed, self._rate = flattened(self.module), followed, rate
+
+    def step(self) -> None:
+        """Comes nearer, after each update."""
+        self._flat.data.lerp_(self._followed.flat.data, self._rate)
+
+    def restart(self) -> None:
+        """An equal copy again, after weights were given from outside."""
+        self._flat.data.copy_(self._followed.flat.data)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights."""
+        return self.module.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """What `state_dict` gave."""
+        self.module.load_state_dict(state)
 
 
 class Temperature(nn.Module):

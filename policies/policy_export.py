@@ -25,8 +25,8 @@ from perception.onnx_export import check_parity
 from perception.onnx_template import OnnxTemplate
 from policies.image_encoder import EncoderConfig, ImageEncoder
 from policies.image_inputs import ImageInputs
-from policies.networks import LOG_STD_MAX, LOG_STD_MIN, Actor
-from policies.observation_inputs import FARTHEST, ObservationInputs
+from policies.networks import Actor, bounded_log_std
+from policies.observation_inputs import FARTHEST, ObservationInputs, with_waves
 from policies.spec import (
     ACTION,
     EXPLORATION,
@@ -60,6 +60,7 @@ class DeployedPolicy(nn.Module):
         self.centre, self.half_range = _fixed((low + high) / 2), _fixed((high - low) / 2)
         self.low, self.high = _fixed(low), _fixed(high)
         self.observed = _fixed(mlp.observed[0])
+        self._waves = inputs.waves
         self._images: tuple[str, ...] = ()
         if isinstance(inputs, ImageInputs):
             self._images = inputs.images
@@ -78,6 +79,7 @@ class DeployedPolicy(nn.Module):
         seen = [self.encoder(given.pop(name).unsqueeze(0)) for name in self._images]
         plain = torch.cat([tensor.flatten() for tensor in given.values()]).unsqueeze(0)
         plain = ((plain - self.mean) * self.scale).clamp(-FARTHEST, FARTHEST)
+        plain = with_waves(plain, self._waves)
         plain = torch.cat([plain, *seen], dim=-1)
         hidden = plain @ self.observed + self.biases[0]  # (1, H)
         if instruction is not None:
@@ -88,7 +90,7 @@ class DeployedPolicy(nn.Module):
             hidden = self._activated(hidden @ weight + self.biases[layer], layer)
         mean, log_std = (hidden @ last + self.biases[-1])[0].chunk(2)
         if noise is not None:
-            mean = mean + log_std.clamp(LOG_STD_MIN, LOG_STD_MAX).exp() * noise
+            mean = mean + bounded_log_std(log_std).exp() * noise
         return (self.centre + self.half_range * mean.tanh()).maximum(self.low).minimum(self.high)
 
     def _activated(self, hidden: Tensor, layer: int) -> Tensor:
@@ -138,7 +140,7 @@ def write_policy(
     mlp = actor.mlp
     hidden = tuple(bias.shape[-1] for bias in mlp.biases)[:-1]
     encoder = inputs.config if isinstance(inputs, ImageInputs) else None
-    onnx_bytes = _template(spec, hidden, mlp.layer_norm, encoder).filled(deployed)
+    onnx_bytes = _template(spec, hidden, mlp.layer_norm, inputs.waves, encoder).filled(deployed)
     for row in rows:
         check_parity(deployed, onnx_bytes, row)
     return write_package(path, onnx_bytes, spec.to_manifest(**manifest))
@@ -146,14 +148,22 @@ def write_policy(
 
 @lru_cache(maxsize=8)
 def _template(
-    spec: PolicySpec, hidden: tuple[int, ...], layer_norm: bool, encoder: EncoderConfig | None
+    spec: PolicySpec,
+    hidden: tuple[int, ...],
+    layer_norm: bool,
+    waves: int,
+    encoder: EncoderConfig | None,
 ) -> OnnxTemplate:
     blank = {t.name: np.zeros(fixed_shape(t), t.dtype) for t in spec.observation}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         seen = [tensor for tensor in spec.observation if tensor.name != EXPLORATION]
         plain = replace(spec, observation=tuple(seen))
-        inputs = ObservationInputs(plain) if encoder is None else ImageInputs(plain, encoder)
+        inputs = (
+            ObservationInputs(plain, waves)
+            if encoder is None
+            else ImageInputs(plain, encoder, waves)
+        )
         actions = len(spec.action)
         actor = Actor(inputs.features, inputs.instruction, actions, hidden, layer_norm=layer_norm)
         return OnnxTemplate(DeployedPolicy(spec, inputs, actor), blank, [ACTION])

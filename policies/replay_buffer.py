@@ -265,7 +265,7 @@ def batch_from(
 ) -> dict[str, NDArray[Any]]:
     """A batch for an update while practising; all of it is practice where data have no share."""
     if offline is None or not offline_share:
-        return online.sample(count)
+        return {**online.sample(count), OFFLINE: np.zeros(count, np.float32)}
     return sample_mixed(offline, online, count, offline_share)
 
 

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from policies.actor_critic import (
     actor_loss,
+    at_least,
     equally_large,
     imitation_loss,
     least,
+    squared_error,
     td_loss,
     td_target,
     temperature_loss,
@@ -32,19 +34,24 @@ class SoftConfig:
     hidden: tuple[int, ...] = (256, 256)  # units of the actor's layers
     critic_hidden: tuple[int, ...] = (256, 256)  # units of the critics' layers
     layer_norm: bool = False  # in actor and critics
+    waves: int = 0  # for each number observed, 4, 2, 1 ... standard deviations long
     critics: int = 2  # E
+    initial_value: float = 0.0  # that critics begin at; -1 / (1 - γ): as if all failed for ever
     target_critics: int = 0  # drawn at random for each target (REDQ); 0: all
     mean_critic: bool = False  # the actor climbs the mean of the critics, not the least
     batch_size: int = 256  # transitions of one critic step
     critic_steps: int = 1  # for each step of the actor
     discount: float = 0.99  # γ; a reward 100 steps away counts a third
     target_rate: float = 5e-3  # τ of the slow critics
+    deployed_rate: float = 1.0  # at which what is deployed follows the actor; 1: it is the actor
     actor_rate: float = 3e-4  # Adam's
     critic_rate: float = 3e-4  # Adam's
     temperature_rate: float = 3e-4  # Adam's
     initial_temperature: float = 0.1  # α; at 1 going on undecided is paid more than arriving
     target_entropy_per_action: float = -1.0  # nats; H̄ is this times the numbers of an action
     entropy_backup: bool = True  # the target pays for the next action's entropy too
+    return_floor: bool = False  # no target below what was attained: for worlds without chance
+    cloning_weight: float = 0.0  # steps that a squared error of 1 on offline actions costs
     offline_share: float = 0.0  # 0..1, of a batch from offline data
     warmup_steps: int = 0  # in the world before the first update
     random_steps: int = 0  # the first of these, at random over the whole range
@@ -99,6 +106,10 @@ class SoftActorCritic:
             imitation = imitation_loss(mean, log_std, batch.action, batch.offline)
             metrics["imitation_loss"] = imitation.item()
             loss = loss + imitation_weight * equally_large(imitation, loss)
+        if self._config.cloning_weight:
+            cloning = squared_error(mean, batch.action, batch.offline)
+            metrics["cloning_loss"] = cloning.item()
+            loss = loss + self._config.cloning_weight * cloning
         learner.actor.descend([loss])
         log_alpha = self.temperature.module.log_alpha
         self.temperature.descend([temperature_loss(log_alpha, log_pi, self._target_entropy).sum()])
@@ -131,7 +142,8 @@ class SoftActorCritic:
             next_q = least(self.critics.slow_q(batch.next_state, action), self.members())
             if config.entropy_backup:
                 next_q = next_q - self.alpha() * log_pi
-            return td_target(batch.reward, batch.mask, next_q, config.discount)
+            y = td_target(batch.reward, batch.mask, next_q, config.discount)
+            return at_least(y, batch.mc_return) if config.return_floor else y
 
 
 def new_critics(learner: ActorLearner, config: SoftConfig) -> Critics:
@@ -145,4 +157,6 @@ def new_critics(learner: ActorLearner, config: SoftConfig) -> Critics:
         1,
         layer_norm=config.layer_norm,
     )
+    with torch.no_grad():
+        networks.biases[-1].add_(config.initial_value)
     return Critics(networks, config.critic_rate)

@@ -46,9 +46,11 @@ def test_the_peers_weights_compute_the_same_here(learner):
             for e, values in enumerate(q(state, action)):
                 expected = run(weights, f"critic{e}", [0, 2, 4], both)[:, 0]
                 np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-3)
-        mean, _ = ours.actor.module(state)
+        mean, log_std = ours.actor.module(state)
     expected = run(weights, "actor", [0, 2, 4], data["state"])
     np.testing.assert_allclose(mean, expected, rtol=1e-3, atol=1e-3)
+    expected = run(weights, "actor", [0, 2, 6], data["state"]).clip(-20, 2)
+    np.testing.assert_allclose(log_std, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_the_ratio_is_of_medians():

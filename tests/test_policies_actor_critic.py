@@ -8,6 +8,7 @@ import torch
 from policies.actor_critic import (
     actor_loss,
     advantage_loss,
+    at_least,
     conservative_gap,
     equally_large,
     expectile_loss,
@@ -132,3 +133,14 @@ def test_a_loss_made_as_large_as_another_keeps_its_direction():
     assert scaled.item() == pytest.approx(12)
     scaled.backward()
     assert x.grad.item() == pytest.approx(3 * 12 / 6)
+
+
+def test_squared_error_counts_what_is_to_be_imitated_alone():
+    mean = torch.zeros(2, 1)
+    action = tensor([0.5], [1.0])
+    assert squared_error(mean, action, tensor(1.0, 0.0)).item() == pytest.approx(0.25 / 2)
+
+
+def test_a_target_is_at_least_what_was_attained_and_an_unknown_return_bounds_nothing():
+    y = at_least(tensor(-3.0, -3.0, -3.0), tensor(-2.0, -4.0, -math.inf))
+    assert y.tolist() == [-2, -3, -3]

@@ -210,6 +210,13 @@ def test_so_much_of_a_batch_is_from_offline_data(share, rows):
     parts = parts_of(offline=offline_of(-7.0))
     practise(parts, rows=8, offline_share=share, steps=5)
     assert [int((b["reward"] == -7).sum()) for b in parts.learner.batches] == [rows] * 5
+    assert [int(b["offline"].sum()) for b in parts.learner.batches] == [rows] * 5
+
+
+def test_own_practice_is_not_taken_for_a_demonstration_where_there_is_no_data():
+    parts = parts_of()
+    practise(parts, rows=8, steps=5)
+    assert not any(batch["offline"].any() for batch in parts.learner.batches)
 
 
 def test_nobody_puts_things_back_unless_it_is_due():

@@ -11,6 +11,7 @@ from test_policies_learners import DATA, batches, observations, small
 from policies.actor_critic import conservative_gap, td_loss
 from policies.checkpoint import CheckpointError
 from policies.learners import LEARNERS
+from policies.policy import OnnxPolicy
 from policies.spec import PolicySpec
 
 TRAINED = sorted(set(LEARNERS) - {"clone"})
@@ -98,6 +99,38 @@ def test_imitation_can_hold_the_actor_to_offline_data_alone():
     assert (mean - acted).abs().mean() < 0.3
 
 
+def test_cloning_holds_the_likeliest_action_to_offline_data_alone():
+    """In steps of the world: it does not fade as values fall, as a share of them would."""
+    learner = small("rlpd", critic_steps=1, cloning_weight=100.0)
+    batch = batches(learner, 1)[0]
+    offline = np.zeros(len(batch["action"]), np.float32)
+    offline[:5] = 1
+    assert (
+        small("rlpd", cloning_weight=1.0).update({**batch, "offline": 0 * offline})["cloning_loss"]
+        == 0
+    )
+    for _ in range(200):
+        learner.update({**batch, "offline": offline})
+    acted = learner.unit_actions({"action": batch["action"]})
+    with torch.no_grad():
+        mean = learner.actor.module(learner.inputs.states(batch))[0].tanh()
+    error = (mean - acted).abs().mean(-1)
+    assert error[:5].mean() < 0.1
+    assert error[5:].mean() > 2 * error[:5].mean()
+
+
+def test_with_a_floor_no_target_is_below_what_was_attained():
+    targets = {}
+    for floor in (False, True):
+        learner = small("rlpd", return_floor=floor)
+        batch = DATA.rows(np.arange(6))
+        batch["mc_return"] = np.float32([0, 0, 0, -np.inf, -np.inf, -np.inf])
+        tensors = learner.transitions(batch)
+        targets[floor] = learner._soft._target(tensors._replace(reward=torch.full((6,), -50.0)))
+    assert (targets[False] < -40).all()
+    assert targets[True].tolist() == [0, 0, 0, *targets[False][3:].tolist()]
+
+
 @pytest.mark.parametrize("name", ["cql", "calql"])
 def test_wsrl_begins_as_offline_training_ended(name, tmp_path):
     offline, online = small(name), small("wsrl", seed=9)
@@ -149,6 +182,38 @@ def test_a_target_takes_the_least_of_critics_drawn_at_random():
     assert all(len(set(pair)) == 2 for pair in drawn)
     assert len(drawn) == 10
     assert small("sac")._soft.members() is None
+
+
+@pytest.mark.parametrize("name", ["bc", "iql", "rlpd"])
+def test_what_is_deployed_is_the_average_of_what_the_actor_was(name, tmp_path):
+    """And exploring goes on with the actor itself."""
+    learner, plain = small(name, deployed_rate=0.25), small(name)
+    average = learner.actor.flat.detach().clone()
+    for batch in batches(learner, 3):
+        learner.update(batch)
+        plain.update(batch)
+        average += 0.25 * (learner.actor.flat.detach() - average)
+    assert learner.steady is not None
+    torch.testing.assert_close(learner.steady._flat.detach(), average)
+    assert (actions_of(learner) != actions_of(plain)).all()
+    seen = observations(1)[0]
+    np.testing.assert_array_equal(learner.act(seen, explore=True), plain.act(seen, explore=True))
+    learner.export(tmp_path / "policy.onnx")
+    exported = OnnxPolicy(tmp_path / "policy.onnx").act(seen)
+    np.testing.assert_allclose(exported, learner.act(seen), atol=1e-5)
+    learner.save(tmp_path / "learner.pt")
+    other = small(name, seed=5, deployed_rate=0.25)
+    other.load(tmp_path / "learner.pt")
+    np.testing.assert_array_equal(actions_of(other), actions_of(learner))
+
+
+def test_critics_can_begin_as_if_everything_failed_for_ever():
+    """From 0, the best there is, values of what was never tried take thousands of updates down."""
+    learner = small("rlpd", initial_value=-20.0)
+    tensors = learner.transitions(DATA.rows(np.arange(50)))
+    for part in ("q", "slow_q"):
+        q = getattr(learner._soft.critics, part)(tensors.state, tensors.action)
+        assert ((q > -23) & (q < -17)).all()
 
 
 def test_slow_critics_follow():

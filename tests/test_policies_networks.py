@@ -8,6 +8,7 @@ from policies.networks import (
     INSTRUCTION_UNITS,
     Actor,
     EnsembleMlp,
+    bounded_log_std,
     flattened,
     log_prob_squashed,
     sample_squashed,
@@ -161,3 +162,22 @@ def test_parameters_in_one_vector_are_what_they_were():
         whole.add_(1)
     for parameter, value in zip(actor.parameters(), before, strict=True):
         torch.testing.assert_close(parameter, value + 1)
+
+
+def test_a_drawn_action_is_most_often_near_the_likeliest_one():
+    """However much deviation a network asks for, the density has one peak, and it is inside."""
+    log_std = bounded_log_std(torch.tensor([[50.0]]))
+    assert log_std.item() == pytest.approx(math.log(0.5) / 2)
+    action = torch.linspace(-0.999, 0.999, 1999).unsqueeze(1)
+    density = log_prob_squashed(torch.zeros(1, 1), log_std, action)
+    assert action[density.argmax()].abs().item() < 0.05
+    beyond = log_prob_squashed(torch.zeros(1, 1), torch.tensor([[math.log(2.0)]]), action)
+    assert action[beyond.argmax()].abs().item() > 0.9  # what the bound prevents
+
+
+def test_a_deviation_at_its_bound_can_always_shrink_again():
+    raw = torch.tensor([-30.0, -2.0, 0.0, 3.0], requires_grad=True)
+    bounded_log_std(raw).sum().backward()
+    assert raw.grad is not None
+    assert raw.grad[0] == 0  # far below, where it is nothing at all
+    assert (raw.grad[1:] > 0.01).all()

@@ -146,12 +146,14 @@ def test_medal_learns_to_pay_for_states_of_demonstrations():
         "next_at_m": np.array([WANTED_M[0], (-1.0, -1.0), WANTED_M[0]]),
         "reward": np.array([-9.0, -9.0, -9.0], np.float32),
         "mask": np.zeros(3, np.float32),
+        "mc_return": np.zeros(3, np.float32),
     }
     paid = strategy.relabel(batch)
     assert paid["reward"][0] == pytest.approx(0.0, abs=0.05)
     assert paid["reward"][1] == pytest.approx(verdicts[-1].reward, abs=0.02)
     assert paid["reward"][2] == -9.0  # forward steps keep what was said
     assert paid["mask"].tolist() == [1, 1, 0]
+    assert paid["mc_return"].tolist() == [-np.inf, -np.inf, 0]  # of the past's pay: no bound
     assert batch["reward"][0] == -9.0  # the buffer's own is untouched
 
 

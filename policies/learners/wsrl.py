@@ -50,7 +50,9 @@ class WSRL(ActorLearner):
             CheckpointError: missing, damaged, or not of CQL or Cal-QL with this spec and size.
         """
         state = read_checkpoint(path, BEGINS_FROM, self.spec)
-        self.take(path, state, tuple(self.parts))
+        self.take(path, state, tuple(name for name in self.parts if name != "steady"))
+        if self.steady is not None:
+            self.steady.restart()
         self._prepared = True
 
     def learn(self, batch: Batch) -> dict[str, float]:

@@ -70,7 +70,11 @@ class Medal(Turns):
         return verdict
 
     def relabel(self, batch: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Backward steps are paid by the discriminator of today, and none ends anything."""
+        """Backward steps are paid by the discriminator of today, and none ends anything.
+
+        What they returned was paid by that of the past, or by the task in a demonstration, and so
+        bounds nothing.
+        """
         told = batch[INSTRUCTION]  # (N, D)
         is_back = (told[:, None] == self._backward).all(-1).any(-1)  # (N,)
         paid = self._paid(self._states(batch, NEXT))
@@ -78,6 +82,7 @@ class Medal(Turns):
             **batch,
             "reward": np.where(is_back, paid, batch["reward"]).astype(np.float32),
             "mask": np.where(is_back, 1.0, batch["mask"]).astype(np.float32),
+            "mc_return": np.where(is_back, -np.inf, batch["mc_return"]).astype(np.float32),
         }
 
     def save(self) -> dict[str, Any]:
