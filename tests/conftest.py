@@ -9,6 +9,7 @@ import pytest
 import tiny_nodes
 from hypothesis import settings
 
+from robot.cli import main
 from robot.nodes import NODES
 
 settings.register_profile("laws", derandomize=True, deadline=None)
@@ -51,3 +52,30 @@ def tiny_processes(tiny, monkeypatch, tmp_path):
     interpreter.chmod(0o700)
     monkeypatch.setattr(sys, "executable", os.fspath(interpreter))
     return tiny
+
+
+@pytest.fixture
+def call(capsys):
+    """Runs a command line; gives exit code, standard output, standard error."""
+
+    def run(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def refused(call):
+    """Runs a command line that is wrong; gives the one line that says so."""
+
+    def run(*arguments):
+        code, out, err = call(*arguments)
+        assert (code, out) == (2, "")
+        (line,) = err.splitlines()
+        return line
+
+    return run

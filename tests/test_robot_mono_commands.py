@@ -50,20 +50,6 @@ def write_log(folder, pairs, rig=RIG):
 
 
 @pytest.fixture
-def call(capsys):
-    """Runs a command line; gives exit code, standard output, standard error."""
-
-    def run(*arguments):
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = end.code
-        return (code, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
 def refused(call):
     """Runs a command line that is wrong; gives the one line that says so."""
 

@@ -18,33 +18,6 @@ from robot.options import parsed_options
 TINY = ("--updates", 3, "--set", "hidden=[8]", "--set", "batch_size=16", "--json")
 
 
-@pytest.fixture
-def call(capsys):
-    """Runs a command line; gives exit code, standard output, standard error."""
-
-    def run(*arguments):
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = end.code
-        return (code, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def refused(call):
-    """Runs a command line that is wrong; gives the one line that says so."""
-
-    def run(*arguments):
-        code, out, err = call(*arguments)
-        assert (code, out) == (2, "")
-        (line,) = err.splitlines()
-        return line
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "tabletop"
