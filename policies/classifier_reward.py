@@ -59,7 +59,7 @@ class Classifier:
         self._threshold = threshold_of(about)
         self._asked = [self._eye.asked(goal.text) for goal in goals]
         self._agreement = Agreement(about.rule)
-        self.sees = about.rule.views
+        self.sees, self.sha256 = about.rule.views, found
 
     def begin(self) -> None:
         """Another attempt: what was seen in the last one does not count."""
@@ -78,7 +78,8 @@ class Classifier:
         ]
         honest = about.calibration.honest(np.array(said))  # (v, 1 + o)
         score = self._agreement.score(honest[:, 0], honest[:, 1:])
-        return judgement(score > self._threshold)
+        looks = (*honest[:, 0].tolist(), *(-honest[:, 1:]).ravel().tolist())
+        return judgement(score > self._threshold)._replace(score=score, looks=looks)
 
     def save(self) -> dict[str, Any]:
         """The last moments of the attempt."""
