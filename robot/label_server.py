@@ -58,11 +58,15 @@ class LabelServer:
     def __init__(self, sitting: Sitting) -> None:
         """Listens on a free port of loopback.
 
+        Args:
+            sitting: of at least one question.
+
         Raises:
-            InputError: there is none.
+            InputError: there is none, or the first attempt is damaged.
         """
         self._sitting = sitting
-        self._lock = threading.Lock()  # one request at a time touches the sitting
+        self._lock = threading.Lock()  # one request at a time reads or changes what was answered
+        self._view = next(iter(sitting.shown(sitting.questions[0]).attempt.images))  # of the sheet
         self._token = secrets.token_urlsafe(24)
         self.ended = threading.Event()
         try:
@@ -104,8 +108,7 @@ class LabelServer:
                 with self._lock:
                     return self._state()
             case ["image", key, moment, view] if view.endswith(".png"):
-                with self._lock:
-                    return self._image(key, moment, view.removesuffix(".png"))
+                return self._image(key, moment, view.removesuffix(".png"))
         return None
 
     def post(self, path: str, body: Any) -> Reply | None:
@@ -150,9 +153,8 @@ class LabelServer:
             for one in sitting.questions
         ]
         asked = None if shown is None else _told(shown)
-        view = next(iter(sitting.shown(sitting.questions[0]).attempt.images))
         state = {"done": sitting.done, "of": len(sheet), "asked": asked, "sheet": sheet}
-        return Reply(json.dumps({**state, "view": view}).encode())
+        return Reply(json.dumps({**state, "view": self._view}).encode())
 
     def _image(self, key: str, moment: str, view: str) -> Reply | None:
         for one in self._sitting.questions:
