@@ -1,6 +1,8 @@
 """The table of messages and what hangs on its rows."""
 
+import importlib
 import inspect
+import pkgutil
 
 import pytest
 
@@ -14,7 +16,8 @@ from robot.wire import MAX_FRAMES, array_fields
 def test_every_message_class_has_its_row():
     classes = {
         name
-        for name, kind in vars(robot.messages).items()
+        for module in pkgutil.iter_modules(robot.messages.__path__, "robot.messages.")
+        for name, kind in vars(importlib.import_module(module.name)).items()
         if inspect.isclass(kind) and issubclass(kind, Message) and kind is not Message
     }
     assert classes == MESSAGES.keys()

@@ -12,6 +12,7 @@ from perception.quantities import InputError
 from robot.cli import main
 from robot.commands.study.pssl import estimate_s
 from robot.hooks import Hooks
+from robot.nodes.searching_policy import SearchingPolicyNode
 from robot.study import pssl_worker
 from robot.study.cells import ALONE, LEARN, NEW_ROOM, Cell, Protocol, config_hash, flight_of, grid
 from robot.study.conduct import Watcher, conduct
@@ -149,6 +150,15 @@ def test_a_life_is_unplugged_carried_and_judged_at_the_seconds_of_the_protocol()
     assert "recorder" not in nodes
 
 
+def test_the_product_that_looks_around_differs_from_the_product_by_its_policy_alone():
+    still, searching = (
+        flight_of(Cell("life", 3, "network", way), Protocol()).graph.nodes
+        for way in ("product", "searching")
+    )
+    assert [name for name in still if still[name] != searching[name]] == ["policy"]
+    assert searching["policy"].node_class is SearchingPolicyNode
+
+
 def test_corruptions_differ_from_each_other_by_monitor_and_corruption_alone():
     with_monitor, without = (
         flight_of(Cell("corruption", 3, "network", corruption="fog", monitor=m), Protocol()).graph
@@ -272,7 +282,7 @@ def test_seeds_are_ranges_and_numbers_each_once():
         (["--seeds", "4-0"], "--seeds '4-0'"),
         (["--seeds", "x"], "--seeds 'x'"),
         (["--students", "parrot"], "network, textons"),
-        (["--organisations", "none"], "cold_turkey, dagger, training_wheels, product"),
+        (["--organisations", "none"], "cold_turkey, dagger, training_wheels, product, searching"),
         (["--jobs", "0"], "--jobs 0"),
         (["--report"], "no rows"),
         (["--protocol.learn-s", "0"], "learn_s"),

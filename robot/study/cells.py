@@ -85,13 +85,16 @@ STUDENTS = {
     },
 }
 UNGATED = "handover.lesson.gated=false"
+PRODUCT = ("handover.organisation=training_wheels", "handover.lesson.gated=true")
 ORGANISATIONS = {
     "cold_turkey": ("handover.organisation=cold_turkey", UNGATED),
     "dagger": ("handover.organisation=dagger", UNGATED),
     "training_wheels": ("handover.organisation=training_wheels", UNGATED),
-    "product": ("handover.organisation=training_wheels", "handover.lesson.gated=true"),
+    "product": PRODUCT,
+    "searching": (*PRODUCT, "policy.class=searching_policy"),  # turns where nobody may fly
 }
 GATED = "product"  # the organisation whose packages fly on
+DOUBTING = (GATED, "searching")  # the others believe all that they see, as the paper's did
 
 
 class Disturbance(NamedTuple):
@@ -214,7 +217,7 @@ def _life(cell: Cell, protocol: Protocol, package: str) -> Graph:
     overrides = (
         *_overrides(student, protocol),
         *ORGANISATIONS[cell.organisation],
-        *(student.credulous if cell.organisation != GATED else ()),
+        *(student.credulous if cell.organisation not in DOUBTING else ()),
         *_lesson(cell, protocol),
         f"camera_faults.schedule=[{fault}]",
         f"simulator.carries=[{carry}]",

@@ -98,6 +98,7 @@ def _size_plot(results: Results) -> str:
 
 def name_of(organisation: str) -> str:
     """For a person."""
-    return {"product": "training wheels with the gate"}.get(
-        organisation, organisation.replace("_", " ")
-    )
+    return {
+        "product": "training wheels with the gate",
+        "searching": "the same, turning where nobody may fly",
+    }.get(organisation, organisation.replace("_", " "))
