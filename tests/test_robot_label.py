@@ -184,9 +184,10 @@ def test_the_page_ends_the_sitting(server):
 def test_a_damaged_attempt_is_said_on_the_page(server, run):
     for path in (run / "attempts").glob("attempt-*.npz"):
         path.write_bytes(b"")
-    status, _, body = got(server.url + "state")
+    status, body = press(server, "no")  # what comes after it cannot be shown
     assert status == 500
     assert b"is no kept attempt" in body
+    assert len(read_labels(run / "labels")) == 1
 
 
 def test_a_killed_writer_costs_its_last_line_alone_and_the_sitting_goes_on(run, sitting, book):

@@ -57,7 +57,7 @@ async function request(path, body) {
     at("trouble").textContent = "";
     show(await response.json());
   } catch (error) {
-    at("trouble").textContent = `Not saved: ${error.message}`;
+    at("trouble").textContent = error.message;
   } finally {
     busy = false;
   }
