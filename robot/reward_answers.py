@@ -67,12 +67,12 @@ def check_fits(eye: RewardEye, data: OfflineData, *, zero_shot: bool) -> None:
         if (found.height, found.width) != (eye.spec.height, eye.spec.width):
             raise RewardInputError(
                 f"{one.folder} has images of {found.width} x {found.height} px; "
-                f"{eye.package.path} takes {eye.spec.width} x {eye.spec.height}"
+                f"{eye.path} takes {eye.spec.width} x {eye.spec.height}"
             )
         if one.about.encoder != eye.about.encoder:
             raise RewardInputError(
                 f"{one.folder} has vectors of the encoder {one.about.encoder!r}; "
-                f"{eye.package.path} was taught with those of {eye.about.encoder!r}"
+                f"{eye.path} was taught with those of {eye.about.encoder!r}"
             )
     if not zero_shot:
         eye.refuse_unknown(_instructions(data.sets))

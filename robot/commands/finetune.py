@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ from robot.console import Console
 from robot.hooks import Hooks, Interrupted
 from robot.options import parsed_options, require_at_least
 from robot.practice_method import Method, Offline, finetune_config, resolved
-from robot.practising import Beginning, Practice, collect_recipes, practice_run, reward_for
+from robot.practising import Beginning, Practice, collect_recipes, practice_run, refuse_unfit
 from robot.study import charts
 from robot.training_library import training_library, with_training
 from robot.worlds import make_world, world_row
@@ -73,6 +73,8 @@ class Finetune:
     """Steps of practice that are learned from, the newest; with images 60 kB for each camera."""
     practice_set: Options = ()
     """How it practises, such as updates_per_step=0.5 or reset_every_attempts=25."""
+    evaluation_episodes: int = 10
+    """Attempts of the evaluations before the first step and while it practises."""
     final_episodes: int = 100
     """Attempts of the last evaluation."""
     keep: int = 60
@@ -92,24 +94,27 @@ class Finetune:
         self._check()
         out = self.out or Path("runs") / f"finetune-{self.task}"
         method = self._method()
-        reward_for(self.task, make_world(self.task), method, self.seed)  # or refuses, at once
+        checkpoint = self._checkpoint()
+        refuse_unfit(self.task, make_world(self.task), method, self.seed, checkpoint)
         settings = {"task": self.task, "seed": self.seed, **with_training(lambda: resolved(method))}
         self._check_folder(out)
         console = Console(quiet=self.json)
-        with interruptible() as interrupted:
+        with (
+            interruptible() as interrupted,
+            console.progress("judging", None, "attempts") as judging,
+        ):
             data = self._opened(console, interrupted)
             if data is not None:
                 settings |= {"data": [each.about.recipe_sha256 for each in data.sets]}
             self._begin_folder(out, settings)
-            beginning = Beginning(data, self._checkpoint())
+            beginning = Beginning(data, checkpoint)
             told = Practice(self.task, method, self.seed, beginning, out / CHECKPOINTS, self.keep)
             began_s = time.monotonic()
-            run = self._practised(told, out, console, interrupted)
+            run = self._practised(told, out, console, Hooks(lambda _: None, interrupted, judging))
             if run is None:
                 console.say(f"stopped; go on with the same command and --resume (folder {out})")
                 return 1
-            with console.progress("judging", None):
-                trials = run.evaluate(self.final_episodes)
+            trials = run.evaluate(self.final_episodes)
         rate = success_rate(trials)
         outcome = {
             "package": str(out / PACKAGE),
@@ -133,7 +138,11 @@ class Finetune:
             raise InputError(f"--updates {self.updates} needs --data or --recipe to learn from")
 
     def _method(self) -> Method:
-        practice = {**parsed_options(self.practice_set, "--practice-set"), "steps": self.steps}
+        practice = {
+            "evaluation_episodes": self.evaluation_episodes,
+            **parsed_options(self.practice_set, "--practice-set"),
+            "steps": self.steps,
+        }
         reward, reward_options = self._reward()
         method = Method(
             strategy=self.strategy,
@@ -211,13 +220,13 @@ class Finetune:
         write_atomically(path, content.encode())
 
     def _practised(
-        self, told: Practice, out: Path, console: Console, interrupted: Callable[[], bool]
+        self, told: Practice, out: Path, console: Console, hooks: Hooks
     ) -> PracticeRun | None:
         """The run at its end; None if it was stopped."""
         curves = training_library("policies.training_curves")
         with curves.curves(out) as log, _progress(console, self.updates, self.steps) as progress:
             try:
-                run = practice_run(told, Hooks(progress, interrupted), log)
+                run = practice_run(told, replace(hooks, progress=progress), log)
             except Interrupted:
                 return None
             return run if run.run() else None
