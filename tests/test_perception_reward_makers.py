@@ -17,6 +17,7 @@ from perception.reward_module import Config
 from perception.reward_open import open_reward
 from perception.reward_package import REWARD, RewardAbout
 from perception.tables import load_item
+from perception.torch_threads import one_thread
 
 TINY = {
     "embedded": {"backbone": "tiny", "learning_rate": 0.01, "backbone_rate": 0.01},
@@ -35,8 +36,10 @@ def make(name, seed=0, **options):
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_model(tmp_path_factory):
-    """Every maker finds what it begins with."""
+    """Every maker finds what it begins with; small models are fastest on one thread."""
     TINY["vlm"]["model"] = str(write_vlm(tmp_path_factory.mktemp("vlm") / "tiny"))
+    with one_thread():
+        yield
 
 
 def lamp_looks(count=24, seed=0):

@@ -16,9 +16,10 @@ from perception.vlm_model import Asked, Vlm, VlmError
 from perception.vlm_package import UPDATES, VlmEye
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def tiny(tmp_path_factory):
-    return write_vlm(tmp_path_factory.mktemp("vlm") / "tiny")
+    with one_thread():
+        yield write_vlm(tmp_path_factory.mktemp("vlm") / "tiny")
 
 
 def config_of(tiny, **more):
@@ -28,9 +29,8 @@ def config_of(tiny, **more):
 @pytest.fixture(scope="module")
 def maker(tiny):
     """Taught a few batches."""
-    with one_thread():
-        made = VlmMaker(SPEC, config_of(tiny), 0)
-        made.fit(lamp_looks(8), 3)
+    made = VlmMaker(SPEC, config_of(tiny), 0)
+    made.fit(lamp_looks(8), 3)
     return made
 
 
@@ -164,9 +164,7 @@ def test_labels_may_be_probabilities(tiny):
     unsure = looks._replace(success=np.where(looks.success > 0.5, 0.75, 0.25).astype(np.float32))
     config = dataclasses.replace(config_of(tiny), smoothing=0.0)
     losses = []
-    with one_thread():
-        maker = VlmMaker(SPEC, config, 0)
-        maker.fit(unsure, 30, lambda _, metrics: losses.append(metrics["loss"]))
+    VlmMaker(SPEC, config, 0).fit(unsure, 30, lambda _, told: losses.append(told["loss"]))
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     assert losses[-1] < losses[0]
     assert min(losses) > entropy - 1e-4  # what no answer can go below

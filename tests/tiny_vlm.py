@@ -16,6 +16,7 @@ from transformers import (
 )
 
 SIDE, PATCH = 16, 8  # px
+SPREAD = 0.2  # of random weights: with the usual 0.02 so small a network hears nothing
 WORDS = (
     "<pad> <unk> <s> </s> <image> user assistant : ? . , the image is from camera of a robot that "
     "was told this done now answer yes or no front wrist light lamp put out"
@@ -62,7 +63,12 @@ def write_vlm(folder, chat=CHAT):
     ).save_pretrained(folder)
     shape = {"num_hidden_layers": 2, "num_attention_heads": 2}
     vision = CLIPVisionConfig(
-        hidden_size=16, intermediate_size=32, image_size=SIDE, patch_size=PATCH, **shape
+        hidden_size=16,
+        intermediate_size=32,
+        image_size=SIDE,
+        patch_size=PATCH,
+        initializer_range=SPREAD,
+        **shape,
     )
     text = LlamaConfig(
         hidden_size=32,
@@ -71,6 +77,7 @@ def write_vlm(folder, chat=CHAT):
         vocab_size=len(words),
         max_position_embeddings=128,
         pad_token_id=0,
+        initializer_range=SPREAD,
         **shape,
     )
     config = LlavaConfig(
