@@ -68,7 +68,8 @@ def untaught(path: Path) -> RewardEye:
     """A reward of full size that was taught nothing."""
     vectors = np.eye(QUESTIONS, SPEC.vector, dtype=np.float32)
     row = np.arange(4)
-    looks = Looks(random_images(4), row % 2, vectors, row, row % 2, row % 2 * np.float32(1), row)
+    images, success = random_images(4), row % 2 * np.float32(1)
+    looks = Looks(images, row % 2, TEXTS, vectors, row, row % 2, success, row)
     about = RewardAbout(
         spec=SPEC,
         encoder="none",

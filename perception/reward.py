@@ -63,11 +63,13 @@ class Looks(NamedTuple):
 
     image: Images  # (m, H, W, 3)
     view: NDArray[np.int64]  # (m,) of each image, index in the views of the spec
+    text: tuple[str, ...]  # q instructions
     vector: FloatArray  # (q, D) of each instruction
     row: NDArray[np.int64]  # (n,) which image is asked about
     asked: NDArray[np.int64]  # (n,) which instruction
     success: FloatArray  # (n,) 0 no .. 1 yes
     episode: NDArray[np.int64]  # (n,) of which episode the image is
+    weight: FloatArray | None = None  # (n,) how often each is drawn beside the others; None: alike
 
 
 class Answerer(Protocol):

@@ -22,12 +22,28 @@ from perception.reward_package import Asked, RewardEye
 
 
 class Glance(NamedTuple):
-    """What was made of one moment."""
+    """What was made of one moment, by calibrated log-odds of "yes"."""
 
-    yes: tuple[float, ...]  # calibrated probability of "yes" through each camera of the rule
-    against: tuple[float, ...]  # that an opposite is the case, the likeliest; empty: not asked
-    score: float  # log-odds of the look that agrees least, over the last images
+    own: NDArray[np.float64]  # (v,) to the instruction, through each camera of the rule
+    opposite: NDArray[np.float64]  # (v, o) to each of its opposites, as far as they are asked
+    score: float  # of the look that agrees least, over the last images
     is_yes: bool
+
+    @property
+    def yes(self) -> tuple[float, ...]:
+        """Probability of "yes", by camera."""
+        return tuple(probability(self.own).tolist())
+
+    @property
+    def against(self) -> tuple[float, ...]:
+        """Probability that the likeliest opposite is the case, by camera; empty: not asked."""
+        worst = self.opposite.max(axis=1) if self.opposite.size else np.empty(0)
+        return tuple(probability(worst).tolist())
+
+    @property
+    def looks(self) -> tuple[float, ...]:
+        """How each look agrees, log-odds: by each camera, then by each opposite."""
+        return (*self.own.tolist(), *(-self.opposite).ravel().tolist())
 
 
 class RewardJudge:
@@ -101,13 +117,7 @@ class RewardJudge:
         """
         own, opposite = self._answers(asked, images)
         score = self._agreement.score(own, opposite)
-        against = opposite.max(axis=1) if opposite.size else np.empty(0)
-        return Glance(
-            tuple(probability(own).tolist()),
-            tuple(probability(against).tolist()),
-            score,
-            score > self.threshold,
-        )
+        return Glance(own, opposite, score, score > self.threshold)
 
     def save(self) -> list[float]:
         """The last moments of the attempt."""

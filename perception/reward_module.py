@@ -119,7 +119,9 @@ def batches(
     yes, no = np.flatnonzero(looks.success > 0.5), np.flatnonzero(looks.success <= 0.5)
     half = config.batch_size // 2
     while True:
-        chosen = np.concatenate([_drawn(yes, half, rng), _drawn(no, config.batch_size - half, rng)])
+        chosen = np.concatenate(
+            [_drawn(yes, half, looks, rng), _drawn(no, config.batch_size - half, looks, rng)]
+        )
         row = looks.row[chosen]
         copy = torch.from_numpy(rng.integers(len(kept.early), size=len(chosen)))
         yield {
@@ -130,5 +132,10 @@ def batches(
         }
 
 
-def _drawn(rows: NDArray[np.intp], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    return rows[rng.integers(len(rows), size=count)]
+def _drawn(
+    rows: NDArray[np.intp], count: int, looks: Looks, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    if looks.weight is None:
+        return rows[rng.integers(len(rows), size=count)]
+    weight = looks.weight[rows].astype(np.float64)
+    return rng.choice(rows, size=count, p=weight / weight.sum())

@@ -43,7 +43,7 @@ class Classifier:
         del rng
         self._judge = RewardJudge(config.package, config.sha256)
         self._asked = [self._judge.asked(goal.text) for goal in goals]
-        self.sees = self._judge.rule.views
+        self.sees, self.sha256 = self._judge.rule.views, self._judge.sha256
 
     def begin(self) -> None:
         """Another attempt: what was seen in the last one does not count."""
@@ -53,7 +53,8 @@ class Classifier:
         """Whether every look agrees that the goal is reached."""
         del info
         images = {view: cast("Images", observation[view]) for view in self.sees}
-        return judgement(self._judge.look(self._asked[goal], images).is_yes)
+        glance = self._judge.look(self._asked[goal], images)
+        return judgement(glance.is_yes)._replace(score=glance.score, looks=glance.looks)
 
     def save(self) -> dict[str, Any]:
         """The last moments of the attempt."""

@@ -157,6 +157,7 @@ def looks_of(
     return Looks(
         np.concatenate(image),
         np.concatenate(view),
+        tuple(texts),
         np.array([vectors[text] for text in texts], np.float32),
         *(np.concatenate(parts) for parts in (row, asked, success, of)),
     )

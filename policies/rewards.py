@@ -35,6 +35,8 @@ class Judgement(NamedTuple):
 
     reward: float  # REACHED or NOT_REACHED
     success: bool  # the goal is said to be reached
+    score: float | None = None  # log-odds of the look that agrees least; None: nobody looked
+    looks: tuple[float, ...] = ()  # log-odds of "yes" now: by each of `sees`, then by each opposite
 
 
 class RewardSource(Protocol):

@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.quantities import InputError
+from policies.attempt_keeper import AttemptKeeper
+from policies.classifier_reward import Classifier
 from policies.data_set_about import hash_of, robot_about
 from policies.finetune import Hooks as PracticeHooks
 from policies.finetune import Parts, PracticeRun
+from policies.kept_attempts import FOLDER
 from policies.learner import Learner, make_learner
 from policies.offline_data import OfflineData
 from policies.practice_env import PracticeEnv, spec_of
@@ -52,6 +55,7 @@ class Practice(NamedTuple):
     seed: int
     beginning: Beginning
     checkpoints: Path
+    keep: int = 0  # attempts whose images are kept beside the checkpoints, for `label`
 
 
 def collect_recipes(
@@ -111,7 +115,7 @@ def practice_run(
     online = ReplayBuffer(spec, capacity, seed, discount=learner.practice.discount)
     if data is not None and method.data_online:
         data.add(online, [e for e in data.episodes() if e.about.task == told.task])
-    reward = reward_for(told.task, world, method, seed)
+    reward = keeping(reward_for(told.task, world, method, seed), world, told)
     scene = Scene(world.goals, vectors, world.episode_steps, shown_states(world, data))
     parts = Parts(
         world,
@@ -139,6 +143,14 @@ def reward_for(task: str, world: PracticeEnv, method: Method, seed: int) -> Rewa
     reward = make_reward(method.reward, method.reward_options, seed, world.goals)
     require_seen(reward, [tensor.name for tensor in world.tensors], f"the task {task}")
     return reward
+
+
+def keeping(reward: RewardSource, world: PracticeEnv, told: Practice) -> RewardSource:
+    """The source, which keeps some of what it saw if that is wanted and it looks at images."""
+    if not told.keep or not isinstance(reward, Classifier):
+        return reward
+    folder = told.checkpoints.parent / FOLDER
+    return AttemptKeeper(reward, folder, told.keep, world.goals, reward.sha256, told.seed)
 
 
 def instructions_for(

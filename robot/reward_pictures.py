@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,16 +14,13 @@ from perception.reward_package import RewardEye
 from perception.reward_scores import Answered, calibrating
 from policies.data_set import number_of
 from policies.episodes import Episode, read_episode
+from robot.contact_sheet import COLUMNS, sheet, tile
 from robot.pictures import write_png
 from robot.reward_answers import Answers
 from robot.study import charts
 
 RELIABILITY, IN_VAIN, MISSED = "reliability.svg", "false_positives.png", "false_negatives.png"
-ROWS, COLUMNS = 5, 3  # of a sheet
-SCALE = 2  # of its images
-CAPTION_PX = 34
-INK, PAPER = (40, 40, 40), 255
-FONT = cv2.FONT_HERSHEY_SIMPLEX
+ROWS = 5  # of a sheet
 
 
 class Moment(NamedTuple):
@@ -54,7 +50,7 @@ def draw_reward(folder: Path, eye: RewardEye, answers: Answers, threshold: float
         }
         for name, moments in sheets.items():
             if moments:
-                made.append(write_png(folder / name, _sheet(moments, eye.spec.views)))
+                made.append(write_png(folder / name, sheet(_tiles(moments, eye.spec.views))))
     except OSError as error:
         raise InputError(f"--out {folder} cannot be written: {error.strerror}") from error
     return made
@@ -105,23 +101,13 @@ def _missed(
     return sorted(found, key=lambda moment: moment.score)[: ROWS * COLUMNS]
 
 
-def _sheet(moments: Sequence[Moment], views: Sequence[str]) -> NDArray[np.uint8]:
+def _tiles(moments: Sequence[Moment], views: Sequence[str]) -> list[NDArray[np.uint8]]:
     """All views of each moment with its caption, BGR."""
-    tiles = [_tile(moment, read_episode(moment.file), views) for moment in moments]
-    blank = np.full_like(tiles[0], PAPER)
-    tiles += [blank] * (-len(tiles) % COLUMNS)
-    rows = [np.hstack(tiles[begin : begin + COLUMNS]) for begin in range(0, len(tiles), COLUMNS)]
-    return np.vstack(rows)
+    return [_tile(moment, read_episode(moment.file), views) for moment in moments]
 
 
 def _tile(moment: Moment, episode: Episode, views: Sequence[str]) -> NDArray[np.uint8]:
-    seen = np.hstack([episode.observation[view][moment.at] for view in views])
-    size = (seen.shape[1] * SCALE, seen.shape[0] * SCALE)
-    large = cv2.resize(seen[..., ::-1], size, interpolation=cv2.INTER_NEAREST)
-    tile = np.full((size[1] + CAPTION_PX, size[0] + 6, 3), PAPER, np.uint8)
-    tile[CAPTION_PX:, :-6] = large
     name = f"{moment.file.parent.name} {number_of(moment.file)}"
     where = f"{name} at {moment.at} of {len(episode)}, {moment.score:+.1f}"
-    for line, text in enumerate((where, episode.about.instruction)):
-        cv2.putText(tile, text, (4, 13 + 15 * line), FONT, 0.42, INK, 1, cv2.LINE_AA)
-    return tile
+    images = [episode.observation[view][moment.at] for view in views]
+    return tile(images, (where, episode.about.instruction))

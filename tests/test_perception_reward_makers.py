@@ -35,6 +35,7 @@ def lamp_looks(count=24, seed=0):
     return Looks(
         image=images,
         view=np.arange(count) // 2 % 2,
+        text=(LIT.text, OUT.text),
         vector=np.stack([LIT.vector, OUT.vector]),
         row=row,
         asked=asked,

@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "collect": "robot.commands.collect:Collect",
     "train": "robot.commands.train:TRAIN",
     "finetune": "robot.commands.finetune:Finetune",
+    "label": "robot.commands.label:Label",
     "evaluate": "robot.commands.evaluate:EVALUATE",
     "export": "robot.commands.export:EXPORT",
     "study": "robot.commands.study:STUDY",

@@ -22,7 +22,7 @@ from robot.commands.run import interruptible
 from robot.console import Console
 from robot.graph_practice import Wishes, last_checkpoint, practise_through_graph, runs_of
 from robot.hooks import Hooks, Interrupted
-from robot.options import parsed_options
+from robot.options import parsed_options, require_at_least
 from robot.practice_method import Method, Offline, finetune_config, resolved
 from robot.practising import Beginning, Practice, collect_recipes, practice_run, reward_for
 from robot.study import charts
@@ -83,6 +83,9 @@ class Finetune:
     """With --graph: the package of export features, by which the policy sees."""
     final_episodes: int = 100
     """Attempts of the last evaluation."""
+    keep: int = 60
+    """Attempts whose images are kept for 'reflexarc label', the most doubtful and some by chance,
+    where the reward is a package; 0: none. With two cameras 60 take about 100 MB."""
     seed: int = 0
     """Of worlds, weights and chance; equal seeds are equal runs."""
     out: Path | None = None
@@ -109,7 +112,7 @@ class Finetune:
                 settings |= {"data": [each.about.recipe_sha256 for each in data.sets]}
             self._begin_folder(out, settings)
             beginning = Beginning(data, self._checkpoint())
-            told = Practice(self.task, method, self.seed, beginning, out / CHECKPOINTS)
+            told = Practice(self.task, method, self.seed, beginning, out / CHECKPOINTS, self.keep)
             began_s = time.monotonic()
             run = self._practised(told, out, console, interrupted)
             if run is None:
@@ -174,10 +177,8 @@ class Finetune:
         world_row(self.task)
         if self.features and not self.graph:
             raise InputError("--features is for --graph; here choose a task with cameras")
-        for name, least in {"updates": 0, "final_episodes": 1, "seed": 0, "capacity": 1}.items():
-            if getattr(self, name) < least:
-                option = name.replace("_", "-")
-                raise InputError(f"--{option} {getattr(self, name)}: must be {least} or more")
+        least = {"updates": 0, "final_episodes": 1, "seed": 0, "capacity": 1, "keep": 0}
+        require_at_least(self, least)
         if self.data and self.recipe:
             raise InputError("give either --data FOLDERS or --recipe NAME")
         if self.updates and not (self.data or self.recipe):

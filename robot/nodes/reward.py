@@ -24,7 +24,7 @@ from robot.node import Emission, Input, Inputs, Node, NodeContext, Output
 from robot.observed import tensors_in
 
 VIEWS = ("front", "wrist")  # cameras, each a port
-BLIND = Glance((), (), NEVER, is_yes=False)
+BLIND = Glance(np.empty(0), np.empty((0, 0)), NEVER, is_yes=False)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from policies.recipe import Goals
 from robot.actors import actor_for
 from robot.commands.run import interruptible
 from robot.console import Console
+from robot.options import require_at_least
 from robot.worlds import make_world, vectors_of
 
 
@@ -48,10 +49,7 @@ class EvaluatePolicy:
 
     def __call__(self) -> int:
         """Tries, counts."""
-        if self.episodes < 1:
-            raise InputError(f"--episodes {self.episodes}: must be 1 or more")
-        if self.seed < 0:
-            raise InputError(f"--seed {self.seed}: must be 0 or more")
+        require_at_least(self, {"episodes": 1, "seed": 0})
         world = make_world(self.task)
         goals = [n for n, one in enumerate(world.goals) if self.goal in ("both", one.direction)]
         vectors = self._vectors(world)

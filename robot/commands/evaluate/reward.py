@@ -10,7 +10,6 @@ import msgspec
 import tyro
 
 from perception.model_package import read_package
-from perception.quantities import InputError
 from perception.reward_calibration import probability, reliability
 from perception.reward_look import LookRule
 from perception.reward_package import EVEN, RewardEye, threshold_of
@@ -18,6 +17,7 @@ from perception.reward_scores import calibrating
 from policies.offline_data import open_offline
 from robot.commands.train.reward import line
 from robot.console import Console
+from robot.options import require_folders
 from robot.reward_answers import Answers, answered
 from robot.reward_lesson import described
 from robot.reward_pictures import draw_reward
@@ -46,8 +46,7 @@ class EvaluateReward:
 
     def __call__(self) -> int:
         """Asks, counts."""
-        if not self.data:
-            raise InputError("give at least one folder of attempts; 'reflexarc collect' makes one")
+        require_folders(self.data, "attempts")
         eye = RewardEye(read_package(self.package))
         data = open_offline(self.data)
         total = sum(len(one) for one in data.sets)

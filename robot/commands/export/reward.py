@@ -17,6 +17,7 @@ from perception.reward_scores import proved
 from policies.offline_data import OfflineData, open_offline
 from robot.commands.train.reward import line
 from robot.console import Console
+from robot.options import require_folders, require_package_name
 from robot.reward_answers import answered
 from robot.reward_lesson import calibrated, described
 from robot.training_library import with_training
@@ -83,10 +84,8 @@ class ExportReward:
     def _check(self) -> None:
         if not 0 < self.most < 1:
             raise InputError(f"--most {self.most}: must be between 0 and 1")
-        if self.out.suffix != ".onnx":
-            raise InputError(f"--out {self.out}: the name of a package ends in .onnx")
-        if not self.data:
-            raise InputError("give at least one folder of attempts; 'reflexarc collect' makes one")
+        require_package_name(self.out)
+        require_folders(self.data, "attempts")
 
     def _refuse_learned(self, eye: RewardEye, data: OfflineData) -> None:
         for one in data.sets:

@@ -16,8 +16,8 @@ from perception.calibration import calibration_hash
 from perception.mono import MonoDepth, MonoSpec
 from perception.mono_labels import LabelledFrame, rows_of, split
 from perception.mono_scores import MonoScores, constant_prediction, judged
-from perception.quantities import InputError
 from robot.console import Console
+from robot.options import require_at_least, require_package_name
 from robot.stereo_pairs import Lesson, load_lesson
 from robot.training_library import training_library
 
@@ -82,14 +82,8 @@ class TrainMono:
         return 0
 
     def _check(self) -> None:
-        if self.updates < 1:
-            raise InputError(f"--updates {self.updates}: must be 1 or more")
-        if self.seed < 0:
-            raise InputError(f"--seed {self.seed}: must be 0 or more")
-        if self.out.suffix != ".onnx":
-            raise InputError(f"--out {self.out}: the name of a package ends in .onnx")
-        if not self.out.absolute().parent.is_dir():
-            raise InputError(f"--out {self.out}: there is no folder {self.out.parent}; make it")
+        require_at_least(self, {"updates": 1, "seed": 0})
+        require_package_name(self.out)
 
     def _report(self, outcome: dict[str, Any], lesson: Lesson) -> None:
         if self.json:

@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from perception.atomic_file import write_atomically
-from perception.quantities import InputError
 from policies.learner import Learner, make_learner
 from policies.offline_data import OfflineData, open_offline
 from robot.console import Console
-from robot.options import parsed_options
+from robot.options import parsed_options, require_at_least, require_folders
 from robot.training_library import training_library, with_training
 
 DISCOUNT = 0.99  # of learners that have none, such as those that imitate
@@ -91,14 +90,8 @@ class TrainPolicy:
         return 0
 
     def _check(self) -> None:
-        for name in ("updates", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                option = name.replace("_", "-")
-                raise InputError(f"--{option} {getattr(self, name)}: must be 1 or more")
-        if self.seed < 0:
-            raise InputError(f"--seed {self.seed}: must be 0 or more")
-        if not self.data:
-            raise InputError("give at least one folder of episodes; 'reflexarc collect' makes one")
+        require_at_least(self, {"updates": 1, "checkpoint_every": 1, "seed": 0})
+        require_folders(self.data)
 
     def _write(self, learner: Learner, data: OfflineData, outcome: dict[str, Any]) -> None:
         """What came of what, beside the checkpoints, and the package."""

@@ -1,6 +1,7 @@
 """``reflexarc train reward``: episodes teach a reward to see whether a goal is reached."""
 
 import json
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -16,10 +17,16 @@ from perception.reward_look import LookRule
 from perception.reward_makers import REWARD_MAKERS
 from perception.reward_package import EVEN, REWARD
 from perception.tables import config_from_options, load_item
+from policies.label_looks import WEIGHT, read_labelled, with_labels
 from policies.offline_data import open_offline
 from policies.reward_frames import POSITIVE_FRAMES
 from robot.console import Console
-from robot.options import parsed_options
+from robot.options import (
+    parsed_options,
+    require_at_least,
+    require_folders,
+    require_package_name,
+)
 from robot.reward_answers import answers_to
 from robot.reward_lesson import calibrated, described, read_lesson
 from robot.training_library import with_training
@@ -50,6 +57,10 @@ class TrainReward:
     """Images on end that have to agree before it says yes."""
     positive_frames: int = POSITIVE_FRAMES
     """How many of the last images of a demonstration show success; collect with --after 2."""
+    labels: tuple[Path, ...] = ()
+    """Runs in which 'reflexarc label' asked; what was said there teaches too."""
+    label_weight: float = WEIGHT
+    """How often a labelled image is shown, beside 1 for an image of the data."""
     without_failures: bool = False
     """Learn from demonstrations alone, though no episode failed."""
     set: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="K=V")] = ()
@@ -64,8 +75,17 @@ class TrainReward:
         self._check()
         data = open_offline(self.data)
         lesson = read_lesson(data, self.views, self.seed, without_failures=self.without_failures)
+        labelled = [
+            one for run in self.labels for one in read_labelled(run, lesson.spec, lesson.opposites)
+        ]
         maker = self._maker(lesson.spec)
-        looks = lesson.looks(self.positive_frames)
+        looks = with_labels(
+            lesson.looks(self.positive_frames),
+            labelled,
+            lesson.spec,
+            lesson.opposites,
+            self.label_weight,
+        )
         console = Console(quiet=self.json)
         began_s = time.monotonic()
         with console.progress("learning", self.updates, "updates") as progress:
@@ -77,7 +97,7 @@ class TrainReward:
         rule = LookRule(lesson.spec.views, self.frames, reverse=True)
         about = lesson.about(calibration, rule)
         scores = described(answers, about, rule, EVEN)
-        extra = {REWARD: msgspec.to_builtins(about), "left_out": scores}
+        extra = {REWARD: msgspec.to_builtins(about), "left_out": scores, "labels": len(labelled)}
         package = maker.export(self.out, looks, extra)
         outcome = {
             "package": str(self.out),
@@ -85,6 +105,7 @@ class TrainReward:
             "bytes": self.out.stat().st_size,
             "learned_from": len(lesson.learn),
             "looks": len(looks.row),
+            "labels": len(labelled),
             "successes": int(looks.success.sum()),
             "updates": self.updates,
             "seconds": seconds,
@@ -95,18 +116,11 @@ class TrainReward:
         return 0
 
     def _check(self) -> None:
-        for name in ("updates", "frames", "positive_frames"):
-            if getattr(self, name) < 1:
-                option = name.replace("_", "-")
-                raise InputError(f"--{option} {getattr(self, name)}: must be 1 or more")
-        if self.seed < 0:
-            raise InputError(f"--seed {self.seed}: must be 0 or more")
-        if not self.data:
-            raise InputError("give at least one folder of episodes; 'reflexarc collect' makes one")
-        if self.out.suffix != ".onnx":
-            raise InputError(f"--out {self.out}: the name of a package ends in .onnx")
-        if not self.out.absolute().parent.is_dir():
-            raise InputError(f"--out {self.out}: there is no folder {self.out.parent}; make it")
+        require_at_least(self, {"updates": 1, "frames": 1, "positive_frames": 1, "seed": 0})
+        require_folders(self.data)
+        require_package_name(self.out)
+        if not 0 < self.label_weight < math.inf:
+            raise InputError(f"--label-weight {self.label_weight}: must be above 0 and finite")
 
     def _maker(self, spec: LookSpec) -> Maker:
         options = parsed_options(self.set)
@@ -125,7 +139,8 @@ class TrainReward:
         left_out = outcome["left_out"]
         sys.stdout.write(
             f"learned from {outcome['looks']} looks ({outcome['successes']} of success) of "
-            f"{outcome['learned_from']} episodes in {outcome['seconds']} s\n"
+            f"{outcome['learned_from']} episodes and {outcome['labels']} labels in "
+            f"{outcome['seconds']} s\n"
             f"left out: {line(left_out)}\n"
             f"package: {outcome['package']}, {outcome['bytes'] / 1e6:.1f} MB; it pays nothing yet: "
             "'reflexarc export reward' proves by other attempts how seldom it errs\n"
