@@ -135,10 +135,12 @@ class Finetune:
 
     def _through_graph(self, out: Path) -> int:
         """Practises by messages; what a graph cannot be told is refused."""
+        practice = parsed_options(self.practice_set, "--practice-set")
+        reset_every = practice.pop("reset_every_attempts", None)
+        self._refuse_for_graph(out, practice)
         console = Console(quiet=self.json)
         with interruptible() as interrupted:
             folders = self._folders(console, interrupted)
-        practice = parsed_options(self.practice_set, "--practice-set")
         start = last_checkpoint(out) if self.resume else self._checkpoint()
         wishes = Wishes(
             graph=self.graph,
@@ -153,9 +155,8 @@ class Finetune:
             strategy=self.strategy,
             strategy_options=self.strategy_set,
             capacity=self.capacity,
-            reset_every_attempts=practice.pop("reset_every_attempts", None),
+            reset_every_attempts=reset_every,
         )
-        self._refuse_for_graph(out, practice)
         return practise_through_graph(wishes, self.steps, self.seed, out, as_json=self.json)
 
     def _refuse_for_graph(self, out: Path, practice: Mapping[str, Any]) -> None:

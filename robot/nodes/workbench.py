@@ -59,7 +59,7 @@ class WorkbenchConfig:
     sees: tuple[str, ...] = ()  # tensors that are observed, such as tool_position_m; empty: all
     attempt_s: float = 0.0  # s until an attempt has failed; 0: the task's own
     observe_hz: float = 5.0  # of a policy
-    camera: Literal["front", "wrist", "both", ""] = "front"  # some 6 ms an image; empty: none
+    camera: str = "front"  # front, wrist, both, or empty for none: it costs some 6 ms an image
     camera_hz: float = 5.0
 
     def __post_init__(self) -> None:
