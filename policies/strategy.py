@@ -120,6 +120,6 @@ def usual_verdict(step: Step, most_steps: int, *, reset: bool = False) -> Verdic
         most_steps: of the attempt.
         reset: whether a person is asked to put things back at its end.
     """
-    reward, success = step.judged
+    reward, success = step.judged.reward, step.judged.success
     ended = SUCCESS if success else TIMEOUT if step.steps >= most_steps else ""
     return Verdict(reward, success, ended, reset and bool(ended))
