@@ -3,6 +3,7 @@
 import functools
 import json
 
+import av
 import pytest
 from message_samples import sample
 from msgspec.structs import replace
@@ -106,6 +107,10 @@ def test_the_verb_practises_through_the_graph_and_goes_on_from_its_checkpoint(
     assert 55 <= outcome["judged"] <= 61
     assert outcome["said"] > 10
     assert outcome["in_vain"] >= outcome["said"] // 2  # of a reward that knows nothing
+    with av.open(str(tmp_path / "run-1" / "attempts.mp4")) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(frames) == outcome["judged"]
+    assert frames[0].shape[1] == 2 * frames[0].shape[0]  # both cameras, side by side
     first = last_checkpoint(tmp_path)
     assert main(command) == 2  # it was begun
     assert "go on with --resume" in capsys.readouterr().err
