@@ -13,7 +13,7 @@ flights have no faults, to count more of that time. Each flight is one small JSO
 study that is interrupted goes on where it stopped; the table is made from the rows.
 
     python -m benchmarks.handover --seeds 1001 1002 1003
-    python -m benchmarks.handover --seeds 1001 1002 1003 --student mono.onnx
+    python -m benchmarks.handover --seeds 5 --student runs/mono.onnx
     python -m benchmarks.handover --seeds 1004 1005 --quiet 600
 """
 
@@ -282,7 +282,10 @@ def _tail(rows: list[dict[str, Any]]) -> Iterator[str]:
     yield f"{', '.join(str(seed) for seed in sorted({row['seed'] for row in rows}))}."
     yield ""
     yield "    python -m benchmarks.handover --seeds 1001 1002 1003"
-    yield "    python -m benchmarks.handover --seeds 1001 1002 1003 --student mono.onnx"
+    yield (
+        "    python -m benchmarks.handover --seeds 5 "
+        "--student runs/study_pssl/life-network-cold_turkey-0005.onnx    (likewise 6 to 9)"
+    )
     yield "    python -m benchmarks.handover --seeds 1004 1005 --quiet 600"
 
 

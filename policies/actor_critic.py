@@ -32,6 +32,16 @@ def at_least(y: Tensor, mc_return: Tensor) -> Tensor:
     return torch.maximum(y, mc_return)
 
 
+def surpassed(mc_return: Tensor, value: Tensor, discount: float) -> Tensor:
+    """1 (B,) where the goal was reached in the end, and sooner than the actor would by its value.
+
+    What self-imitation imitates (Oh et al., arXiv 1806.05635). Rewards are 0 and -1, so what never
+    succeeds has a return of -1 / (1 - γ); -inf: not yet known.
+    """
+    succeeded = mc_return > -(1 - SMALL) / (1 - discount)
+    return (succeeded & (mc_return > value)).float()
+
+
 def td_loss(q: Tensor, y: Tensor) -> Tensor:
     """Σ_i mean_b (Q_i(s, a) - y)², of critics (E, B) and a target (B,)."""
     return (q - y).square().sum() / q.shape[-1]

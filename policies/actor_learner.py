@@ -6,6 +6,7 @@ learners inherit; whatever else they share are functions and parts that they hol
 
 import hashlib
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from perception.model_package import ModelPackage
+from perception.tables import ChoiceError
 from perception.torch_threads import one_thread
 from policies.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from policies.learner import Batch, Practice
-from policies.networks import Actor, sample_squashed
+from policies.networks import LARGEST_STD, Actor, sample_squashed, with_deviation
 from policies.observation import Observation
 from policies.observation_inputs import ObservationInputs
 from policies.optimised import Optimised, Steady
@@ -48,8 +50,18 @@ class ActorConfig(Protocol):
         ...
 
     @property
+    def relative(self) -> bool:
+        """Whether where places are from each other is an input too."""
+        ...
+
+    @property
     def deployed_rate(self) -> float:
         """At which the weights that are deployed follow the actor; 1: they are its own."""
+        ...
+
+    @property
+    def practice_noise(self) -> float:
+        """Deviation before tanh of what is tried around what is deployed; 0: the actor draws."""
         ...
 
     @property
@@ -100,7 +112,15 @@ class ActorLearner:
             spec: of the policy.
             config: the algorithm's own choices.
             seed: of weights and of all that is drawn.
+
+        Raises:
+            ChoiceError: practice_noise is no deviation that an actor has.
         """
+        if not 0 <= config.practice_noise < LARGEST_STD:
+            raise ChoiceError(
+                f"practice_noise = {config.practice_noise}: give 0 (as the actor draws), or a "
+                f"deviation below {LARGEST_STD:.2f}"
+            )
         self.spec, self.config = spec, config
         self.updates = 0
         low, high = action_range(spec)
@@ -122,7 +142,8 @@ class ActorLearner:
 
     def new_inputs(self) -> Any:
         """What makes numbers of an observation: an `ObservationInputs`, or the like of it."""
-        return ObservationInputs(self.spec, self.config.waves)
+        config = self.config
+        return ObservationInputs(self.spec, config.waves, relative=config.relative)
 
     def build(self) -> None:
         """Adds further networks to `parts`; torch's own generator is seeded."""
@@ -153,7 +174,7 @@ class ActorLearner:
         seen = self.spec.check_observation(observation)
         with torch.no_grad():
             state = self.inputs.states({name: value[np.newaxis] for name, value in seen.items()})
-            mean, log_std = (self.actor.module if explore else self.deployed)(state)
+            mean, log_std = self.tries(state, self.practising if explore else self.deployed)
             if explore:
                 mean, _ = sample_squashed(mean, log_std, self.noise(*mean.shape, acting=True))
             else:
@@ -165,6 +186,22 @@ class ActorLearner:
     def deployed(self) -> Actor:
         """What acts when nothing is explored."""
         return self.actor.module if self.steady is None else self.steady.module
+
+    def tries(self, state: Tensor, actor: Actor | None = None) -> tuple[Tensor, Tensor]:
+        """Mean and log σ before tanh, (B, n) each, of what practice draws.
+
+        Args:
+            state: (B, F + D), normalised.
+            actor: whose; None: the one that learns.
+        """
+        mean, log_std = (actor or self.actor.module)(state)
+        noise = self.config.practice_noise
+        return mean, torch.full_like(log_std, math.log(noise)) if noise else log_std
+
+    @property
+    def practising(self) -> Actor:
+        """What acts while it practises."""
+        return self.deployed if self.config.practice_noise else self.actor.module
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint: see `policies.checkpoint`."""
@@ -233,11 +270,16 @@ class ActorLearner:
                 path,
                 self.spec,
                 self.inputs,
-                self.actor.module if explores else self.deployed,
+                self._explorer() if explores else self.deployed,
                 rows,
                 explores=explores,
                 **manifest,
             )
+
+    def _explorer(self) -> Actor:
+        """What acts while it practises, with the deviation that is drawn with."""
+        noise = self.config.practice_noise
+        return with_deviation(self.practising, noise) if noise else self.practising
 
     def noise(self, *shape: int, acting: bool = False) -> Tensor:
         """Standard normal numbers."""

@@ -44,8 +44,9 @@ def record_attempt(
     steps: int,
     wish: Callable[[], Wish | None] = lambda: None,
     after: int = 0,
+    found: Observation | None = None,
 ) -> Episode:
-    """One attempt from its usual beginning: until the goal is reached, all is lost, or time is up.
+    """One attempt: until the goal is reached, all is lost, or time is up.
 
     Equal seeds give equal episodes, so time is the world's own: one period per step.
 
@@ -57,13 +58,16 @@ def record_attempt(
         wish: asked after each step.
         after: further steps for which the goal has to stay reached, so that there is more than one
             image of it.
+        found: what is observed where things were left, to begin from there; None: from the usual
+            beginning.
 
     Raises:
         Cancelled: a wish that this attempt is not kept.
     """
     policy.reset(np.random.default_rng(told.seed))
-    observation, _ = env.reset(seed=told.seed, options={GOAL: told.goal})
-    seen: list[Observation] = [observation]
+    if found is None:
+        found, _ = env.reset(seed=told.seed, options={GOAL: told.goal})
+    seen: list[Observation] = [found]
     actions: list[NDArray[np.float64]] = []
     success: list[bool] = []
     reached = 0  # steps on end

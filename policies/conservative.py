@@ -101,7 +101,7 @@ class Conservative:
         """N actions each, uniform, of the actor at s, and of the actor at s'."""
         learner, count = self._learner, self._config.sampled_actions
         both = torch.cat([batch.state, batch.next_state])  # (2 B, F + D)
-        mean, log_std = (tensor.unsqueeze(1) for tensor in learner.actor.module(both))
+        mean, log_std = (tensor.unsqueeze(1) for tensor in learner.tries(both))
         noise = learner.noise(len(both), count, mean.shape[-1])
         action, log_pi = sample_squashed(mean, log_std, noise)  # (2 B, N, n), (2 B, N)
         here, there = action.chunk(2)

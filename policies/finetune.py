@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.astray import Astray
 from policies.evaluate import Deployed, Trial, evaluate
 from policies.learner import Learner
 from policies.observation import Observation
@@ -97,6 +98,7 @@ class PracticeRun:
         self._goal, self._attempt_steps = -1, 0  # -1: no attempt has begun
         self._said, self._reached = False, False  # success in this attempt: by verdict, in truth
         self._needs_reset = True
+        self._astray = Astray(config.random_after_failure, parts.learner.spec.action)
         self._last_reset = (0, 0)  # steps and attempts done then
         self._metrics: dict[str, float] = {}  # of the last update
 
@@ -197,6 +199,7 @@ class PracticeRun:
         tally, config = self.log.tally, self._config
         tally.attempts += 1
         tally.successes += self._said
+        self._astray.attempt_ended(success=self._said)
         tally.false_successes += self._said and not self._reached
         self._parts.online.end_episode()
         self._goal = -1
@@ -208,11 +211,12 @@ class PracticeRun:
         )
 
     def _act(self, told: Observation) -> NDArray[np.float64]:
-        learner = self._parts.learner
-        if self.log.tally.steps >= self._pace.random_steps:
-            return learner.act(told, explore=True)
-        bounds = learner.spec.action
-        return self._rng.uniform([b.minimum for b in bounds], [b.maximum for b in bounds])
+        strayed = self._astray.action(self._rng)
+        if strayed is not None:
+            return strayed
+        if self.log.tally.steps < self._pace.random_steps:
+            return self._astray.anything(self._rng)
+        return self._parts.learner.act(told, explore=True)
 
     def _learn(self) -> None:
         """As many updates as are due since the warm-up."""
@@ -227,7 +231,7 @@ class PracticeRun:
 
     def _evaluate(self) -> None:
         step = self.log.tally.steps
-        point = point_of(step, self.evaluate(self._config.evaluation_episodes))
+        point = point_of(self.log.tally, self.evaluate(self._config.evaluation_episodes))
         self.log.curve.append(point)
         self._hooks.log(step, {"deployed_success": point.success})
 
@@ -262,6 +266,7 @@ class PracticeRun:
             "reached": self._reached,
             "needs_reset": self._needs_reset,
             "last_reset": self._last_reset,
+            "astray": self._astray.save(),
         }
 
     def _restore(self, checkpoint: Path, state: Mapping[str, Any]) -> None:
@@ -283,6 +288,7 @@ class PracticeRun:
         self._said, self._reached = state["said"], state["reached"]
         self._needs_reset = state["needs_reset"]
         self._last_reset = tuple(state["last_reset"])
+        self._astray.restore(state["astray"])
 
     def _settings(self) -> dict[str, Any]:
         """What must be the same when a run goes on; it may be made longer."""

@@ -22,13 +22,16 @@ IMAGE_DTYPE = "uint8"
 class ImageInputs:
     """An `ObservationInputs` for a spec with images."""
 
-    def __init__(self, spec: PolicySpec, config: EncoderConfig, waves: int = 0) -> None:
+    def __init__(
+        self, spec: PolicySpec, config: EncoderConfig, waves: int = 0, *, relative: bool = False
+    ) -> None:
         """Draws the weights of the encoder.
 
         Args:
             spec: of the policy.
             config: size of the encoder.
             waves: for each number that is no pixel, as in `ObservationInputs`.
+            relative: as there.
 
         Raises:
             PolicySpecError: no image, images of several shapes, or another kind of tensor.
@@ -45,14 +48,15 @@ class ImageInputs:
                 f"images must be (height, width, channels) of one size; observed is {shapes}"
             )
         numbers = tuple(tensor for tensor in spec.observation if tensor not in images)
-        self.numbers = ObservationInputs(replace(spec, observation=numbers), waves)
+        plain = replace(spec, observation=numbers)
+        self.numbers = ObservationInputs(plain, waves, relative=relative)
         self.images = tuple(tensor.name for tensor in images)
         self.config = config
         self.encoder = ImageEncoder(ImageShape(*next(iter(shapes))), config)
         self.features = self.numbers.features + len(images) * config.units
         self.instruction = self.numbers.instruction  # D
         self.mean, self.scale = self.numbers.mean, self.numbers.scale
-        self.waves = waves
+        self.waves, self.pairs = waves, self.numbers.pairs
 
     def fit(self, batch: Batch) -> None:
         """Takes mean and spread of the numbers from the batch."""

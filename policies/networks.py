@@ -6,6 +6,7 @@ takes observation and action apart: when many actions are asked about at one obs
 about a dozen), the observation's part is computed once and not for every action.
 """
 
+import copy
 import math
 from collections.abc import Callable
 from itertools import pairwise
@@ -19,7 +20,8 @@ from policies.layers import Layers, run_layers
 INSTRUCTION_UNITS = 16  # an instruction is projected to these first: few goals, hundreds of numbers
 Use = Callable[[Tensor], Tensor]  # of a parameter: as it is, or without its gradient
 LOG_STD_MIN = -20.0  # of a Gaussian before tanh, as in Haarnoja et al., arXiv 1812.05905
-LOG_STD_MAX = -0.5 * math.log(2.0)  # see `bounded_log_std`
+LARGEST_STD = 1 / math.sqrt(2.0)  # see `bounded_log_std`
+LOG_STD_MAX = -0.5 * math.log(2.0)
 
 
 class EnsembleMlp(nn.Module):
@@ -150,6 +152,23 @@ class Actor(nn.Module):
         """
         mean, log_std = self.mlp(state)[0].chunk(2, dim=-1)
         return mean, self.bounded(log_std)
+
+
+def with_deviation(actor: Actor, std: float) -> Actor:
+    """A copy of an actor whose deviation before tanh is the same everywhere.
+
+    Args:
+        actor: of which the means stay.
+        std: of each number of the action, above 0 and below LARGEST_STD.
+    """
+    copied = copy.deepcopy(actor)
+    below = LOG_STD_MAX - math.log(std)  # what softplus gives in `bounded_log_std`
+    weight, bias = copied.mlp.weights[-1], copied.mlp.biases[-1]
+    actions = weight.shape[-1] // 2
+    with torch.no_grad():
+        weight[..., actions:] = 0
+        bias[..., actions:] = LOG_STD_MAX - math.log(math.expm1(below))
+    return copied
 
 
 def sample_squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

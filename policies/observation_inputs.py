@@ -10,12 +10,15 @@ al., arXiv 2006.10739; for values of actions, Yang et al., arXiv 2206.04672).
 """
 
 import math
+from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from perception.model_package import TensorSpec
 from policies.learner import Batch
 from policies.spec import INSTRUCTION, PolicySpec, PolicySpecError, fixed_shape
 
@@ -30,12 +33,13 @@ class ObservationInputs(nn.Module):
     mean: Tensor  # (M,) of each number that is observed
     scale: Tensor  # (M,) 1 / standard deviation
 
-    def __init__(self, spec: PolicySpec, waves: int = 0) -> None:
+    def __init__(self, spec: PolicySpec, waves: int = 0, *, relative: bool = False) -> None:
         """Passes numbers as they are until `fit`.
 
         Args:
             spec: of the policy.
             waves: W, how many stand for each number besides itself.
+            relative: whether it is told where places are from each other too.
 
         Raises:
             PolicySpecError: a tensor that is not float32.
@@ -50,7 +54,9 @@ class ObservationInputs(nn.Module):
         self.instruction = sizes.pop(INSTRUCTION, 0)  # D
         self.names = tuple(sizes)
         self.waves = waves
-        numbers = sum(sizes.values())  # M
+        seen = [tensor for tensor in spec.observation if tensor.name != INSTRUCTION]
+        self.pairs = pairs_of_places(seen) if relative else ()
+        numbers = sum(sizes.values()) + len(self.pairs)  # M
         self.features = numbers * (1 + 2 * waves)  # F
         self.register_buffer("mean", torch.zeros(numbers))
         self.register_buffer("scale", torch.ones(numbers))
@@ -68,7 +74,8 @@ class ObservationInputs(nn.Module):
             batch: arrays by name.
             prefix: "" for the observation before the step, "next_" for the one after it.
         """
-        plain = with_waves(self.normalised(torch.from_numpy(self._flat(batch, prefix))), self.waves)
+        flat = torch.from_numpy(self._flat(batch, prefix))
+        plain = with_waves(self.normalised(flat), self.waves)
         if not self.instruction:
             return plain
         return torch.cat([plain, torch.from_numpy(batch[prefix + INSTRUCTION])], dim=-1)
@@ -79,7 +86,37 @@ class ObservationInputs(nn.Module):
 
     def _flat(self, batch: Batch, prefix: str) -> NDArray[np.float32]:
         rows = [batch[prefix + name] for name in self.names]
-        return np.concatenate([values.reshape(len(values), -1) for values in rows], axis=1)
+        flat = np.concatenate([values.reshape(len(values), -1) for values in rows], axis=1)
+        return with_differences(torch.from_numpy(flat), self.pairs).numpy()
+
+
+def with_differences(flat: Tensor, pairs: Sequence[tuple[int, int]]) -> Tensor:
+    """Numbers (..., M), and behind them the difference of each pair of them."""
+    if not pairs:
+        return flat
+    first, second = (list(numbers) for numbers in zip(*pairs, strict=True))
+    return torch.cat([flat, flat[..., first] - flat[..., second]], dim=-1)
+
+
+def pairs_of_places(tensors: Sequence[TensorSpec]) -> tuple[tuple[int, int], ...]:
+    """Which numbers, counted through all tensors, are the same coordinate of two places.
+
+    A place is a row of two or three numbers in metres; all pairs of places of equal size count.
+    """
+    places: list[tuple[int, int]] = []  # where it begins, and how many numbers it has
+    begin = 0
+    for tensor in tensors:
+        shape = fixed_shape(tensor)
+        count = math.prod(shape)
+        if tensor.unit == "m" and shape and shape[-1] in (2, 3):
+            places += [(at, shape[-1]) for at in range(begin, begin + count, shape[-1])]
+        begin += count
+    return tuple(
+        (one + axis, other + axis)
+        for (one, size), (other, other_size) in combinations(places, 2)
+        if size == other_size
+        for axis in range(size)
+    )
 
 
 def with_waves(plain: Tensor, waves: int) -> Tensor:

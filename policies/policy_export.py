@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +26,12 @@ from perception.onnx_template import OnnxTemplate
 from policies.image_encoder import EncoderConfig, ImageEncoder
 from policies.image_inputs import ImageInputs
 from policies.networks import Actor, bounded_log_std
-from policies.observation_inputs import FARTHEST, ObservationInputs, with_waves
+from policies.observation_inputs import (
+    FARTHEST,
+    ObservationInputs,
+    with_differences,
+    with_waves,
+)
 from policies.spec import (
     ACTION,
     EXPLORATION,
@@ -60,7 +65,7 @@ class DeployedPolicy(nn.Module):
         self.centre, self.half_range = _fixed((low + high) / 2), _fixed((high - low) / 2)
         self.low, self.high = _fixed(low), _fixed(high)
         self.observed = _fixed(mlp.observed[0])
-        self._waves = inputs.waves
+        self._waves, self._pairs = inputs.waves, inputs.pairs
         self._images: tuple[str, ...] = ()
         if isinstance(inputs, ImageInputs):
             self._images = inputs.images
@@ -77,7 +82,9 @@ class DeployedPolicy(nn.Module):
         given = dict(zip(self._names, observation, strict=True))
         instruction, noise = given.pop(INSTRUCTION, None), given.pop(EXPLORATION, None)
         seen = [self.encoder(given.pop(name).unsqueeze(0)) for name in self._images]
-        plain = torch.cat([tensor.flatten() for tensor in given.values()]).unsqueeze(0)
+        plain = with_differences(
+            torch.cat([tensor.flatten() for tensor in given.values()]).unsqueeze(0), self._pairs
+        )
         plain = ((plain - self.mean) * self.scale).clamp(-FARTHEST, FARTHEST)
         plain = with_waves(plain, self._waves)
         plain = torch.cat([plain, *seen], dim=-1)
@@ -140,32 +147,38 @@ def write_policy(
     mlp = actor.mlp
     hidden = tuple(bias.shape[-1] for bias in mlp.biases)[:-1]
     encoder = inputs.config if isinstance(inputs, ImageInputs) else None
-    onnx_bytes = _template(spec, hidden, mlp.layer_norm, inputs.waves, encoder).filled(deployed)
+    shape = Shape(hidden, mlp.layer_norm, inputs.waves, bool(inputs.pairs), encoder)
+    onnx_bytes = _template(spec, shape).filled(deployed)
     for row in rows:
         check_parity(deployed, onnx_bytes, row)
     return write_package(path, onnx_bytes, spec.to_manifest(**manifest))
 
 
+class Shape(NamedTuple):
+    """What an exported graph hangs on besides the spec and its weights."""
+
+    hidden: tuple[int, ...]
+    layer_norm: bool
+    waves: int
+    relative: bool
+    encoder: EncoderConfig | None
+
+
 @lru_cache(maxsize=8)
-def _template(
-    spec: PolicySpec,
-    hidden: tuple[int, ...],
-    layer_norm: bool,
-    waves: int,
-    encoder: EncoderConfig | None,
-) -> OnnxTemplate:
+def _template(spec: PolicySpec, shape: Shape) -> OnnxTemplate:
     blank = {t.name: np.zeros(fixed_shape(t), t.dtype) for t in spec.observation}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         seen = [tensor for tensor in spec.observation if tensor.name != EXPLORATION]
         plain = replace(spec, observation=tuple(seen))
+        waves, relative = shape.waves, shape.relative
         inputs = (
-            ObservationInputs(plain, waves)
-            if encoder is None
-            else ImageInputs(plain, encoder, waves)
+            ObservationInputs(plain, waves, relative=relative)
+            if shape.encoder is None
+            else ImageInputs(plain, shape.encoder, waves, relative=relative)
         )
-        actions = len(spec.action)
-        actor = Actor(inputs.features, inputs.instruction, actions, hidden, layer_norm=layer_norm)
+        actions, norm = len(spec.action), shape.layer_norm
+        actor = Actor(inputs.features, inputs.instruction, actions, shape.hidden, layer_norm=norm)
         return OnnxTemplate(DeployedPolicy(spec, inputs, actor), blank, [ACTION])
 
 

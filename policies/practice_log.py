@@ -8,6 +8,7 @@ both: resets that were asked for or due, and interventions where nothing else co
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from policies.evaluate import Trial, by_goal, success_rate
@@ -50,14 +51,30 @@ class Point(NamedTuple):
     high: float
     by_goal: dict[int, float]
     mean_steps: float  # of an attempt
+    attempts: int = 0  # of practice that had ended by then
+    successes: int = 0  # of these, as in the tally
 
 
-def point_of(step: int, trials: Sequence[Trial]) -> Point:
-    """What an evaluation found."""
+def point_of(tally: Tally, trials: Sequence[Trial]) -> Point:
+    """What an evaluation found, and how practice had gone so far."""
     rate = success_rate(trials)
     goals = {goal: found.value for goal, found in by_goal(trials).items()}
     steps = sum(trial.steps for trial in trials) / len(trials)
-    return Point(step, rate.value, rate.low, rate.high, goals, steps)
+    interval = (rate.value, rate.low, rate.high)
+    return Point(tally.steps, *interval, goals, steps, tally.attempts, tally.successes)
+
+
+def practised(curve: Sequence[Point]) -> list[float | None]:
+    """Part of the attempts of practice that succeeded, between each two evaluations.
+
+    None: no attempt ended there.
+    """
+    return [
+        (after.successes - before.successes) / (after.attempts - before.attempts)
+        if after.attempts > before.attempts
+        else None
+        for before, after in pairwise(curve)
+    ]
 
 
 @dataclass
@@ -87,8 +104,9 @@ class PracticeLog:
         the evaluation before the first step counts in neither.
         """
         tally = self.tally
-        practised = [point.success for point in self.curve if point.step > 0]
-        mean = sum(practised) / len(practised) if practised else None
+        deployed = [point.success for point in self.curve if point.step > 0]
+        mean = sum(deployed) / len(deployed) if deployed else None
+        known = [rate for rate in practised(self.curve) if rate is not None]
         return {
             "steps": tally.steps,
             "updates": tally.updates,
@@ -99,6 +117,8 @@ class PracticeLog:
             "continuing_reward": tally.reached_steps / max(tally.steps, 1),
             "attempts": tally.attempts,
             "successes": tally.successes,
+            "practice_at_first": known[0] if known else None,
+            "practice_at_last": known[-1] if known else None,
             "false_successes": tally.false_successes,
             "resets_per_1000_steps": tally.per_1000_steps(tally.resets),
             "interventions_per_1000_steps": tally.per_1000_steps(tally.interventions),

@@ -22,6 +22,7 @@ class Config:
     offline_share: float | None = None  # 0..1 of these from the offline buffer
     warmup_steps: int | None = None  # acted before the first update
     random_steps: int | None = None  # the first of these, acted at random over the whole range
+    random_after_failure: int = 0  # steps of the next attempt: see `policies.astray`
     reset_every_steps: int | None = 200_000  # a person puts things back; None: never by the clock
     reset_every_attempts: int | None = None  # likewise; RoboFuME's 25
     evaluate_every: int = 10_000  # steps; EARL's
@@ -35,6 +36,7 @@ class Config:
             FinetuneError: a number that is too small.
         """
         least = {"steps": 1, "updates_per_step": 0, "evaluate_every": 1, "evaluation_episodes": 1}
+        least["random_after_failure"] = 0
         optional = ("rows", "reset_every_steps", "reset_every_attempts", "checkpoint_every")
         least |= {name: 1 for name in optional if getattr(self, name) is not None}
         for name, minimum in least.items():

@@ -7,7 +7,7 @@ holds about as many attempts at each.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ class RecipeRow:
     noise: float | None = None  # of its actions; None: as the pilot has it
     steps: int | None = None  # longest attempt; None: as the task has it
     after: int = 0  # further steps that the goal has to stay reached
+    chained: bool = False  # forward and backward by turns, each from where the last one ended
     options: Mapping[str, Any] = field(default_factory=dict)  # of the world, a variant of the task
 
     def __post_init__(self) -> None:
@@ -51,6 +52,8 @@ class RecipeRow:
             raise RecipeError(f"{self.label}: steps = {self.steps}; must be 1 or more")
         if self.after < 0:
             raise RecipeError(f"{self.label}: after = {self.after}; must be 0 or more")
+        if self.chained and self.goals != "both":
+            raise RecipeError(f"{self.label}: chained attempts go both ways; leave out goals")
         if self.options and not self.name:
             raise RecipeError(f"{self.label}: options make another variant; give it a name")
 
@@ -62,8 +65,9 @@ class RecipeRow:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON values; what is younger than published hashes only where it is used."""
         values = {**asdict(self), "options": dict(self.options)}
-        if not self.after:
-            del values["after"]
+        for young in ("after", "chained"):
+            if not values[young]:
+                del values[young]
         return values
 
     @property
@@ -113,6 +117,7 @@ class Attempt(NamedTuple):
     row: RecipeRow
     goal: int
     seed: int
+    follows: bool = False  # it begins where the one before it ended
 
 
 def attempts_of(recipe: Recipe, goals: Mapping[str, Sequence[Goal]]) -> list[Attempt]:
@@ -125,17 +130,32 @@ def attempts_of(recipe: Recipe, goals: Mapping[str, Sequence[Goal]]) -> list[Att
     Raises:
         RecipeError: a task without a goal of the direction that is asked for.
     """
-    planned: list[tuple[RecipeRow, int, int]] = []
+    planned: list[tuple[RecipeRow, int, int, bool]] = []
     for number, row in enumerate(recipe.rows):
-        chosen = [n for n, goal in enumerate(goals[row.label]) if row.goals in ("both", goal[1])]
-        if not chosen:
-            raise RecipeError(f"task {row.label!r} has no {row.goals} goal")
+        turns = (_chain if row.chained else _turns)(row, goals[row.label])
         planned += [
-            (row, goal, _seed(recipe.seed, number, goal, repeat))
-            for repeat in range(row.episodes)
-            for goal in chosen
+            (row, goal, _seed(recipe.seed, number, goal, repeat), row.chained and turn > 0)
+            for turn, (goal, repeat) in enumerate(turns)
         ]
     return [Attempt(number, *rest) for number, rest in enumerate(planned)]
+
+
+def _turns(row: RecipeRow, goals: Sequence[Goal]) -> list[tuple[int, int]]:
+    """Goals and which attempt at each it is; raises a RecipeError if there is none."""
+    chosen = [n for n, goal in enumerate(goals) if row.goals in ("both", goal.direction)]
+    if not chosen:
+        raise RecipeError(f"task {row.label!r} has no {row.goals} goal")
+    return [(goal, repeat) for repeat in range(row.episodes) for goal in chosen]
+
+
+def _chain(row: RecipeRow, goals: Sequence[Goal]) -> list[tuple[int, int]]:
+    """Each forward goal `row.episodes` times, and after each of these the way back."""
+    forward = _turns(replace(row, goals="forward", chained=False), goals)
+    back = [n for n, goal in enumerate(goals) if goal.direction == "backward"]
+    if not back:
+        raise RecipeError(f"task {row.label!r} has no backward goal, so nothing can be chained")
+    both = ((turn, (back[n % len(back)], n)) for n, turn in enumerate(forward))
+    return [turn for pair in both for turn in pair]
 
 
 def _seed(*parts: int) -> int:

@@ -16,6 +16,7 @@ from policies.actor_critic import (
     imitation_loss,
     least,
     squared_error,
+    surpassed,
     td_loss,
     td_target,
     temperature_loss,
@@ -35,6 +36,7 @@ class SoftConfig:
     critic_hidden: tuple[int, ...] = (256, 256)  # units of the critics' layers
     layer_norm: bool = False  # in actor and critics
     waves: int = 0  # for each number observed, 4, 2, 1 ... standard deviations long
+    relative: bool = False  # where places are from each other is an input too
     critics: int = 2  # E
     initial_value: float = 0.0  # that critics begin at; -1 / (1 - γ): as if all failed for ever
     target_critics: int = 0  # drawn at random for each target (REDQ); 0: all
@@ -44,6 +46,7 @@ class SoftConfig:
     discount: float = 0.99  # γ; a reward 100 steps away counts a third
     target_rate: float = 5e-3  # τ of the slow critics
     deployed_rate: float = 1.0  # at which what is deployed follows the actor; 1: it is the actor
+    practice_noise: float = 0.0  # of what is deployed, while it practises; 0: the actor draws
     actor_rate: float = 3e-4  # Adam's
     critic_rate: float = 3e-4  # Adam's
     temperature_rate: float = 3e-4  # Adam's
@@ -52,6 +55,7 @@ class SoftConfig:
     entropy_backup: bool = True  # the target pays for the next action's entropy too
     return_floor: bool = False  # no target below what was attained: for worlds without chance
     cloning_weight: float = 0.0  # steps that a squared error of 1 on offline actions costs
+    clones_success: bool = False  # also what succeeded in practice, if better than it expects
     offline_share: float = 0.0  # 0..1, of a batch from offline data
     warmup_steps: int = 0  # in the world before the first update
     random_steps: int = 0  # the first of these, at random over the whole range
@@ -96,28 +100,43 @@ class SoftActorCritic:
                 regulariser of RoboFuME, Yang et al., arXiv 2310.15145).
         """
         learner = self._learner
-        mean, log_std = learner.actor.module(batch.state)
+        mean, log_std = learner.tries(batch.state)
         action, log_pi = sample_squashed(mean, log_std, learner.noise(*mean.shape))
-        alpha = self.temperature.module()
+        alpha = self.alpha()
         q = self.critics.q(batch.state, action, frozen=True)
-        loss = actor_loss(log_pi, q.mean(0) if self._config.mean_critic else least(q), alpha)
+        value = q.mean(0) if self._config.mean_critic else least(q)  # (B,)
+        loss = actor_loss(log_pi, value, alpha)
         metrics = {"actor_loss": loss.item(), "temperature": alpha.item()}
         if imitation_weight:
             imitation = imitation_loss(mean, log_std, batch.action, batch.offline)
             metrics["imitation_loss"] = imitation.item()
             loss = loss + imitation_weight * equally_large(imitation, loss)
         if self._config.cloning_weight:
-            cloning = squared_error(mean, batch.action, batch.offline)
+            cloning = squared_error(mean, batch.action, self._shown(batch, value.detach()))
             metrics["cloning_loss"] = cloning.item()
             loss = loss + self._config.cloning_weight * cloning
         learner.actor.descend([loss])
-        log_alpha = self.temperature.module.log_alpha
-        self.temperature.descend([temperature_loss(log_alpha, log_pi, self._target_entropy).sum()])
+        if not self._config.practice_noise:
+            log_alpha = self.temperature.module.log_alpha
+            loss = temperature_loss(log_alpha, log_pi, self._target_entropy).sum()
+            self.temperature.descend([loss])
         return {**metrics, "entropy": -log_pi.detach().mean().item()}
 
+    def _shown(self, batch: Transitions, value: Tensor) -> Tensor:
+        """1 (B,) where an action is to be cloned.
+
+        Args:
+            batch: transitions.
+            value: (B,) of what the actor would do there.
+        """
+        if not self._config.clones_success:
+            return batch.offline
+        return batch.offline.maximum(surpassed(batch.mc_return, value, self._config.discount))
+
     def alpha(self) -> Tensor:
-        """α (1,), what a nat of entropy is worth."""
-        return self.temperature.module()
+        """α (1,), what a nat of entropy is worth; nothing where the deviation is set."""
+        alpha = self.temperature.module()
+        return torch.zeros_like(alpha) if self._config.practice_noise else alpha
 
     def members(self) -> Tensor | None:
         """The critics drawn for a target; None: all."""
@@ -137,7 +156,7 @@ class SoftActorCritic:
         """The target y (B,)."""
         config, learner = self._config, self._learner
         with torch.no_grad():
-            mean, log_std = learner.actor.module(batch.next_state)
+            mean, log_std = learner.tries(batch.next_state)
             action, log_pi = sample_squashed(mean, log_std, learner.noise(*mean.shape))
             next_q = least(self.critics.slow_q(batch.next_state, action), self.members())
             if config.entropy_backup:

@@ -14,7 +14,8 @@ from perception.quantities import InputError
 from policies.collection import Cancelled, Told, Wish, record_attempt
 from policies.data_set import DataSetWriter
 from policies.data_set_about import ABOUT_FILE, DataSetAbout, robot_about
-from policies.episodes import EpisodeAbout
+from policies.episodes import Episode, EpisodeAbout
+from policies.observation import Observation
 from policies.policy import Policy
 from policies.practice_env import spec_of
 from policies.recipe import Attempt, Recipe, RecipeRow, attempts_of
@@ -58,6 +59,7 @@ class Collection:
                 robots or specs; a folder with other data.
         """
         self._say = say
+        self._last: tuple[int, Episode | None] = (-1, None)  # made here: its number, and itself
         self._people: dict[str, Teleoperated] = {}  # by the name of their device
         self._rows = {row.label: row for row in recipe.rows}
         self._worlds = {
@@ -110,6 +112,29 @@ class Collection:
         return self._writer.data.about
 
     def _attempt(self, attempt: Attempt, interrupted: Callable[[], bool]) -> bool:
+        episode = self._made(attempt, interrupted)
+        if episode is None:
+            return False
+        self._writer.append(episode, attempt.number)
+        return True
+
+    def _found(self, attempt: Attempt, interrupted: Callable[[], bool]) -> Observation | None:
+        """What is observed where the attempt begins; None: things are put in their places first.
+
+        Where the one before it was made at another time, it is made again, alike to the bit.
+        """
+        if not attempt.follows:
+            return None
+        made, last = self._last
+        if made != attempt.number - 1:
+            last = self._made(self.attempts[attempt.number - 1], interrupted)
+        if last is None or last.about.ended == "irreversible":
+            return None
+        return {name: values[-1] for name, values in last.observation.items()}
+
+    def _made(self, attempt: Attempt, interrupted: Callable[[], bool]) -> Episode | None:
+        """The attempt as it was recorded; None if it was stopped before its end."""
+        found = self._found(attempt, interrupted)
         row, world = attempt.row, self._worlds[attempt.row.label]
         goal = world.goals[attempt.goal]
         told = Told(
@@ -131,20 +156,25 @@ class Collection:
         steps = row.steps or world.episode_steps
         while not interrupted():
             try:
-                episode = record_attempt(world, policy, told, steps, wish, row.after)
+                episode = record_attempt(world, policy, told, steps, wish, row.after, found)
             except Cancelled as cancelled:
                 if cancelled.wish == "again":
                     continue
-                return False
-            self._writer.append(episode, attempt.number)
-            return True
-        return False
+                return None
+            self._last = (attempt.number, episode)
+            return episode
+        return None
 
     def _try_operator(self, row: RecipeRow, opened: contextlib.ExitStack) -> None:
         """Opens a person's device; refuses a pilot that does not fit, before anything is made."""
         if row.pilot not in OPERATORS:
             self._pilot(row, goal=0)
             return
+        if row.chained:
+            raise CollectError(
+                f"{row.label!r}: attempts are chained for pilots, which make a lost one again; "
+                f"the {row.pilot} cannot"
+            )
         if row.noise is not None:
             raise CollectError(f"{row.label!r}: noise is for pilots, not for the {row.pilot}")
         if row.pilot not in self._people:

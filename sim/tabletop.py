@@ -82,16 +82,19 @@ class TabletopEnv(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
     episode_steps = EPISODE_STEPS
     metadata = {"render_modes": []}
 
-    def __init__(self, goal: int = 0, end_on_success: bool = True) -> None:
+    def __init__(self, goal: int = 0, end_on_success: bool = True, anywhere: bool = False) -> None:
         """A table for an attempt at one goal; loops that practise look at the info alone.
 
         Args:
             goal: index in `GOALS`; the reward is 0 where it is reached and -1 elsewhere.
             end_on_success: whether reaching it terminates the episode.
+            anywhere: attempts begin with mug and gripper anywhere, as nobody at EARL has it: for
+                demonstrations of what practice without resets leads to.
 
         Raises:
             TabletopError: no such goal.
         """
+        self._anywhere = anywhere
         self._goal = _checked(goal)
         self._end_on_success = end_on_success
         self._wanted_m = self.goal_vectors[:, :4].astype(np.float64)  # (5, 4)
@@ -120,6 +123,9 @@ class TabletopEnv(gymnasium.Env[Observation, npt.NDArray[np.float32]]):
         """
         super().reset(seed=seed)
         goal = _checked((options or {}).get("goal", self._goal))
+        if self._anywhere:
+            self._place(tuple(self.np_random.uniform(-ARENA_M, ARENA_M, 4)))
+            return self._observe(), self._info()
         done = MUG_GOALS_M[self.np_random.integers(len(MUG_GOALS_M))]
         self._place((0.0, 0.0, *done) if goal == BACKWARD else START)
         return self._observe(), self._info()

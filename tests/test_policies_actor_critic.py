@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from policies.actor_critic import (
     imitation_loss,
     least,
     squared_error,
+    surpassed,
     td_loss,
     td_target,
     temperature_loss,
@@ -139,6 +141,18 @@ def test_squared_error_counts_what_is_to_be_imitated_alone():
     mean = torch.zeros(2, 1)
     action = tensor([0.5], [1.0])
     assert squared_error(mean, action, tensor(1.0, 0.0)).item() == pytest.approx(0.25 / 2)
+
+
+def test_what_succeeds_in_the_end_has_a_return_above_that_of_failing_for_ever():
+    """At γ 0.97 that is -33.33; 200 steps before a success -33.258, and 400 before -33.33316."""
+    steps = np.array([0, 1, 200, 400])
+    returns = torch.from_numpy(np.float32([*(-(1 - 0.97**steps) / 0.03), -1 / 0.03, -np.inf]))
+    assert surpassed(returns, torch.full((6,), -40.0), 0.97).tolist() == [1, 1, 1, 1, 0, 0]
+
+
+def test_what_was_no_better_than_expected_is_not_to_be_imitated():
+    returns, expected = tensor(-5.0, -5.0, -5.0), tensor(-6.0, -5.0, -4.0)
+    assert surpassed(returns, expected, 0.97).tolist() == [1, 0, 0]
 
 
 def test_a_target_is_at_least_what_was_attained_and_an_unknown_return_bounds_nothing():

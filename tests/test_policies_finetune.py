@@ -5,9 +5,11 @@ import pytest
 from stand_in_learner import StandIn
 
 from perception.quantities import InputError
+from policies.astray import Astray
 from policies.finetune import Hooks, Parts, PracticeRun
 from policies.learner import Practice
 from policies.practice_env import spec_of
+from policies.practice_log import Point, PracticeLog, practised
 from policies.practice_settings import Config, updates_due
 from policies.replay_buffer import ReplayBuffer
 from policies.rewards import Truth, make_reward
@@ -77,6 +79,54 @@ def stopped_after(steps):
     """Hooks that stop a run before its next step."""
     asked = itertools.count()
     return Hooks(should_stop=lambda: next(asked) >= steps)
+
+
+def test_after_a_failure_the_next_attempt_begins_at_random_each_action_held_for_four_steps():
+    acted = []
+
+    class Watched(ShortTabletop):
+        def step(self, action):
+            acted.append(action)
+            return super().step(action)
+
+    parts = parts_of("naive")
+    still = parts.learner.act
+    parts.learner.act = lambda observation, explore=False: 0 * still(observation, explore)
+    strategy_steps = SHORT["naive"]["goal_steps"]
+    practise(parts._replace(env=Watched()), steps=3 * strategy_steps, random_after_failure=10)
+    moved = np.abs(np.array(acted)).max(1) > 0
+    assert not moved[:strategy_steps].any()  # nothing had failed before
+    for attempt in (1, 2):
+        begun = acted[attempt * strategy_steps :][:10]
+        assert len({tuple(action) for action in begun}) == 3
+        np.testing.assert_array_equal(begun[0], begun[3])
+        np.testing.assert_array_equal(begun[8], begun[9])
+        assert not moved[attempt * strategy_steps + 10 : (attempt + 1) * strategy_steps].any()
+
+
+def test_nothing_is_random_after_a_success():
+    stray, rng = Astray(3, parts_of().learner.spec.action), np.random.default_rng(0)
+    stray.attempt_ended(success=False)
+    assert stray.action(rng) is not None
+    stray.attempt_ended(success=True)
+    assert stray.action(rng) is None
+    assert Astray(0, parts_of().learner.spec.action).action(rng) is None
+
+
+def test_a_run_that_was_stopped_astray_goes_on_to_the_bit(tmp_path):
+    changes = {"random_after_failure": 10}
+    whole, rest = parts_of("switching"), parts_of("switching", seed=99)
+    expected = practise(whole, **changes)
+    stop = ShortTabletop.episode_steps + 6  # in the middle of the second action that is held
+    first = PracticeRun(
+        parts_of("switching"), config_of(**changes), 0, stopped_after(stop), tmp_path
+    )
+    assert not first.run()
+    second = PracticeRun(rest, config_of(**changes), 0, folder=tmp_path)
+    assert second.resume()
+    assert second.run()
+    assert second.log == expected.log
+    assert rest.learner.weights.tolist() == whole.learner.weights.tolist()
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -312,6 +362,23 @@ def test_both_protocols_are_reported():
     assert (figures["mean_success"], figures["regret"]) == (1.0, 0.0)
     assert figures["continuing_reward"] == figures["successes"] / 400 > 0
     assert figures["false_successes"] == 0
+
+
+def test_how_practice_itself_went_is_reported_between_each_two_evaluations():
+    curve = [
+        Point(step, 0.0, 0.0, 1.0, {}, 9.0, attempts, successes)
+        for step, attempts, successes in ((0, 0, 0), (50, 4, 1), (100, 4, 1), (150, 9, 5))
+    ]
+    assert practised(curve) == [0.25, None, 0.8]
+    run = practise(parts_of(), steps=400, evaluate_every=100)
+    tally, last = run.log.tally, run.log.curve[-1]
+    assert (last.attempts, last.successes) == (tally.attempts, tally.successes)
+    figures = PracticeLog(tally, curve).figures()
+    assert (figures["practice_at_first"], figures["practice_at_last"]) == (0.25, 0.8)
+    restored = PracticeLog()
+    restored.restore(run.log.save())
+    assert restored.curve == run.log.curve
+    assert PracticeLog().figures()["practice_at_last"] is None
 
 
 def test_false_successes_are_counted_apart():

@@ -8,11 +8,12 @@ import pytest
 import torch
 from test_policies_learners import DATA, batches, observations, small
 
+from perception.tables import ChoiceError
 from policies.actor_critic import conservative_gap, td_loss
 from policies.checkpoint import CheckpointError
 from policies.learners import LEARNERS
 from policies.policy import OnnxPolicy
-from policies.spec import PolicySpec
+from policies.spec import EXPLORATION, PolicySpec
 
 TRAINED = sorted(set(LEARNERS) - {"clone"})
 
@@ -117,6 +118,70 @@ def test_cloning_holds_the_likeliest_action_to_offline_data_alone():
     error = (mean - acted).abs().mean(-1)
     assert error[:5].mean() < 0.1
     assert error[5:].mean() > 2 * error[:5].mean()
+
+
+def test_own_practice_that_succeeded_can_be_cloned_too():
+    """What failed for ever, and what is not known yet, is not; a return of -1 is one step away."""
+    batch = {**batches(small("rlpd"), 1)[0]}
+    count = len(batch["action"])
+    batch["offline"] = np.zeros(count, np.float32)
+    batch["mc_return"] = np.full(count, -1 / (1 - 0.9), np.float32)
+    batch["mc_return"][:5], batch["mc_return"][5:10] = -1.0, -np.inf
+    low = {"initial_value": -50.0, "critic_rate": 1e-9}  # all that succeeds is better than expected
+    learner = small("rlpd", cloning_weight=100.0, clones_success=True, discount=0.9, **low)
+    for _ in range(200):
+        learner.update(batch)
+    with torch.no_grad():
+        mean = learner.actor.module(learner.inputs.states(batch))[0].tanh()
+    error = (mean - learner.unit_actions(batch)).abs().mean(-1)
+    assert error[:5].mean() < 0.1
+    assert error[5:].mean() > 2 * error[:5].mean()
+    for changes in ({}, {"clones_success": True, "initial_value": 9.0}):
+        other = small("rlpd", cloning_weight=1.0, discount=0.9, **changes)
+        assert other.update(batch)["cloning_loss"] == 0
+
+
+@pytest.mark.parametrize("name", ["iql", "rlpd", "calql"])
+def test_practice_can_be_what_is_deployed_with_a_deviation_that_is_set(name, tmp_path):
+    learner = small(name, deployed_rate=0.25, practice_noise=0.2)
+    for batch in batches(learner, 3):
+        learner.update(batch)
+    learner.export(tmp_path / "explorer.onnx", explores=True)
+    package = OnnxPolicy(tmp_path / "explorer.onnx")
+    centre, half = learner._centre.numpy(), learner._half_range.numpy()
+    for seen in observations(5):
+        chance = learner._whim.get_state()
+        drawn = learner.noise(1, 2, acting=True)[0].numpy()
+        learner._whim.set_state(chance)
+        likeliest = np.arctanh((learner.act(seen) - centre) / half)
+        tried = learner.act(seen, explore=True)
+        np.testing.assert_allclose(tried, centre + half * np.tanh(likeliest + 0.2 * drawn), 1e-4)
+        sent = package.act({**seen, EXPLORATION: np.float32(drawn)})
+        np.testing.assert_allclose(sent, tried, atol=1e-5)
+
+
+def test_values_are_those_of_what_practice_draws_and_nothing_is_paid_for_entropy():
+    """So a stall that the actor's own noise would end is worth what practice gets there."""
+    learner = small("rlpd", practice_noise=0.2, entropy_backup=True, initial_temperature=5.0)
+    batch = batches(learner, 1)[0]
+    learner.prepare(batch)
+    tensors = learner.transitions(batch)
+    critics, chance = learner._soft.critics, learner._noise.get_state()
+    with torch.no_grad():
+        mean = learner.actor.module(tensors.next_state)[0]
+        action = (mean + 0.2 * learner.noise(*mean.shape)).tanh()
+        best = critics.slow_q(tensors.next_state, action).amin(0)
+    learner._noise.set_state(chance)
+    wanted = tensors.reward + learner.config.discount * tensors.mask * best
+    torch.testing.assert_close(learner._soft._target(tensors), wanted)
+    assert learner.update(batch)["temperature"] == 0
+    assert learner._soft.temperature.module().item() == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("noise", [-0.1, 0.75, float("nan")])
+def test_a_deviation_that_no_actor_has_is_refused(noise):
+    with pytest.raises(ChoiceError, match=r"practice_noise = .*give 0.*or a deviation below 0.71"):
+        small("rlpd", practice_noise=noise)
 
 
 def test_with_a_floor_no_target_is_below_what_was_attained():

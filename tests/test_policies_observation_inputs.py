@@ -6,7 +6,8 @@ import torch
 from test_policies_learners import observations, small
 
 from perception.model_package import TensorSpec
-from policies.observation_inputs import ObservationInputs, with_waves
+from policies.learner import make_learner
+from policies.observation_inputs import ObservationInputs, pairs_of_places, with_waves
 from policies.policy import OnnxPolicy
 from policies.spec import INSTRUCTION, AxisBound, PolicySpec
 
@@ -63,3 +64,55 @@ def test_a_package_has_the_waves_of_its_learner(name, tmp_path):
     policy = OnnxPolicy(tmp_path / "policy.onnx")
     for seen in observations(5):
         np.testing.assert_allclose(policy.act(seen), learner.act(seen), atol=1e-5)
+
+
+ARM = (
+    TensorSpec("tool_m", (3,), "float32", "m"),
+    TensorSpec("gripper_m", (1,), "float32", "m"),
+    TensorSpec("object_m", (2, 3), "float32", "m"),
+    TensorSpec("object_up", (2, 3), "float32", "1"),
+    TensorSpec(INSTRUCTION, (3,), "float32", "1"),
+)
+
+
+def test_places_are_rows_of_two_or_three_metres_and_each_pair_has_a_difference_per_axis():
+    """Numbers 0..2 are the tool, 3 the gripper, 4..6 and 7..9 two objects, then their axes."""
+    assert pairs_of_places(ARM[:-1]) == (
+        *((0, 4), (1, 5), (2, 6)),  # tool and first object
+        *((0, 7), (1, 8), (2, 9)),  # tool and second
+        *((4, 7), (5, 8), (6, 9)),
+    )
+
+
+def test_relative_inputs_are_those_differences_behind_the_numbers_normalised_like_them():
+    inputs = ObservationInputs(PolicySpec(ARM, (AxisBound("x", "1", -1, 1),), 5.0), relative=True)
+    rows = {t.name: np.zeros((2, *t.shape), np.float32) for t in ARM}
+    rows["tool_m"][:, 0], rows["object_m"][:, 1, 0] = (0.25, 0.75), (0.5, 0.5)
+    raw = inputs.states(rows)[:, :-3]
+    assert raw.shape == (2, inputs.features) == (2, 16 + 9)
+    expected = np.zeros((2, 9))
+    expected[:, 0] = (0.25, 0.75)  # from the first object, which is at 0
+    expected[:, 3] = (-0.25, 0.25)  # from the second
+    expected[:, 6] = (-0.5, -0.5)
+    np.testing.assert_array_equal(raw[:, 16:], expected)
+    inputs.fit(rows)
+    np.testing.assert_array_equal(inputs.states(rows)[:, 16 + 3], [-1.0, 1.0])
+
+
+@pytest.mark.parametrize("name", ["bc", "drq", "iql", "sac"])
+def test_a_package_is_told_where_places_are_from_each_other_as_its_learner_is(name, tmp_path):
+    image = TensorSpec("front", (16, 16, 3), "uint8", "1")
+    tensors = (*ARM[:2], image, *ARM[2:]) if name == "drq" else ARM
+    spec = PolicySpec(tensors, tuple(AxisBound(x, "1", -1.0, 2.0) for x in "xy"), 5.0)
+    learner = make_learner(name, spec, {"hidden": (8,), "waves": 1, "relative": True})
+    rng = np.random.default_rng(0)
+    seen = [
+        {t.name: (255 * rng.random(t.shape)).astype(t.dtype) for t in spec.observation}
+        for _ in range(20)
+    ]
+    learner.prepare({name: np.stack([one[name] for one in seen]) for name in seen[0]})
+    assert len(learner.inputs.pairs) == 9
+    learner.export(tmp_path / "policy.onnx")
+    policy = OnnxPolicy(tmp_path / "policy.onnx")
+    for one in seen[:5]:
+        np.testing.assert_allclose(policy.act(one), learner.act(one), atol=1e-5)

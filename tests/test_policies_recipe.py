@@ -43,6 +43,16 @@ def test_only_goals_of_the_direction_are_tried():
         attempts_of(Recipe((RecipeRow("one_way", 1, goals="backward"),)), GOALS)
 
 
+def test_chained_attempts_go_there_and_back_from_where_the_last_one_ended():
+    recipe = Recipe((RecipeRow("lid", 1), RecipeRow("mugs", 2, chained=True)), seed=5)
+    attempts = attempts_of(recipe, GOALS)
+    assert [attempt.goal for attempt in attempts] == [0, 1, *([0, 2, 1, 2] * 2)]
+    assert [attempt.follows for attempt in attempts] == [False] * 3 + [True] * 7
+    assert len({attempt.seed for attempt in attempts}) == 10
+    with pytest.raises(RecipeError, match="'one_way' has no backward goal"):
+        attempts_of(Recipe((RecipeRow("one_way", 1, chained=True),)), GOALS)
+
+
 @pytest.mark.parametrize(
     ("fields", "fragment"),
     [
@@ -50,6 +60,7 @@ def test_only_goals_of_the_direction_are_tried():
         ({"episodes": 1, "noise": -0.1}, "noise = -0.1"),
         ({"episodes": 1, "noise": float("nan")}, "noise = nan"),
         ({"episodes": 1, "steps": 0}, "steps = 0"),
+        ({"episodes": 1, "chained": True, "goals": "forward"}, "leave out goals"),
         ({"episodes": 1, "options": {"mass_kg": 1}}, "give it a name"),
     ],
 )
@@ -72,6 +83,7 @@ def test_a_recipe_that_means_nothing_is_refused():
 def test_what_people_read_does_not_change_what_the_data_hang_on():
     described = dataclasses.replace(RECIPE, description="for a talk")
     assert described.to_json() == RECIPE.to_json()
+    assert not {"chained", "after"} & {*RecipeRow("lid", 1).to_json()}
     assert RecipeRow("lid", 1, noise=0.25).operator == "expert, noise 0.25"
 
 

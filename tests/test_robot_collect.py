@@ -96,6 +96,32 @@ def test_what_was_stopped_goes_on_and_ends_as_if_it_had_not_been(tmp_path, call)
     assert contents(whole) == contents(parts)
 
 
+def test_chained_attempts_begin_where_things_were_left_also_after_a_stop(tmp_path):
+    row = RecipeRow("tabletop", 1, chained=True)
+    recipe, whole, parts = Recipe((row,), 3, "words"), tmp_path / "whole", tmp_path / "parts"
+    with Collection(recipe, whole) as collection:
+        assert collection.run(lambda _: None, lambda: False)
+    before, *after = [*DataSet(whole)]
+    assert [one.about.goal for one in (before, *after)] == [0, 4, 1, 4, 2, 4, 3, 4]
+    for episode in after:
+        for name, values in episode.observation.items():
+            np.testing.assert_array_equal(values[0], before.observation[name][-1])
+        before = episode
+    asked = iter([False] * 300)
+    with Collection(recipe, parts) as collection:
+        assert not collection.run(lambda _: None, lambda: next(asked, True))
+    with Collection(recipe, parts) as collection:
+        assert 0 < len(collection.missing) < 8
+        assert collection.run(lambda _: None, lambda: False)
+    assert contents(whole) == contents(parts)
+
+
+def test_a_person_is_not_asked_to_do_the_same_again(tmp_path):
+    row = RecipeRow("tabletop", 1, pilot="keyboard", chained=True)
+    with pytest.raises(CollectError, match=r"chained for pilots.*the keyboard cannot"):
+        Collection(Recipe((row,), 0, "words"), tmp_path / "d")
+
+
 def test_ctrl_c_keeps_whole_episodes_and_says_how_to_go_on(tmp_path, call, monkeypatch):
     real = Collection.run
 

@@ -276,6 +276,8 @@ def row_of(method, seed, successes, **more):
         "mean_success": 0.5,
         "regret": 0.5,
         "continuing_reward": 0.01,
+        "practice_at_first": None if seed == 0 else 0.1,
+        "practice_at_last": 0.2 * seed,
         "resets_per_1000_steps": 0.0,
         "interventions_per_1000_steps": 2.0,
         "wall_seconds": 120.0,
@@ -292,7 +294,8 @@ def test_the_table_has_a_line_for_each_method_whether_it_failed_or_not():
     assert naive.startswith("| naive | 1 | 1,000 | 0.00 (0.00–0.00) | 0.00 (0.00–0.04) |")
     assert switching.startswith("| switching | 5 | 1,000 | 0.92 (")  # the middle three
     assert "| 0.75 (0.71–0.79) |" in switching  # all 500 attempts
-    assert switching.endswith("| 0.00 | 0.50 | 0.50 | 0.0100 | 0.00 | 2.00 | 2 |")
+    assert switching.endswith("| 0.00 | 0.50 | 0.50 | 0.0100 | 0.10 | 0.40 | 0.00 | 2.00 | 2 |")
+    assert "| 0.0100 | - | 0.00 | 0.00 |" in naive  # no attempt had ended by then
     lid = table([*rows, {**rows[0], "task": "lid"}]).splitlines()[2:]
     assert [line.split(" | ")[0] for line in lid] == ["| lid: switching", "| tabletop: switching"]
 

@@ -155,6 +155,23 @@ def test_the_expert_reaches_every_goal(env, goal, noise):
     assert 60 <= steps <= 160  # a person's, not the shortest
 
 
+def test_attempts_may_begin_with_mug_and_gripper_anywhere():
+    """Drawn from the seed, over the whole table; without the option they begin where EARL's do."""
+    anywhere, usual = TabletopEnv(anywhere=True), TabletopEnv()
+    begun = []
+    for seed in range(200):
+        observation, info = anywhere.reset(seed=seed, options={"goal": seed % 5})
+        begun.append([*observation["gripper_xy_m"], *observation["mug_xy_m"]])
+        assert observation["attached"][0] == -1
+        assert not info["achieved"].any()
+    again, _ = anywhere.reset(seed=199, options={"goal": 4})
+    np.testing.assert_array_equal([*again["gripper_xy_m"], *again["mug_xy_m"]], begun[-1])
+    assert (np.min(begun, 0) < -2.6).all()
+    assert (np.max(begun, 0) > 2.6).all()
+    assert np.abs(np.corrcoef(np.transpose(begun)) - np.eye(4)).max() < 0.2
+    np.testing.assert_array_equal(usual.reset(seed=0)[0]["mug_xy_m"], [2.5, 0.0])
+
+
 def test_the_expert_knows_the_goals_of_the_table():
     np.testing.assert_array_equal(tabletop_expert.MUG_M, TabletopEnv.goal_vectors[:, 2:4])
     with pytest.raises(InputError, match="no goal 5; give 0 to 4"):

@@ -22,7 +22,9 @@ class Config:
     hidden: tuple[int, ...] = (256, 256)  # units per layer
     layer_norm: bool = False  # normalise each layer
     waves: int = 0  # for each number observed, 4, 2, 1 ... standard deviations long
+    relative: bool = False  # where places are from each other is an input too
     deployed_rate: float = 1.0  # at which what is deployed follows the actor; 1: it is the actor
+    practice_noise: float = 0.0  # of what is deployed, while it practises; 0: the actor draws
     actor_rate: float = 3e-4  # Adam's
     batch_size: int = 256  # transitions per update
     likelihood: bool = False  # fit the squashed Gaussian; else squared error of its mean

@@ -49,7 +49,7 @@ class DrQ(ActorLearner):
         """Numbers and images."""
         config = self.config
         size = EncoderConfig(config.strides, config.filters, config.units, config.pool)
-        return ImageInputs(self.spec, size, config.waves)
+        return ImageInputs(self.spec, size, config.waves, relative=config.relative)
 
     def build(self) -> None:
         """Encoder, critics and temperature."""

@@ -26,6 +26,7 @@ class Config:
     critic_hidden: tuple[int, ...] = (256, 256)  # units of the layers of critics and V
     layer_norm: bool = False  # in all of them
     waves: int = 0  # for each number observed, 4, 2, 1 ... standard deviations long
+    relative: bool = False  # where places are from each other is an input too
     critics: int = 2  # E
     batch_size: int = 256  # transitions per update
     discount: float = 0.99  # γ
@@ -33,6 +34,7 @@ class Config:
     inverse_temperature: float = 3.0  # β of the advantage; 10 in AntMaze
     target_rate: float = 5e-3  # of the slow critics
     deployed_rate: float = 1.0  # at which what is deployed follows the actor; 1: it is the actor
+    practice_noise: float = 0.0  # of what is deployed, while it practises; 0: the actor draws
     actor_rate: float = 3e-4  # Adam's
     critic_rate: float = 3e-4  # Adam's, also of V
     offline_share: float = 0.5  # 0..1, of a batch while it practises

@@ -21,13 +21,15 @@ with the interval of a stratified bootstrap (95 %), pooled all attempts with the
 mean is over the run, regret what lacks of 1 on average. Continuing: part of the steps of the run at
 which the goal that was tried was reached. What persons did, per 1000 steps: resets (due, or for the
 oracle, or interventions) and interventions alone (nothing else could); the placing at the start is
-not counted. Where a world begins in one state and has no chance, as the tabletop, attempts of one
-policy at one goal are all alike: the pooled interval is too short there, that over seeds is not.
+not counted. Practice: part of the attempts of the run itself, in either direction, that succeeded
+by the reward source, before the first evaluation and before the last. Where a world begins in one
+state and has no chance, as the tabletop, attempts of one policy at one goal are all alike: the
+pooled interval is too short there, that over seeds is not.
 
 """
 COLUMNS = (
     *("method", "seeds", "steps", "final", "pooled", "at the start", "mean", "regret"),
-    *("continuing", "resets", "interventions", "minutes"),
+    *("continuing", "practice at first", "at last", "resets", "interventions", "minutes"),
 )
 
 
@@ -75,6 +77,7 @@ def _cells(rows: Sequence[Row]) -> list[str]:
         _shown(pooled),
         *(f"{_iqm(rows, key):.2f}" for key in ("first_success", "mean_success", "regret")),
         f"{_iqm(rows, 'continuing_reward'):.4f}",
+        *(_of_some(rows, key) for key in ("practice_at_first", "practice_at_last")),
         f"{_iqm(rows, 'resets_per_1000_steps'):.2f}",
         f"{_iqm(rows, 'interventions_per_1000_steps'):.2f}",
         f"{_iqm(rows, 'wall_seconds') / 60:.0f}",
@@ -83,6 +86,12 @@ def _cells(rows: Sequence[Row]) -> list[str]:
 
 def _iqm(rows: Sequence[Row], key: str) -> float:
     return float(interquartile_mean(np.array([row[key] for row in rows])))
+
+
+def _of_some(rows: Sequence[Row], key: str) -> str:
+    """The same, of rows that have the number."""
+    known = [row for row in rows if row.get(key) is not None]
+    return f"{_iqm(known, key):.2f}" if known else "-"
 
 
 def _shown(found: Interval) -> str:
