@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from perception.image_trust import Usual
 from perception.model_package import ModelPackage, TensorSpec
 from perception.quantities import FloatArray
 from perception.reward import Images, LookSpec, Question, RewardInputError
@@ -42,6 +43,7 @@ class RewardAbout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     bound: Bound | None = None  # None: held-out attempts were never looked at
     data: list[str] = []  # hashes of the recipes that taught it
     held: list[str] = []  # of the recipes whose attempts proved the bound
+    usual: dict[str, Usual] = {}  # by camera: what the images of those attempts look like
 
 
 class Asked(NamedTuple):

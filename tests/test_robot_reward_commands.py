@@ -81,6 +81,7 @@ def test_held_out_attempts_prove_the_bound_and_their_package_may_pay(proved, pac
     assert about.bound.upper <= 0.02
     assert (about.bound.recall, about.bound.recall_episodes) == (1.0, 80)
     assert about.held == [about_recipe(held)]
+    assert {*about.usual} == {"front", "wrist"}  # what to abstain by: images unlike these
     source = make_reward("classifier", {"package": str(proved)}, goals=GOALS)
     assert source.sees == ("front", "wrist")
 
