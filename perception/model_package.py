@@ -22,7 +22,7 @@ from perception.quantities import InputError
 
 FORMAT_VERSION = 1
 MANIFEST_KEY = "reflexarc.manifest"  # in metadata_props
-KINDS = ("policy", "mono_depth", "mono_proximity", "success")
+KINDS = ("policy", "mono_depth", "mono_proximity", "success", "features")
 
 
 class ModelPackageError(InputError):

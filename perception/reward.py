@@ -8,13 +8,13 @@ probability, so that a small answerer can learn from the verdicts of a large one
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.model_package import ModelPackage
 from perception.quantities import FloatArray, InputError
 
 Images = NDArray[np.uint8]  # (N, H, W, 3), RGB
@@ -72,6 +72,20 @@ class Looks(NamedTuple):
     weight: FloatArray | None = None  # (n,) how often each is drawn beside the others; None: alike
 
 
+def require_both_kinds(looks: Looks) -> None:
+    """Passes if there is something to tell apart.
+
+    Raises:
+        RewardInputError: all looks are successes, or none is.
+    """
+    yes = int((looks.success > 0.5).sum())
+    if yes in (0, len(looks.success)):
+        kind = "failures" if yes else "successes"
+        raise RewardInputError(
+            f"a reward learns from looks of both kinds; there are no {kind}: collect some"
+        )
+
+
 class Answerer(Protocol):
     """Who answers."""
 
@@ -89,14 +103,30 @@ class Answerer(Protocol):
         ...
 
 
+class Written(Protocol):
+    """What was learned, on disk."""
+
+    @property
+    def path(self) -> Path:
+        """A package, or a folder."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Names it."""
+        ...
+
+
 class Maker(Answerer, Protocol):
     """Who learns to answer, and becomes a package."""
+
+    ending: str  # of the path that it writes to: ".onnx", or "" for a folder
 
     def fit(self, looks: Looks, updates: int, on_progress: Progress | None = None) -> None:
         """Learns from labelled looks."""
         ...
 
-    def export(self, path: Any, looks: Looks, extra: Mapping[str, Any]) -> ModelPackage:
+    def export(self, path: Path, looks: Looks, extra: Mapping[str, Any]) -> Written:
         """Writes a package that answers alike on some of these looks, or none.
 
         Raises:

@@ -14,23 +14,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from perception.reward import Images, Looks, LookSpec
+from perception.reward import Looks, LookSpec
+from perception.reward_disturb import Disturbance, disturbed
 from perception.reward_net import HeadConfig, RewardNet
 
 MAP_BATCH = 32  # images whose features are worked out at once
 
 
 @dataclass(frozen=True)
-class Config:
-    """Choices of the maker."""
+class Config(Disturbance):
+    """Choices of the maker, and how far copies of images differ."""
 
     backbone: str = "lite0"  # row of perception.reward_backbones.BACKBONES
     head: HeadConfig = field(default_factory=HeadConfig)
     copies: int = 1  # disturbed ones of each image, besides the image itself
-    brightness: float = 20.0  # grey levels, random offset per copy
-    contrast: float = 0.2  # random gain per copy, 1/(1 + c) to 1 + c
-    tint: float = 0.06  # random gain per colour and copy
-    shift_px: int = 3  # random, along both axes; edges are repeated
     batch_size: int = 32  # looks, half of them successes
     learning_rate: float = 1e-3  # AdamW's, of the head; falls to 0 along a cosine
     backbone_rate: float = 1e-4  # of the backbone's tunable part
@@ -94,34 +91,12 @@ def _early(net: RewardNet, images: Tensor) -> Tensor:
     return torch.cat([net.early(part).half() for part in images.split(MAP_BATCH)])
 
 
-def disturbed(images: Images, config: Config, rng: np.random.Generator) -> Images:
-    """Other light and a camera that was touched: (m, H, W, 3)."""
-    count, height, width, _ = images.shape
-    span, most = np.log1p(config.contrast), config.shift_px
-    gain = np.exp(rng.uniform(-span, span, (count, 1, 1, 1)))
-    gain = gain * (1 + rng.uniform(-config.tint, config.tint, (count, 1, 1, 3)))
-    offset = rng.uniform(-config.brightness, config.brightness, (count, 1, 1, 1))
-    down, right = rng.integers(-most, most + 1, (2, count))
-    moved = np.empty_like(images)
-    for index in range(count):  # one by one: all of them as float32 would not fit
-        rows = np.clip(np.arange(height) - down[index], 0, height - 1)
-        columns = np.clip(np.arange(width) - right[index], 0, width - 1)
-        seen = images[index][rows[:, None], columns].astype(np.float32)
-        seen = (seen - 127) * gain[index] + 127 + offset[index]
-        moved[index] = np.clip(np.rint(seen), 0, 255).astype(np.uint8)
-    return moved
-
-
 def batches(
     kept: KeptMaps, looks: Looks, config: Config, rng: np.random.Generator
 ) -> Iterator[dict[str, Tensor]]:
     """Random batches without end, half of them successes, each look in a random copy."""
-    yes, no = np.flatnonzero(looks.success > 0.5), np.flatnonzero(looks.success <= 0.5)
-    half = config.batch_size // 2
     while True:
-        chosen = np.concatenate(
-            [_drawn(yes, half, looks, rng), _drawn(no, config.batch_size - half, looks, rng)]
-        )
+        chosen = balanced(looks, config.batch_size, rng)
         row = looks.row[chosen]
         copy = torch.from_numpy(rng.integers(len(kept.early), size=len(chosen)))
         yield {
@@ -130,6 +105,13 @@ def batches(
             "instruction": torch.from_numpy(looks.vector[looks.asked[chosen]]),
             "success": torch.from_numpy(looks.success[chosen]),
         }
+
+
+def balanced(looks: Looks, size: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Numbers of so many looks, half of them successes, as often as their weights say."""
+    yes = looks.success > 0.5
+    kinds = ((np.flatnonzero(yes), size // 2), (np.flatnonzero(~yes), size - size // 2))
+    return np.concatenate([_drawn(rows, count, looks, rng) for rows, count in kinds])
 
 
 def _drawn(

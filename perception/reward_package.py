@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from perception.image_trust import Usual
 from perception.model_package import ModelPackage, TensorSpec
 from perception.quantities import FloatArray
 from perception.reward import Images, LookSpec, Question, RewardInputError
@@ -42,6 +43,7 @@ class RewardAbout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     bound: Bound | None = None  # None: held-out attempts were never looked at
     data: list[str] = []  # hashes of the recipes that taught it
     held: list[str] = []  # of the recipes whose attempts proved the bound
+    usual: dict[str, Usual] = {}  # by camera: what the images of those attempts look like
 
 
 class Asked(NamedTuple):
@@ -72,7 +74,7 @@ class RewardEye:
             RewardInputError: the package is none of a reward, or is malformed.
         """
         self.package, self.about = package, about_of(package)
-        self.spec = self.about.spec
+        self.path, self.sha256, self.spec = package.path, package.sha256, self.about.spec
 
     def log_odds(self, images: Images, view: str, questions: tuple[Question, ...]) -> FloatArray:
         """(N, q) as `perception.reward.Answerer`; not calibrated."""
@@ -102,7 +104,7 @@ class RewardEye:
         if text in self.about.instructions:
             return asked_of(text, self.about.instructions, self.about.opposites)
         if unknown is None or text not in unknown:
-            raise RewardInputError(f"{self.package.path} was not taught {text!r}{self._near({})}")
+            raise RewardInputError(f"{self.path} was not taught {text!r}{self._near({})}")
         return Asked(Question(text, np.array(unknown[text], np.float32)), ())
 
     def refusal(self) -> str | None:
@@ -124,7 +126,7 @@ class RewardEye:
             if text not in self.about.instructions:
                 near = self._near({text: vector})
                 raise RewardInputError(
-                    f"{self.package.path} was not taught {text!r}{near}; teach it with "
+                    f"{self.path} was not taught {text!r}{near}; teach it with "
                     "'reflexarc train reward', or ask all the same with --zero-shot"
                 )
 

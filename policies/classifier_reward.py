@@ -6,18 +6,15 @@ It knows nothing of the truth. It pays only if held-out attempts have proved how
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from perception.goal import Goal
-from perception.model_package import read_package
 from perception.reward import Images
-from perception.reward_look import Agreement
-from perception.reward_package import RewardEye, threshold_of
+from perception.reward_judge import RewardJudge
 from policies.observation import Observation
-from policies.rewards import Judgement, RewardError, judgement
+from policies.rewards import Judgement, judgement
 
 
 @dataclass(frozen=True)
@@ -39,52 +36,30 @@ class Classifier:
         """Reads the package.
 
         Raises:
-            RewardError: none is given, it is another than it was, or it promises nothing.
-            RewardInputError: it was not taught a goal, or is none of a reward.
+            RewardInputError: none is given, it is another than it was, it promises nothing, or it
+                was not taught a goal.
             ModelPackageError: it is missing or damaged.
         """
         del rng
-        if not config.package:
-            raise RewardError("the classifier needs its package: give package=reward_proved.onnx")
-        self._eye = RewardEye(read_package(Path(config.package)))
-        about, found = self._eye.about, self._eye.package.sha256
-        if config.sha256 not in ("", found):
-            raise RewardError(
-                f"{config.package} is {found[:12]} and not {config.sha256[:12]}: it was replaced "
-                "since this began; put the old one back, or begin anew"
-            )
-        refusal = self._eye.refusal()
-        if refusal is not None:
-            raise RewardError(f"{config.package} pays nothing: {refusal}")
-        self._threshold = threshold_of(about)
-        self._asked = [self._eye.asked(goal.text) for goal in goals]
-        self._agreement = Agreement(about.rule)
-        self.sees, self.sha256 = about.rule.views, found
+        self._judge = RewardJudge(config.package, config.sha256)
+        self._asked = [self._judge.asked(goal.text) for goal in goals]
+        self.sees, self.sha256 = self._judge.rule.views, self._judge.sha256
 
     def begin(self) -> None:
         """Another attempt: what was seen in the last one does not count."""
-        self._agreement.begin()
+        self._judge.begin()
 
     def judge(self, goal: int, observation: Observation, info: Mapping[str, Any]) -> Judgement:
         """Whether every look agrees that the goal is reached."""
         del info
-        asked, about = self._asked[goal], self._eye.about
-        questions = (asked.question, *asked.opposites)
-        if not about.rule.reverse:
-            questions = questions[:1]
-        said = [
-            self._eye.log_odds(cast("Images", observation[view])[np.newaxis], view, questions)[0]
-            for view in about.rule.views
-        ]
-        honest = about.calibration.honest(np.array(said))  # (v, 1 + o)
-        score = self._agreement.score(honest[:, 0], honest[:, 1:])
-        looks = (*honest[:, 0].tolist(), *(-honest[:, 1:]).ravel().tolist())
-        return judgement(score > self._threshold)._replace(score=score, looks=looks)
+        images = {view: cast("Images", observation[view]) for view in self.sees}
+        glance = self._judge.look(self._asked[goal], images)
+        return judgement(glance.is_yes)._replace(score=glance.score, looks=glance.looks)
 
     def save(self) -> dict[str, Any]:
         """The last moments of the attempt."""
-        return {"moments": self._agreement.save()}
+        return {"moments": self._judge.save()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on with them."""
-        self._agreement.restore(state["moments"])
+        self._judge.restore(state["moments"])

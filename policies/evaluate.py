@@ -6,7 +6,7 @@ whatever the reward source of its training says. Each attempt has a seed of its 
 attempts do not depend on how many came before.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -67,6 +67,7 @@ def evaluate(
     goals: Sequence[int],
     episodes: int,
     seed: int,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> list[Trial]:
     """Attempts at the goals in turn.
 
@@ -77,12 +78,13 @@ def evaluate(
         goals: indices of those to be tried.
         episodes: attempts, of all goals together.
         seed: attempts with the same seed are the same attempts.
+        progress: told how many attempts are done.
     """
-    seeds = np.random.SeedSequence(seed).generate_state(episodes)
-    return [
-        attempt(env, actor, instructions, goals[index % len(goals)], int(seeds[index]))
-        for index in range(episodes)
-    ]
+    trials: list[Trial] = []
+    for index, one in enumerate(np.random.SeedSequence(seed).generate_state(episodes)):
+        trials.append(attempt(env, actor, instructions, goals[index % len(goals)], int(one)))
+        progress(len(trials))
+    return trials
 
 
 def attempt(

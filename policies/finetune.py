@@ -63,6 +63,8 @@ class Hooks(NamedTuple):
     """Called with metrics: of each evaluation, and of an update now and then."""
     should_stop: Callable[[], bool] = lambda: False
     """Asked before each step; a stop writes a checkpoint."""
+    judging: Callable[[int], None] = lambda _attempts: None
+    """Called with the attempts done of the evaluation that is going on, after each."""
 
 
 LOG_EVERY = 1000  # steps between two updates whose metrics are told
@@ -147,7 +149,8 @@ class PracticeRun:
         goals = [index for index, goal in enumerate(env.goals) if goal.direction == "forward"]
         seed = np.random.SeedSequence((self._seed, self.log.tally.steps)).generate_state(1)[0]
         deployed = Deployed(parts.learner)
-        return evaluate(env, deployed, parts.instructions, goals, episodes, int(seed))
+        told = self._hooks.judging
+        return evaluate(env, deployed, parts.instructions, goals, episodes, int(seed), told)
 
     @property
     def learner(self) -> Learner:

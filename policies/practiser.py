@@ -10,7 +10,8 @@
 
 An attempt that begins with a reset is not acted on before whoever sets the scene says that it has
 begun; an order that is lost on the way is given again. What came of an action that was held for
-longer than a step is nobody's lesson.
+longer than a step is nobody's lesson, nor is a step of which nobody can say what came of it: the
+clock of the attempt goes on, but no reward is paid, not even that of failing.
 """
 
 from typing import Any, NamedTuple
@@ -38,6 +39,7 @@ class Said(NamedTuple):
     attempt: int  # whose order is followed; 0: none yet
     success: bool
     lost: bool  # only a person can put things back
+    abstained: bool = False  # who judges does not believe what it sees
 
 
 class Lesson(NamedTuple):
@@ -99,14 +101,15 @@ class Practiser:
             judged = judgement(said.success)
             verdict = self._strategy.judge(Step(self._steps, observation, judged))
             is_over, wants_reset = bool(verdict.ended), verdict.reset
-            lesson = Lesson(
-                self._order,
-                *last[1:],
-                verdict.reward,
-                observation,
-                verdict.success,
-                is_over or said.lost,
-            )
+            if not said.abstained:
+                lesson = Lesson(
+                    self._order,
+                    *last[1:],
+                    verdict.reward,
+                    observation,
+                    verdict.success,
+                    is_over or said.lost,
+                )
             self.successes += verdict.ended == SUCCESS
         if not (is_over or said.lost):
             return Outcome(lesson, acts=True)

@@ -27,7 +27,7 @@ REACHED, NOT_REACHED = 0.0, -1.0
 
 
 class RewardError(InputError):
-    """Rates of error that are none, or a package that may not pay."""
+    """Rates of error that are none, or a source that is not shown what it looks at."""
 
 
 class Judgement(NamedTuple):

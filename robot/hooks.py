@@ -10,11 +10,13 @@ class Interrupted(Exception):  # noqa: N818 - nothing is wrong
 
 @dataclass
 class Hooks:
-    """Both may be left out."""
+    """Each may be left out."""
 
     progress: Callable[[float], None] = lambda _: None
     """Told how far it is, in units of its study, such as simulated seconds."""
     should_stop: Callable[[], bool] = lambda: False
+    judging: Callable[[float], None] = lambda _: None
+    """Told how many attempts of an evaluation are done."""
 
     def go_on(self, _: float) -> None:
         """Nothing, unless it is to stop.

@@ -5,7 +5,7 @@
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -226,17 +226,38 @@ def _flight_frames(log: Path) -> Iterator[tuple[int, Picture]]:
 
 
 def _table_frames(log: Path) -> Iterator[tuple[int, Picture]]:
-    """What a camera at a table saw, RGB, what was asked, and how the attempt before ended."""
+    """What cameras at a table saw, RGB, what was asked, and how the attempt before ended."""
+    reader = LogReader(log)
+    topics = reader.topics(CameraImage)
     asked = ended = ""
-    for _, message, _ in LogReader(log).messages(CameraImage, Instruction, AttemptReport):
+    seen: dict[str, CameraImage] = {}  # of one moment, by topic
+    words = asked, ended  # as they were then
+    for topic, message, _ in reader.messages(CameraImage, Instruction, AttemptReport):
         if isinstance(message, Instruction):
             asked = message.text
         elif isinstance(message, AttemptReport):
             ended = f"before: {attempt_outcome(message)}"
         else:
-            picture = _side_by_side([message.image], [asked])
-            _write(picture, ended, (NAME_PX[0], FILM_HEIGHT_PX - 12))
-            yield message.captured_ns, picture
+            if seen and message.captured_ns not in {one.captured_ns for one in seen.values()}:
+                yield _table_frame(seen, topics, *words)
+                seen = {}
+            if not seen:
+                words = asked, ended
+            seen[topic] = message
+    if seen:
+        yield _table_frame(seen, topics, *words)
+
+
+def _table_frame(
+    seen: Mapping[str, CameraImage], topics: Sequence[str], asked: str, ended: str
+) -> tuple[int, Picture]:
+    """One moment, with the time it was taken; a camera that gave nothing is black."""
+    some = next(iter(seen.values()))
+    blank = np.zeros_like(some.image)
+    pictures = [seen[topic].image if topic in seen else blank for topic in topics]
+    picture = _side_by_side(pictures, [asked, *topics[1:]])
+    _write(picture, ended, (NAME_PX[0], FILM_HEIGHT_PX - 12))
+    return some.captured_ns, picture
 
 
 def _moments(reader: LogReader) -> Iterator[tuple[int, StereoFrame, dict[str, DepthMap]]]:

@@ -127,7 +127,7 @@ def practice_run(
         reward,
         vectors,
     )
-    practice_hooks = PracticeHooks(hooks.progress, log, hooks.should_stop)
+    practice_hooks = PracticeHooks(hooks.progress, log, hooks.should_stop, hooks.judging)
     run = PracticeRun(parts, config, seed, practice_hooks, told.checkpoints)
     if not run.resume():
         _begin(learner, offline, told, hooks)
@@ -143,6 +143,22 @@ def reward_for(task: str, world: PracticeEnv, method: Method, seed: int) -> Rewa
     reward = make_reward(method.reward, method.reward_options, seed, world.goals)
     require_seen(reward, [tensor.name for tensor in world.tensors], f"the task {task}")
     return reward
+
+
+def refuse_unfit(
+    task: str, world: PracticeEnv, method: Method, seed: int, checkpoint: Path | None
+) -> None:
+    """Passes if a run could begin, as far as that can be told without data and sentence encoder.
+
+    Raises:
+        InputError: a reward that cannot judge, a tensor that is not observed, or no checkpoint.
+    """
+    reward_for(task, world, method, seed)
+    seeing(spec_of(world), method.sees)
+    if checkpoint is not None and not checkpoint.is_file():
+        raise PractiseError(
+            f"there is no checkpoint {checkpoint}; 'reflexarc train policy' writes one"
+        )
 
 
 def keeping(reward: RewardSource, world: PracticeEnv, told: Practice) -> RewardSource:

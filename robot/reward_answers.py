@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from perception.image_trust import Usual, coarse, usual_of
+from perception.quantities import FloatArray
 from perception.reward import Answerer, RewardInputError
 from perception.reward_package import Asked, RewardEye
 from perception.reward_scores import Answered
@@ -19,6 +21,7 @@ class Answers(NamedTuple):
 
     attempts: list[Answered]
     files: list[Path]  # of each
+    usual: dict[str, Usual]  # by camera: what their images look like
 
 
 def answered(
@@ -40,12 +43,16 @@ def answered(
     unknown = data.instructions if zero_shot else None
     attempts: list[Answered] = []
     files: list[Path] = []
+    seen_coarsely: dict[str, list[FloatArray]] = {view: [] for view in eye.spec.views}
     for one in data.sets:
         files += one.paths
         for seen in seen_episodes(one, eye.spec.views):
             attempts.append(answers_to(eye, seen, eye.asked(seen.text, unknown)))
+            for view, images in seen.images.items():
+                seen_coarsely[view] += map(coarse, images)
             progress(len(attempts))
-    return Answers(attempts, files)
+    usual = {view: usual_of(images) for view, images in seen_coarsely.items()}
+    return Answers(attempts, files, usual)
 
 
 def answers_to(answerer: Answerer, seen: SeenEpisode, asked: Asked) -> Answered:
@@ -67,12 +74,12 @@ def check_fits(eye: RewardEye, data: OfflineData, *, zero_shot: bool) -> None:
         if (found.height, found.width) != (eye.spec.height, eye.spec.width):
             raise RewardInputError(
                 f"{one.folder} has images of {found.width} x {found.height} px; "
-                f"{eye.package.path} takes {eye.spec.width} x {eye.spec.height}"
+                f"{eye.path} takes {eye.spec.width} x {eye.spec.height}"
             )
         if one.about.encoder != eye.about.encoder:
             raise RewardInputError(
                 f"{one.folder} has vectors of the encoder {one.about.encoder!r}; "
-                f"{eye.package.path} was taught with those of {eye.about.encoder!r}"
+                f"{eye.path} was taught with those of {eye.about.encoder!r}"
             )
     if not zero_shot:
         eye.refuse_unknown(_instructions(data.sets))

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from perception.quantities import InputError
 
 T = TypeVar("T")
+EXTRAS = {"peft": "vlm", "transformers": "vlm", "huggingface_hub": "vlm", "safetensors": "vlm"}
+"""Which extra brings a module; any other is brought by "train"."""
 
 
 def training_library(module: str) -> Any:
@@ -19,7 +21,7 @@ def training_library(module: str) -> Any:
 
 
 def with_training(make: Callable[[], T]) -> T:
-    """What `make` gives, which imports torch on its way.
+    """What `make` gives, which imports torch, or a vision-language model, on its way.
 
     Raises:
         InputError: torch or what else it needs is not installed.
@@ -27,6 +29,7 @@ def with_training(make: Callable[[], T]) -> T:
     try:
         return make()
     except ModuleNotFoundError as error:
+        extra = EXTRAS.get(str(error.name), "train")
         raise InputError(
-            f"training needs {error.name}: run 'pip install reflexarc[train]'"
+            f"training needs {error.name}: run 'pip install reflexarc[{extra}]'"
         ) from error

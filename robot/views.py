@@ -21,6 +21,7 @@ from robot.messages import (
     CameraImage,
     CollisionEvent,
     DepthMap,
+    HelpNeeded,
     Instruction,
     Message,
     Obstacle,
@@ -241,6 +242,8 @@ def event_text(message: Message) -> str:
         return f"attempt {message.attempt}: {message.text}"
     if isinstance(message, AttemptReport):
         return f"attempt {message.attempt} {attempt_outcome(message)}: {message.text}"
+    if isinstance(message, HelpNeeded):
+        return f"attempt {message.attempt} needs a person: {message.reason}"
     if isinstance(message, PutBackEvent):
         x, y, z = message.to_w
         return f"put back to ({x:.2f}, {y:.2f}, {z:.2f}) m: {message.reason}"

@@ -50,7 +50,7 @@ class ArmEnv(gymnasium.Env[Observation, npt.NDArray[np.float64]]):
         end_on_success: bool = True,
         images: bool = False,
         delays: Delays | None = None,
-        look: LookConfig | None = None,
+        look: LookConfig | str | None = None,
         robot: str = "arm6",
         render_mode: str | None = None,
         **task_options: Any,
@@ -63,7 +63,8 @@ class ArmEnv(gymnasium.Env[Observation, npt.NDArray[np.float64]]):
             end_on_success: whether reaching it terminates the attempt.
             images: whether `front` and `wrist` are observed.
             delays: of commands and observations; none by default.
-            look: lighting, textures and cameras of the images, and how they vary.
+            look: lighting, textures and cameras of the images, and how they vary; a text stands
+                for that row of SHIFTS.
             robot: name of a file in configs/robots.
             render_mode: "rgb_array" lets `render` return the front camera's image.
             task_options: fields of the task.
@@ -81,7 +82,8 @@ class ArmEnv(gymnasium.Env[Observation, npt.NDArray[np.float64]]):
         self.goal = goal
         self.end_on_success = end_on_success
         self.render_mode = render_mode
-        self._cameras = BenchCameras(self.bench.model, look or LookConfig())
+        look = LookConfig(shift=look) if isinstance(look, str) else look or LookConfig()
+        self._cameras = BenchCameras(self.bench.model, look)
         self._images = images
         self._state = tensors_of(self.task)
         self.tensors = self._state + (_images_of() if images else ())

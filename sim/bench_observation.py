@@ -17,7 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.model_package import TensorSpec
+from perception.quantities import InputError
 from sim.manipulation import Manipulation, Scene
+
+
+class ObservationError(InputError):
+    """A tensor that is not observed in a task."""
+
 
 LARGEST_M = 2.0  # positions saturate there, beyond every reach
 
@@ -35,6 +41,18 @@ def tensors_of(task: Manipulation) -> tuple[TensorSpec, ...]:
     rows += [("object_up", (objects, 3), "1")] if task.tips else []
     rows += [("slide_m", (slides,), "m")] if slides else []
     return tuple(TensorSpec(name, shape, "float32", unit) for name, shape, unit in rows)
+
+
+def chosen(tensors: Sequence[TensorSpec], names: Sequence[str]) -> tuple[TensorSpec, ...]:
+    """The tensors of these names; none: all.
+
+    Raises:
+        ObservationError: a name that is not among them; lists those that are.
+    """
+    known = [tensor.name for tensor in tensors]
+    if unknown := [name for name in names if name not in known]:
+        raise ObservationError(f"{unknown[0]!r} is not observed; there are: {', '.join(known)}")
+    return tuple(tensor for tensor in tensors if not names or tensor.name in names)
 
 
 def values_of(scene: Scene, tensors: Sequence[TensorSpec]) -> dict[str, npt.NDArray[np.float32]]:

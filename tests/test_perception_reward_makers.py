@@ -1,20 +1,28 @@
 """Every maker of rewards, at a tiny size; and once the embedded one at its own."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
 import torch
 from tiny_reward import DARK, SIDE, VIEWS, image_of
+from tiny_vlm import OPTIONS, write_vlm
 
-from perception.model_package import read_package
 from perception.reward import Looks, LookSpec, Question, RewardInputError
+from perception.reward_disturb import disturbed
 from perception.reward_look import LookRule
 from perception.reward_makers import REWARD_MAKERS
-from perception.reward_module import Config, disturbed
-from perception.reward_package import REWARD, RewardAbout, RewardEye
+from perception.reward_module import Config
+from perception.reward_open import open_reward
+from perception.reward_package import REWARD, RewardAbout
 from perception.tables import load_item
+from perception.torch_threads import one_thread
 
-TINY = {"embedded": {"backbone": "tiny", "learning_rate": 0.01, "backbone_rate": 0.01}}
+TINY = {
+    "embedded": {"backbone": "tiny", "learning_rate": 0.01, "backbone_rate": 0.01},
+    "vlm": OPTIONS,
+}
 SPEC = LookSpec(VIEWS, SIDE, SIDE, 3)
 LIT = Question("light the lamp", np.array([1, 0, 0], np.float32))
 OUT = Question("put the lamp out", np.array([0.6, 0.8, 0], np.float32))
@@ -24,6 +32,14 @@ BRIGHT = 190
 def make(name, seed=0, **options):
     maker = load_item(REWARD_MAKERS, "maker", name)
     return maker(SPEC, maker.Config(**{**TINY[name], **options}), seed)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_model(tmp_path_factory):
+    """Every maker finds what it begins with; small models are fastest on one thread."""
+    TINY["vlm"]["model"] = str(write_vlm(tmp_path_factory.mktemp("vlm") / "tiny"))
+    with one_thread():
+        yield
 
 
 def lamp_looks(count=24, seed=0):
@@ -80,8 +96,9 @@ def test_equal_seeds_are_equal_rewards_and_others_are_not(name):
 
 def test_a_package_answers_as_its_maker_did(taught, tmp_path):
     looks = lamp_looks()
-    taught.export(tmp_path / "lamp.onnx", looks, {REWARD: about_json()})
-    eye = RewardEye(read_package(tmp_path / "lamp.onnx"))
+    written = taught.export(tmp_path / f"lamp{taught.ending}", looks, {REWARD: about_json()})
+    eye = open_reward(written.path)
+    assert eye.sha256 == written.sha256
     for view in VIEWS:
         theirs = eye.log_odds(looks.image, view, (LIT, OUT, LIT))
         ours = taught.log_odds(looks.image, view, (LIT, OUT, LIT))
@@ -146,3 +163,25 @@ def full_size(tmp_path_factory):
 def test_the_embedded_reward_at_its_own_size_fits_a_robot_and_answers_as_torch_does(full_size):
     assert full_size.path.stat().st_size < 25e6
     assert full_size.manifest.extra["parity_worst"] < 1e-4
+
+
+def test_copies_are_zoomed_and_turned_about_the_middle_only_if_that_is_wanted():
+    image = np.zeros((1, 33, 33, 3), np.uint8)
+    image[0, 16, 4:29] = 255  # a bar through the middle
+    plain = Config(brightness=0, contrast=0, tint=0, shift_px=0)
+    np.testing.assert_array_equal(disturbed(image, plain, np.random.default_rng(0)), image)
+    turned = replace(plain, turn_deg=30.0)
+    zoomed = replace(plain, scale=0.5)
+    angles, lengths = [], []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        rows, columns = np.nonzero(disturbed(image, turned, rng)[0, ..., 0] > 90)
+        angles.append(np.degrees(np.arctan2(np.ptp(rows), np.ptp(columns))))
+        lengths.append((disturbed(image, zoomed, rng)[0, 16, :, 0] > 127).sum())
+    assert 20 < max(angles) < 34
+    assert 15 <= min(lengths) < 20 < 30 < max(lengths) <= 33
+
+
+def test_a_disturbance_that_is_no_amount_is_refused():
+    with pytest.raises(RewardInputError, match="turn_deg = -1"):
+        Config(turn_deg=-1)

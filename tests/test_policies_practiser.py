@@ -19,12 +19,13 @@ class Bench:
         self.practiser = Practiser(make_strategy(strategy, scene), STEP_NS, **options)
         self.now_ns, self.attempt, self.seen = 0, 0, 0
 
-    def see(self, success=False, lost=False, obeys=True, late=False):
+    def see(self, success=False, lost=False, obeys=True, late=False, abstained=False):
         """The next observation and what follows from it; `late`: one before it was lost."""
         self.now_ns += STEP_NS * (2 if late else 1)
         self.seen += 1
         seen = {"position_m": np.float32([self.seen])}
-        outcome = self.practiser.observe(self.now_ns, seen, Said(self.attempt, success, lost))
+        said = Said(self.attempt, success, lost, abstained)
+        outcome = self.practiser.observe(self.now_ns, seen, said)
         if outcome.acts:
             self.practiser.acted(self.now_ns, seen, ACTION)
         if outcome.order and obeys:
@@ -99,3 +100,12 @@ def test_an_action_that_was_held_for_longer_is_nobodys_lesson(bench):
     bench.see()
     assert bench.see(late=True) == (None, None, True)
     assert bench.see().lesson is not None
+
+
+def test_a_step_that_nobody_can_judge_is_nobodys_lesson_but_takes_its_time(bench):
+    bench.see()
+    assert bench.see(abstained=True) == (None, None, True)
+    assert bench.see().lesson is not None
+    ended = bench.see(abstained=True)  # the third step: time is up
+    assert ended.lesson is None
+    assert ended.order == Order(2, 1, reset=False)

@@ -5,7 +5,9 @@ import pytest
 from tiny_reward import DARK, GOALS, VIEWS, image_of, proved_package
 
 from perception.quantities import InputError
-from policies.rewards import REWARDS, make_reward, require_seen
+from policies.kept_attempts import read_attempt, read_list
+from policies.rewards import REWARDS, Truth, make_reward, require_seen
+from robot.practising import Beginning, Practice, keeping
 
 INFO = {"achieved": np.array([False, True]), "irreversible": False}
 MISSED, REACHED = 0, 1  # goals: to light the lamp, to put it out
@@ -99,3 +101,28 @@ def test_what_a_source_reads_has_to_be_observed(options):
     require_seen(make_reward("truth"), [], "the task lamp")
     with pytest.raises(InputError, match="the task lamp does not show 'wrist'; it shows front"):
         require_seen(source, ["front"], "the task lamp")
+
+
+def test_a_reward_that_looks_says_its_score_and_what_each_look_saw(options):
+    source = make_reward("classifier", options["classifier"], goals=GOALS)
+    first, second = (source.judge(REACHED, SEEN, INFO) for _ in range(2))
+    assert len(second.looks) == len(VIEWS) + len(VIEWS)  # one opposite through each camera
+    assert second.score == pytest.approx(min(second.looks))
+    assert first.score < -100  # one image is not two on end
+    assert make_reward("truth").judge(REACHED, SEEN, INFO).score is None
+
+
+def test_practice_keeps_what_a_package_saw_beside_its_checkpoints(options, tmp_path):
+    source = make_reward("classifier", options["classifier"], goals=GOALS)
+    world = type("World", (), {"goals": GOALS})
+    told = Practice("lamp", None, 0, Beginning(), tmp_path / "checkpoints", keep=4)
+    keeper = keeping(source, world, told)
+    for _ in range(3):
+        keeper.begin()
+        said(keeper, MISSED, 2)
+    keeper.begin()
+    assert read_list(tmp_path / "attempts").attempts == 3
+    kept = read_attempt(next((tmp_path / "attempts").glob("attempt-*.npz")))
+    assert kept.about.package == options["classifier"]["sha256"]
+    assert keeping(source, world, told._replace(keep=0)) is source
+    assert isinstance(keeping(make_reward("truth"), world, told), Truth)  # it looks at nothing

@@ -112,7 +112,7 @@ def test_the_film_shows_what_was_asked(tmp_path):
     [
         ("world.task=lit", "no manipulation task is called 'lit'; valid names: bin_bench"),
         ("world.goal=2", "task lid has no goal 2; valid goals: 0 'put the lid on the pot', 1"),
-        ("world.camera=rear", "give front, wrist, or nothing"),
+        ("world.camera=rear", "give front, wrist, both, or nothing"),
         ("world.observe_hz=3", "does not divide the 50 Hz"),
         ("policy.policy=reflex", "pilot reflex shows no goals"),
         ("policy.policy=lit", "'lit' is no policy: give a pilot"),

@@ -286,3 +286,18 @@ def test_a_person_at_the_keyboard_is_recorded_and_gets_the_terminal_back(tmp_pat
     assert first.about.ended == "timeout"
     assert any("Enter ends an attempt" in line for line in said)
     assert any("1 of 2: put the lid on the pot" in line for line in said)
+
+
+def test_a_shifted_look_is_another_variant_of_the_task(tmp_path, call, refused):
+    few = ("--episodes", 1, "--goal", "forward", "--steps", 1, "--encoder", "words")
+    shades = {}
+    for look in ("none", "dim"):
+        out = tmp_path / look
+        assert call("collect", "lid_images", *few, "--set", f"look={look}", "--out", out)[0] == 0
+        (episode,) = DataSet(out)
+        assert episode.about.task == f"lid_images look={look}"
+        shades[look] = episode.observation["front"].mean()
+    assert shades["dim"] < shades["none"] - 20
+    line = refused("collect", "lid_images", *few, "--set", "look=night", "--out", tmp_path / "x")
+    assert "no shift is called 'night'; valid: none, dim" in line
+    assert not (tmp_path / "x").exists()

@@ -142,11 +142,27 @@ def test_practice_begins_where_offline_training_ended(data, tmp_path, capsys):
         (("--recipe", "lid", "--data", "x"), ["either --data FOLDERS or --recipe"]),
         (("--resume",), ["holds no checkpoint"]),
         (("--start", "a/policy.onnx"), ["holds the actor alone", "a/last.pt"]),
+        (("--keep", "-1"), ["--keep -1: must be 0 or more"]),
+        (("--evaluation-episodes", "0"), ["evaluation_episodes = 0: give 1 or more"]),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, fragments, tmp_path, refused):
     line = refused("--out", tmp_path / "x", *arguments)
     assert all(fragment in line for fragment in fragments), line
+
+
+def test_what_cannot_begin_is_refused_before_the_sentence_encoder_is_loaded(
+    monkeypatch, tmp_path, refused
+):
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr("robot.worlds.encode_instructions", never)
+    out = ("--out", tmp_path / "x")
+    assert "'nose' is not observed; there are" in refused("--sees", "nose", *out, task="lid")
+    missing = tmp_path / "last.pt"
+    assert f"there is no checkpoint {missing}" in refused("--start", missing, *out, task="lid")
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_task_that_does_not_exist_is_answered_with_those_that_do(tmp_path, refused):

@@ -5,17 +5,24 @@ import json
 
 import cv2
 import msgspec
+import numpy as np
 import pytest
 from test_perception_model_package import MANIFEST, graph_bytes
 from tiny_data import ABOUT, episode_of
 from tiny_reward import GOALS, LAMP, SIDE, TINY, attempt_of, write_attempts
+from tiny_vlm import OPTIONS, write_vlm
 
 from perception.model_package import read_package, write_package
+from perception.reward_open import open_reward
 from perception.reward_package import REWARD, about_of
+from perception.torch_threads import one_thread
 from policies.data_set import DataSet, DataSetWriter
 from policies.episodes import read_episode, write_episode
+from policies.offline_data import open_offline
 from policies.rewards import make_reward
 from robot.cli import main
+from robot.reward_lesson import read_lesson
+from robot.reward_teacher import with_verdicts
 
 LIGHT, OUT = (goal.text for goal in GOALS)
 
@@ -74,6 +81,7 @@ def test_held_out_attempts_prove_the_bound_and_their_package_may_pay(proved, pac
     assert about.bound.upper <= 0.02
     assert (about.bound.recall, about.bound.recall_episodes) == (1.0, 80)
     assert about.held == [about_recipe(held)]
+    assert {*about.usual} == {"front", "wrist"}  # what to abstain by: images unlike these
     source = make_reward("classifier", {"package": str(proved)}, goals=GOALS)
     assert source.sees == ("front", "wrist")
 
@@ -193,7 +201,7 @@ def test_data_that_cannot_teach_a_reward_are_refused_in_one_line(refused, tmp_pa
 def test_options_that_mean_nothing_are_refused_before_anything_is_read(refused, lesson, package):
     assert "--updates 0: must be 1 or more" in refused("train", "reward", lesson, "--updates", 0)
     assert "ends in .onnx" in refused("train", "reward", lesson, "--out", "reward.pt")
-    assert "no maker is called 'oracle'; valid names: embedded" in refused(
+    assert "no maker is called 'oracle'; valid names: embedded, vlm" in refused(
         "train", "reward", lesson, "--maker", "oracle"
     )
     assert "no backbone is called 'huge'; valid names: lite0, tiny" in refused(
@@ -220,3 +228,56 @@ def test_a_reward_without_a_promise_pays_nothing(refused, package, tmp_path):
 def test_a_goal_that_a_reward_was_not_taught_is_refused_before_practice(refused, proved):
     line = refused("finetune", "lid_images", "--reward", proved)
     assert "was not taught 'put the lid on the pot'" in line
+
+
+@pytest.fixture(scope="module")
+def teacher(folder, lesson):
+    """A vision-language model that was taught a little, as a folder."""
+    model = write_vlm(folder / "tiny_vlm")
+    options = [f"--set={name}={json.dumps(value)}" for name, value in OPTIONS.items()]
+    arguments = ("train", "reward", lesson, "--maker", "vlm", f"--set=model={model}", *options)
+    with one_thread():
+        more = ("--out", folder / "teacher", "--updates", 40, "--json")
+        assert main([str(argument) for argument in (*arguments, *more)]) == 0
+    return folder / "teacher"
+
+
+def test_verdicts_of_a_vision_language_model_become_the_labels_of_a_package(
+    call, teacher, lesson, tmp_path
+):
+    data = open_offline((lesson,))
+    seen = read_lesson(data, (), 0, without_failures=False)
+    eye, looks = open_reward(teacher), seen.looks(3)
+    with one_thread():
+        taught = with_verdicts(looks, seen.spec, eye, lambda _: None)
+        row = 5
+        question = eye.asked(looks.text[looks.asked[row]]).question
+        image, view = looks.image[looks.row[[row]]], seen.spec.views[looks.view[looks.row[row]]]
+        raw = eye.log_odds(image, view, (question,))
+        out = tmp_path / "lamp.onnx"
+        arguments = ("train", "reward", lesson, "--teacher", teacher, "--out", out, *TINY)
+        code, said, _ = call(*arguments, "--updates", 3, "--json")
+    honest = eye.about.calibration.honest(raw)
+    assert taught.success[row] == pytest.approx(1 / (1 + np.exp(-honest[0, 0])), abs=1e-5)
+    assert code == 0
+    assert json.loads(said)["teacher"] == str(teacher)
+    assert read_package(out).manifest.extra["teacher"] == eye.sha256
+
+
+def test_a_vision_language_model_is_judged_as_any_reward(call, teacher, tmp_path):
+    attempts = write_attempts(tmp_path / "attempts", 1, 1, seed=8)
+    with one_thread():
+        code, said, _ = call("evaluate", "reward", teacher, attempts, "--json")
+    assert code == 0
+    assert json.loads(said)["attempts"] == 4
+
+
+def test_a_vision_language_model_is_written_to_a_folder(refused, lesson, tmp_path):
+    vlm = ("train", "reward", lesson, "--maker", "vlm")
+    assert "the maker vlm writes a folder" in refused(*vlm, "--out", tmp_path / "lamp.onnx")
+    assert "give --set model=FOLDER" in refused(*vlm, "--out", tmp_path / "lamp")
+    line = refused(*vlm, "--out", tmp_path / "lamp", "--set", "model=nobody/nothing")
+    assert "no such folder, and nothing in" in line
+    assert "'reflexarc train reward --maker vlm' writes" in refused(
+        "train", "reward", lesson, "--teacher", tmp_path
+    )

@@ -2,4 +2,5 @@
 
 REWARD_MAKERS: dict[str, str] = {
     "embedded": "perception.reward_makers.embedded:EmbeddedMaker",
+    "vlm": "perception.reward_makers.vlm:VlmMaker",
 }

@@ -18,7 +18,7 @@ from perception.lightning_fit import fit
 from perception.model_package import Manifest, ModelPackage, write_package
 from perception.onnx_export import check_parity, export_onnx
 from perception.quantities import FloatArray
-from perception.reward import Images, Looks, LookSpec, Progress, Question, RewardInputError
+from perception.reward import Images, Looks, LookSpec, Progress, Question, require_both_kinds
 from perception.reward_backbones import BACKBONES
 from perception.reward_module import Config, RewardModule, batches, kept_maps
 from perception.reward_net import RewardNet
@@ -41,6 +41,7 @@ class EmbeddedMaker:
     """Owns the network."""
 
     Config = Config
+    ending = ".onnx"
 
     def __init__(self, spec: LookSpec, config: Config, seed: int) -> None:
         """Knows images, and nothing of the task.
@@ -68,12 +69,7 @@ class EmbeddedMaker:
         Raises:
             RewardInputError: all of them are successes, or none is.
         """
-        yes = int((looks.success > 0.5).sum())
-        if yes in (0, len(looks.success)):
-            kind = "failures" if yes else "successes"
-            raise RewardInputError(
-                f"a reward learns from looks of both kinds; there are no {kind}: collect some"
-            )
+        require_both_kinds(looks)
         with one_thread(), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             kept = kept_maps(self.module.net, self.spec, looks, self.config, self._rng)

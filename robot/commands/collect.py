@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -15,9 +15,10 @@ from robot.collecting import Collection, Counted
 from robot.commands.run import interruptible
 from robot.console import Console
 from robot.operators import OPERATORS
+from robot.options import parsed_options
 from robot.recipes import load_recipe
 
-OF_A_TASK = ("pilot", "episodes", "goal", "noise", "steps", "after", "seed", "encoder")
+OF_A_TASK = ("pilot", "episodes", "goal", "noise", "steps", "after", "set", "seed", "encoder")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Collect:
     """Longest attempt; default: as the task has it."""
     after: int = 0
     """Further steps that the goal has to stay reached; a reward learns from what is seen then."""
+    set: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="K=V")] = ()
+    """An option of the world, such as look=dim or look=moved_camera; may be given several times."""
     seed: int = 0
     """Of worlds and pilots."""
     encoder: str = "minilm"
@@ -86,6 +89,8 @@ class Collect:
         row = RecipeRow(
             task=self.task,
             episodes=self.episodes,
+            name=" ".join((self.task, *self.set)) if self.set else "",
+            options=parsed_options(self.set),
             goals=self.goal,
             pilot=self.pilot,
             noise=self.noise,

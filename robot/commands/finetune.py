@@ -3,9 +3,9 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,10 +20,11 @@ from policies.offline_data import OfflineData, open_offline
 from policies.practice_checkpoint import latest_checkpoint
 from robot.commands.run import interruptible
 from robot.console import Console
+from robot.graph_practice import Wishes, last_checkpoint, practise_through_graph, runs_of
 from robot.hooks import Hooks, Interrupted
 from robot.options import parsed_options, require_at_least
 from robot.practice_method import Method, Offline, finetune_config, resolved
-from robot.practising import Beginning, Practice, collect_recipes, practice_run, reward_for
+from robot.practising import Beginning, Practice, collect_recipes, practice_run, refuse_unfit
 from robot.study import charts
 from robot.training_library import training_library, with_training
 from robot.worlds import make_world, world_row
@@ -39,6 +40,9 @@ class Finetune:
 
     It begins with data, with a checkpoint of train policy, with both, or with nothing. Ctrl-C keeps
     a checkpoint; the same command with --resume goes on from it, to the bit.
+
+    With --graph it practises through the nodes of a graph, as a robot does, by messages that are
+    logged and can be replayed.
 
     Example: reflexarc finetune lid --recipe lid --learner calql --updates 5000 --out runs/lid
     """
@@ -73,6 +77,12 @@ class Finetune:
     """Steps of practice that are learned from, the newest; with images 60 kB for each camera."""
     practice_set: Options = ()
     """How it practises, such as updates_per_step=0.5 or reset_every_attempts=25."""
+    evaluation_episodes: int = 10
+    """Attempts of the evaluations before the first step and while it practises."""
+    graph: str = ""
+    """Practise through this graph, such as practice_sim; a wrong one lists those there are."""
+    features: Path | None = None
+    """With --graph: the package of export features, by which the policy sees."""
     final_episodes: int = 100
     """Attempts of the last evaluation."""
     keep: int = 60
@@ -91,25 +101,30 @@ class Finetune:
         """Makes data if need be, practises, judges, writes."""
         self._check()
         out = self.out or Path("runs") / f"finetune-{self.task}"
+        if self.graph:
+            return self._through_graph(out)
         method = self._method()
-        reward_for(self.task, make_world(self.task), method, self.seed)  # or refuses, at once
+        checkpoint = self._checkpoint()
+        refuse_unfit(self.task, make_world(self.task), method, self.seed, checkpoint)
         settings = {"task": self.task, "seed": self.seed, **with_training(lambda: resolved(method))}
         self._check_folder(out)
         console = Console(quiet=self.json)
-        with interruptible() as interrupted:
+        with (
+            interruptible() as interrupted,
+            console.progress("judging", None, "attempts") as judging,
+        ):
             data = self._opened(console, interrupted)
             if data is not None:
                 settings |= {"data": [each.about.recipe_sha256 for each in data.sets]}
             self._begin_folder(out, settings)
-            beginning = Beginning(data, self._checkpoint())
+            beginning = Beginning(data, checkpoint)
             told = Practice(self.task, method, self.seed, beginning, out / CHECKPOINTS, self.keep)
             began_s = time.monotonic()
-            run = self._practised(told, out, console, interrupted)
+            run = self._practised(told, out, console, Hooks(lambda _: None, interrupted, judging))
             if run is None:
                 console.say(f"stopped; go on with the same command and --resume (folder {out})")
                 return 1
-            with console.progress("judging", None):
-                trials = run.evaluate(self.final_episodes)
+            trials = run.evaluate(self.final_episodes)
         rate = success_rate(trials)
         outcome = {
             "package": str(out / PACKAGE),
@@ -123,8 +138,51 @@ class Finetune:
         self._report(outcome)
         return 0
 
+    def _through_graph(self, out: Path) -> int:
+        """Practises by messages; what a graph cannot be told is refused."""
+        practice = parsed_options(self.practice_set, "--practice-set")
+        reset_every = practice.pop("reset_every_attempts", None)
+        self._refuse_for_graph(out, practice)
+        console = Console(quiet=self.json)
+        with interruptible() as interrupted:
+            folders = self._folders(console, interrupted)
+        start = last_checkpoint(out) if self.resume else self._checkpoint()
+        wishes = Wishes(
+            graph=self.graph,
+            task=self.task,
+            reward=self.reward,
+            reward_options=self.reward_set,
+            features=self.features,
+            data=folders,
+            start=start,
+            learner=self.learner,
+            learner_options=self.set,
+            strategy=self.strategy,
+            strategy_options=self.strategy_set,
+            capacity=self.capacity,
+            reset_every_attempts=reset_every,
+        )
+        return practise_through_graph(wishes, self.steps, self.seed, out, as_json=self.json)
+
+    def _refuse_for_graph(self, out: Path, practice: Mapping[str, Any]) -> None:
+        """Raises an InputError for the first thing that a graph cannot be told."""
+        refused = {"--updates": self.updates, "--sees": self.sees, "--practice-set": practice}
+        for flag, value in refused.items():
+            if value:
+                raise InputError(
+                    f"--graph takes no {flag} {value if flag == '--updates' else ' '.join(value)}; "
+                    "learn before with 'reflexarc train policy' and give --start, see by the "
+                    "graph's own nodes, and set reset_every_attempts alone"
+                )
+        if runs_of(out) and not self.resume:
+            raise InputError(
+                f"{out} holds a run that was begun; go on with --resume, or give another --out"
+            )
+
     def _check(self) -> None:
         world_row(self.task)
+        if self.features and not self.graph:
+            raise InputError("--features is for --graph; here choose a task with cameras")
         least = {"updates": 0, "final_episodes": 1, "seed": 0, "capacity": 1, "keep": 0}
         require_at_least(self, least)
         if self.data and self.recipe:
@@ -133,7 +191,11 @@ class Finetune:
             raise InputError(f"--updates {self.updates} needs --data or --recipe to learn from")
 
     def _method(self) -> Method:
-        practice = {**parsed_options(self.practice_set, "--practice-set"), "steps": self.steps}
+        practice = {
+            "evaluation_episodes": self.evaluation_episodes,
+            **parsed_options(self.practice_set, "--practice-set"),
+            "steps": self.steps,
+        }
         reward, reward_options = self._reward()
         method = Method(
             strategy=self.strategy,
@@ -185,13 +247,17 @@ class Finetune:
             )
 
     def _opened(self, console: Console, interrupted: Callable[[], bool]) -> OfflineData | None:
-        folders = [*self.data]
-        if self.recipe:
-            made = collect_recipes([self.recipe], Path("data"), console.say, interrupted)
-            if made is None:
-                raise InputError("stopped while data were collected; the same command goes on")
-            folders = made
+        folders = self._folders(console, interrupted)
         return open_offline(folders) if folders else None
+
+    def _folders(self, console: Console, interrupted: Callable[[], bool]) -> list[Path]:
+        """Where the data are, made now or before."""
+        if not self.recipe:
+            return [*self.data]
+        made = collect_recipes([self.recipe], Path("data"), console.say, interrupted)
+        if made is None:
+            raise InputError("stopped while data were collected; the same command goes on")
+        return made
 
     def _begin_folder(self, out: Path, settings: dict[str, Any]) -> None:
         """Keeps the settings, or compares them with those of the run that goes on.
@@ -211,13 +277,13 @@ class Finetune:
         write_atomically(path, content.encode())
 
     def _practised(
-        self, told: Practice, out: Path, console: Console, interrupted: Callable[[], bool]
+        self, told: Practice, out: Path, console: Console, hooks: Hooks
     ) -> PracticeRun | None:
         """The run at its end; None if it was stopped."""
         curves = training_library("policies.training_curves")
         with curves.curves(out) as log, _progress(console, self.updates, self.steps) as progress:
             try:
-                run = practice_run(told, Hooks(progress, interrupted), log)
+                run = practice_run(told, replace(hooks, progress=progress), log)
             except Interrupted:
                 return None
             return run if run.run() else None

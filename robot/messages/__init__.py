@@ -36,8 +36,10 @@ from robot.messages.practice import (
     AttemptOrder,
     AttemptReport,
     Experience,
+    HelpNeeded,
     Instruction,
     StepJudgement,
+    Verdict,
 )
 from robot.messages.sight import (
     CameraImage,
@@ -76,6 +78,7 @@ __all__ = [
     "FloatVector",
     "GreyImage",
     "HandoverState",
+    "HelpNeeded",
     "Instruction",
     "Message",
     "MonoStatus",
@@ -94,6 +97,7 @@ __all__ = [
     "StereoHealth",
     "Telemetry",
     "TruePose",
+    "Verdict",
     "Weights",
 ]
 
@@ -125,6 +129,8 @@ MESSAGES: dict[str, Row] = {
         Row(Instruction, True, "event_log"),
         Row(AttemptOrder, True, "event_log"),
         Row(StepJudgement, True, "numbers"),
+        Row(Verdict, True, "numbers"),
+        Row(HelpNeeded, True, "event_log"),
         Row(Experience, True, None),
         Row(AttemptReport, True, "event_log"),
         Row(Command, True, "numbers"),

@@ -36,6 +36,49 @@ class StepJudgement(Message, frozen=True, kw_only=True):
     """The goal is said to be reached."""
     lost: bool
     """A person says that only he can put things back."""
+    abstained: bool = False
+    """Who judges does not believe what it sees: the step is nobody's lesson."""
+
+
+class Verdict(Message, frozen=True, kw_only=True):
+    """What a reward that sees says of the moment of the same ``captured_ns``, and why."""
+
+    attempt: int
+    """The order that is followed; 0: none yet."""
+    goal: int
+    text: str
+    """The instruction that it was asked."""
+    views: tuple[str, ...]
+    """Cameras that it looks through."""
+    probability: tuple[float, ...]
+    """By camera, of "yes" at this moment; empty: it abstained."""
+    against: tuple[float, ...]
+    """By camera, of "yes" to the likeliest opposite; empty: not asked."""
+    score: float
+    """Log-odds of the look that agrees least, over the last images."""
+    threshold: float
+    """Log-odds above which it says yes."""
+    yes: bool
+    """The goal is said to be reached."""
+    abstained: bool
+    """It does not believe the images, and pays nothing."""
+    reason: str
+    """Why it abstained; empty: it did not."""
+    package: str
+    """SHA-256 of the reward, hex."""
+    upper: float
+    """What was proved: it says yes in vain in at most this part of all attempts, 0 to 1."""
+    confidence: float
+    """Of that proof, 0 to 1."""
+    proving_attempts: int
+    """Held-out attempts behind it."""
+
+
+class HelpNeeded(Message, frozen=True, kw_only=True):
+    """A person who watches says that only he can put things back; said until he has."""
+
+    attempt: int
+    reason: str
 
 
 class Experience(Message, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from robot.messages import (
     AttemptOrder,
     Command,
     Experience,
+    HelpNeeded,
     Observed,
     StepJudgement,
     Weights,
@@ -59,6 +60,7 @@ class PracticeActorNode(Node[PracticeActorConfig]):
     inputs = {
         "observed": Input(Observed),
         "judged": Input(StepJudgement),
+        "help": Input(HelpNeeded, required=False, wakes=False),
         "weights": Input(Weights, required=False),
     }
     outputs = {
@@ -90,12 +92,15 @@ class PracticeActorNode(Node[PracticeActorConfig]):
         self._policy = self._opened(Path(config.package)) if config.package else None
         self._observed: Observed | None = None
         self._judged: StepJudgement | None = None
+        self._helpless = -1  # the last attempt in which a person called for help
         self._swaps = self._refused = 0
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
         """Acts once observation and judgement of one moment are there; then opens weights."""
         self._observed = inputs.newest("observed") or self._observed
         self._judged = inputs.newest("judged") or self._judged
+        for call in inputs.all("help"):
+            self._helpless = call.attempt
         emissions: list[Emission] = []
         observed, judged = self._observed, self._judged
         if observed and judged and observed.captured_ns == judged.captured_ns:
@@ -123,7 +128,8 @@ class PracticeActorNode(Node[PracticeActorConfig]):
         self._opener.close()
 
     def _practise(self, observed: Observed, judged: StepJudgement) -> list[Emission]:
-        said = Said(judged.attempt, judged.success, judged.lost)
+        lost = judged.lost or self._helpless == judged.attempt
+        said = Said(judged.attempt, judged.success, lost, judged.abstained)
         seen, at_ns = tensors_in(observed), observed.captured_ns
         outcome = self._practiser.observe(at_ns, seen, said)
         emissions: list[Emission] = []

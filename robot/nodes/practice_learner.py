@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from perception.image_features import FeatureEye
+from perception.model_package import TensorSpec, read_package
 from perception.quantities import InputError
 from policies.instructions import encode_instructions
 from policies.learner import make_learner
 from policies.learning_beside import LearningBeside, Taken
 from policies.offline_data import OfflineData, open_offline
-from policies.spec import PolicySpec, bounds_of, with_instruction
+from policies.spec import PolicySpec, bounds_of, seeing, with_instruction
 from policies.spec_difference import spec_difference
 from robot.clock import SECOND_NS
 from robot.config import RobotConfig
@@ -28,7 +30,8 @@ from robot.observed import tensors_in
 from robot.practising import begin_from
 from robot.training_library import with_training
 from robot.weights import WeightsFolder
-from sim.bench_observation import tensors_of
+from sim.bench_observation import chosen, tensors_of
+from sim.manipulation import Manipulation
 from sim.manipulation_tasks import make_manipulation
 
 CHECKPOINT = "learner.pt"  # in it
@@ -40,6 +43,9 @@ class PracticeLearnerConfig:
 
     task: str = "lid"  # row of sim.manipulation_tasks.MANIPULATION_TASKS
     task_options: dict[str, Any] = field(default_factory=dict)  # of that task
+    sees: tuple[str, ...] = ()  # tensors of the task that the policy reads; empty: all
+    features: str = ""  # package of the features that it reads besides; empty: none
+    views: tuple[str, ...] = ("front", "wrist")  # cameras whose features those are
     learner: str = "rlpd"  # row of policies.learners.LEARNERS
     options: dict[str, Any] = field(default_factory=dict)  # of that learner
     data: list[str] = field(default_factory=list)  # folders that reflexarc collect filled
@@ -53,7 +59,7 @@ class PracticeLearnerConfig:
 
     def __post_init__(self) -> None:
         """Refuses what means nothing."""
-        make_manipulation(self.task, self.task_options)
+        chosen(tensors_of(make_manipulation(self.task, self.task_options)), self.sees)
         names = ("act_hz", "updates_per_s", "updates_per_package", "capacity", "keep_packages")
         for name in names:
             if not getattr(self, name) > 0:
@@ -108,8 +114,8 @@ class PracticeLearnerNode(Node[PracticeLearnerConfig]):
         config, seed = self.config, self.context.seed
         task = make_manipulation(config.task, config.task_options)
         limits = self.context.robot.limits
-        spec = PolicySpec(tensors_of(task), bounds_of(limits), config.act_hz)
-        data = open_offline([Path(folder) for folder in config.data]) if config.data else None
+        spec = PolicySpec(_observed(config, task), bounds_of(limits), config.act_hz)
+        data = _opened(config, spec)
         texts = [goal.text for goal in task.goals]
         vectors = _vectors(config, data, spec, texts)
         told = with_instruction(spec, len(vectors[texts[0]]))
@@ -167,6 +173,30 @@ class PracticeLearnerNode(Node[PracticeLearnerConfig]):
         return [("weights", weights)]
 
 
+def _opened(config: PracticeLearnerConfig, spec: PolicySpec) -> OfflineData | None:
+    """The data as the policy sees them; None: there are none.
+
+    Raises:
+        InputError: folders that are no data sets, or data that lack what the policy reads.
+    """
+    if not config.data:
+        return None
+    data = open_offline([Path(folder) for folder in config.data])
+    return data.seeing(tuple(tensor.name for tensor in spec.observation))
+
+
+def _observed(config: PracticeLearnerConfig, task: Manipulation) -> tuple[TensorSpec, ...]:
+    """What the policy reads, in the order in which it is observed.
+
+    Raises:
+        InputError: a package that is none of features.
+    """
+    felt = chosen(tensors_of(task), config.sees)
+    if not config.features:
+        return felt
+    return (*felt, *FeatureEye(read_package(config.features)).tensors(config.views))
+
+
 def _vectors(
     config: PracticeLearnerConfig, data: OfflineData | None, spec: PolicySpec, texts: list[str]
 ) -> dict[str, Any]:
@@ -179,7 +209,8 @@ def _vectors(
         encoded = encode_instructions(config.encoder, texts)
         return {text: np.array(encoded[text], np.float32) for text in texts}
     folder = data.sets[0].folder
-    if difference := spec_difference(data.sets[0].about.spec, spec):
+    seen = seeing(data.sets[0].about.spec, tuple(tensor.name for tensor in spec.observation))
+    if difference := spec_difference(seen, spec):
         raise InputError(f"{folder} has {difference} as in the task {config.task}")
     if missing := [text for text in texts if text not in data.instructions]:
         raise InputError(f"{folder} knows no instruction {missing[0]!r} of {config.task}")

@@ -2,11 +2,15 @@
 
 Who sets the scene for an attempt is the world itself, or, with `then = "order"`, whoever practises
 there: it says what is tried next, and is told after each step whether the goal is said to be
-reached. A reward source says so; what is true goes to watchers alone.
+reached. A reward source says so, or with `judges = false` nobody here; what is true goes to
+watchers alone. Somebody at the bench, who is played by the truth about what only a person can mend,
+calls for help then.
 """
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from perception.quantities import InputError
 from policies.practice_env import ACHIEVED
@@ -15,6 +19,7 @@ from robot.messages import (
     AttemptOrder,
     AttemptReport,
     CameraImage,
+    HelpNeeded,
     Instruction,
     Observed,
     Setpoint,
@@ -30,6 +35,13 @@ if TYPE_CHECKING:
 
 WATCHDOG_S = 0.2  # without a setpoint, after which the arm brakes and holds by itself
 SEEDS = 2**31
+CAMERAS = {
+    "": {},
+    "front": {"image": "front"},
+    "wrist": {"image": "wrist"},
+    "both": {"image": "front", "wrist": "wrist"},
+}
+"""By `camera`: which camera's image goes out of which port."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +55,11 @@ class WorkbenchConfig:
     """After an attempt: put things back, or the next goal, or what who practises asks for."""
     reward: str = "truth"  # row of policies.rewards.REWARDS; who judges for one who practises
     reward_options: dict[str, Any] = field(default_factory=dict)
+    judges: bool = True  # false: nobody judges here, as a node that sees does
+    sees: tuple[str, ...] = ()  # tensors that are observed, such as tool_position_m; empty: all
     attempt_s: float = 0.0  # s until an attempt has failed; 0: the task's own
     observe_hz: float = 5.0  # of a policy
-    camera: str = "front"  # front, wrist, or empty for none: it costs some 6 ms an image
+    camera: str = "front"  # front, wrist, both, or empty for none: it costs some 6 ms an image
     camera_hz: float = 5.0
 
     def __post_init__(self) -> None:
@@ -54,8 +68,8 @@ class WorkbenchConfig:
         if not 0 <= self.goal < len(goals):
             listed = ", ".join(f"{index} {goal.text!r}" for index, goal in enumerate(goals))
             raise InputError(f"task {self.task} has no goal {self.goal}; valid goals: {listed}")
-        if self.camera not in ("", "front", "wrist"):
-            raise InputError(f"camera = {self.camera!r}: give front, wrist, or nothing")
+        if self.camera not in CAMERAS:
+            raise InputError(f"camera = {self.camera!r}: give front, wrist, both, or nothing")
         require_seen(make_reward(self.reward, self.reward_options), (), "this node to its judge")
 
 
@@ -71,7 +85,10 @@ class WorkbenchNode(Node[WorkbenchConfig]):
         "judged": Output(StepJudgement, rate_key="observe_hz"),
         "instruction": Output(Instruction, steady=False),
         "image": Output(CameraImage, rate_key="camera_hz"),
+        "wrist": Output(CameraImage, rate_key="camera_hz"),
+        "help": Output(HelpNeeded, steady=False),
         "attempt": Output(AttemptReport, steady=False, truth=True),
+        "judgement": Output(StepJudgement, rate_key="observe_hz", truth=True),
     }
     role = Role.SOURCE
     owns_time = True
@@ -81,13 +98,13 @@ class WorkbenchNode(Node[WorkbenchConfig]):
 
     def __init__(self, config: WorkbenchConfig, context: NodeContext) -> None:
         super().__init__(config, context)
-        from sim.bench_observation import tensors_of
+        from sim.bench_observation import chosen, tensors_of
         from sim.workbench import TICK_S, Workbench, bench_config
 
         self._task = make_manipulation(config.task, config.options)
         self._bench: Workbench = Workbench(bench_config(context.robot.tables, self._task))
         self._cameras = self._make_cameras()
-        self._tensors = tensors_of(self._task)
+        self._tensors = chosen(tensors_of(self._task), config.sees)
         assert context.rate_hz is not None  # noqa: S101 - validated
         period_s = 1 / context.rate_hz
         self._ticks = round(period_s / TICK_S)
@@ -120,10 +137,11 @@ class WorkbenchNode(Node[WorkbenchConfig]):
         if self._steps % self._observe_every == 0:
             emissions.append(("observed", self._observe(now_ns)))
             if self._is_ordered:
-                emissions.append(("judged", self._say(now_ns)))
+                emissions += self._say(now_ns)
         if self._cameras is not None and self._steps % self._image_every == 0:
-            image = self._cameras.draw(self._bench.seen, self.config.camera)
-            emissions.append(("image", CameraImage(captured_ns=now_ns, image=image)))
+            for port, view in CAMERAS[self.config.camera].items():
+                image = self._cameras.draw(self._bench.seen, view)
+                emissions.append((port, CameraImage(captured_ns=now_ns, image=image)))
         self._steps += 1
         return emissions
 
@@ -173,17 +191,27 @@ class WorkbenchNode(Node[WorkbenchConfig]):
 
         return observed_of(values_of(self._bench.look(), self._tensors), now_ns)
 
-    def _say(self, now_ns: int) -> StepJudgement:
-        """What the reward source says of this moment."""
+    def _say(self, now_ns: int) -> list[Emission]:
+        """What is so at this moment, what the reward source says of it, and a call for help."""
         scene = self._bench.look()
-        info = {ACHIEVED: self._task.achieved(scene)}
-        return StepJudgement(
+        achieved = self._task.achieved(scene)
+        lost = bool(self._task.irreversible(scene))
+        is_so = StepJudgement(
             captured_ns=now_ns,
             attempt=self._attempt,
             goal=self._goal,
-            success=self._reward.judge(self._goal, {}, info).success,
-            lost=bool(self._task.irreversible(scene)),
+            success=bool(achieved[self._goal]),
+            lost=lost,
         )
+        emissions: list[Emission] = [("judgement", is_so)]
+        if self.config.judges:
+            said = self._reward.judge(self._goal, {}, {ACHIEVED: achieved}).success
+            emissions.append(("judged", msgspec.structs.replace(is_so, success=said)))
+        if lost:
+            reason = "what lies there cannot be reached any more"
+            call = HelpNeeded(captured_ns=now_ns, attempt=self._attempt, reason=reason)
+            emissions.append(("help", call))
+        return emissions
 
     def _obey(self, now_ns: int, order: AttemptOrder) -> list[Emission]:
         """The attempt that is asked for, unless it is the one that goes on.

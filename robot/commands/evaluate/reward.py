@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import tyro
 
-from perception.model_package import read_package
 from perception.reward_calibration import probability, reliability
 from perception.reward_look import LookRule
+from perception.reward_open import open_reward
 from perception.reward_package import EVEN, RewardEye, threshold_of
 from perception.reward_scores import calibrating
 from policies.offline_data import open_offline
@@ -21,6 +21,7 @@ from robot.options import require_folders
 from robot.reward_answers import Answers, answered
 from robot.reward_lesson import described
 from robot.reward_pictures import draw_reward
+from robot.training_library import with_training
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class EvaluateReward:
     """
 
     package: tyro.conf.Positional[Path]
-    """The model package (.onnx)."""
+    """The model package (.onnx), or the folder of a vision-language model."""
     data: tyro.conf.Positional[tuple[Path, ...]]
     """Folders of attempts with images."""
     out: Path | None = None
@@ -47,7 +48,7 @@ class EvaluateReward:
     def __call__(self) -> int:
         """Asks, counts."""
         require_folders(self.data, "attempts")
-        eye = RewardEye(read_package(self.package))
+        eye = with_training(lambda: open_reward(self.package))
         data = open_offline(self.data)
         total = sum(len(one) for one in data.sets)
         with Console(quiet=self.json).progress("looking", total, "episodes") as progress:
@@ -68,7 +69,7 @@ class EvaluateReward:
         bars = reliability(probability(about.calibration.honest(raw)), success)
         return {
             "package": str(self.package),
-            "sha256": eye.package.sha256,
+            "sha256": eye.sha256,
             "threshold": threshold,
             "refusal": eye.refusal(),
             "bound": msgspec.to_builtins(about.bound),

@@ -53,7 +53,8 @@ class ExportReward:
         self._refuse_learned(eye, data)
         total = sum(len(one) for one in data.sets)
         with Console(quiet=self.json).progress("looking", total, "episodes") as progress:
-            attempts = answered(eye, data, zero_shot=False, progress=progress).attempts
+            answers = answered(eye, data, zero_shot=False, progress=progress)
+        attempts = answers.attempts
         calibration, rule = calibrated(attempts), eye.about.rule
         honest = [one.honest(calibration) for one in attempts]
         bound = proved(honest, rule, eye.spec.views, self.most, CONFIDENCE)
@@ -61,7 +62,7 @@ class ExportReward:
         if refusal is None:
             held = [one.about.recipe_sha256 for one in data.sets]
             about = msgspec.structs.replace(
-                eye.about, calibration=calibration, bound=bound, held=held
+                eye.about, calibration=calibration, bound=bound, held=held, usual=answers.usual
             )
             scores = described(attempts, about, rule, threshold_of(about))
             manifest = msgspec.structs.replace(

@@ -12,12 +12,13 @@ import msgspec
 import tyro
 
 from perception.quantities import InputError
-from perception.reward import LookSpec, Maker
+from perception.reward import Looks, LookSpec, Maker
 from perception.reward_look import LookRule
 from perception.reward_makers import REWARD_MAKERS
-from perception.reward_package import EVEN, REWARD
+from perception.reward_open import open_reward
+from perception.reward_package import EVEN, REWARD, RewardEye
 from perception.tables import config_from_options, load_item
-from policies.label_looks import WEIGHT, read_labelled, with_labels
+from policies.label_looks import WEIGHT, Labelled, read_labelled, with_labels
 from policies.offline_data import open_offline
 from policies.reward_frames import POSITIVE_FRAMES
 from robot.console import Console
@@ -28,7 +29,8 @@ from robot.options import (
     require_package_name,
 )
 from robot.reward_answers import answers_to
-from robot.reward_lesson import calibrated, described, read_lesson
+from robot.reward_lesson import RewardLesson, calibrated, described, read_lesson
+from robot.reward_teacher import check_teacher, with_verdicts
 from robot.training_library import with_training
 
 
@@ -45,8 +47,9 @@ class TrainReward:
 
     data: tyro.conf.Positional[tuple[Path, ...]]
     """Folders that reflexarc collect filled, with cameras."""
-    out: Path = Path("reward.onnx")
-    """The model package; its hash goes beside it."""
+    out: Path | None = None
+    """The model package, its hash goes beside it; default: reward.onnx. Of the maker vlm a folder,
+    default: reward."""
     maker: str = "embedded"
     """Who learns; a wrong name lists those there are."""
     updates: int = 400
@@ -61,6 +64,9 @@ class TrainReward:
     """Runs in which 'reflexarc label' asked; what was said there teaches too."""
     label_weight: float = WEIGHT
     """How often a labelled image is shown, beside 1 for an image of the data."""
+    teacher: Path | None = None
+    """A reward whose verdicts teach in place of the outcomes of the data, such as that of the maker
+    vlm; what persons said in --labels still counts."""
     without_failures: bool = False
     """Learn from demonstrations alone, though no episode failed."""
     set: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="K=V")] = ()
@@ -72,21 +78,16 @@ class TrainReward:
 
     def __call__(self) -> int:
         """Reads, learns, calibrates, writes."""
-        self._check()
+        out = self._check()
+        console = Console(quiet=self.json)
+        teacher = self._teacher()
         data = open_offline(self.data)
         lesson = read_lesson(data, self.views, self.seed, without_failures=self.without_failures)
         labelled = [
             one for run in self.labels for one in read_labelled(run, lesson.spec, lesson.opposites)
         ]
         maker = self._maker(lesson.spec)
-        looks = with_labels(
-            lesson.looks(self.positive_frames),
-            labelled,
-            lesson.spec,
-            lesson.opposites,
-            self.label_weight,
-        )
-        console = Console(quiet=self.json)
+        looks = self._looks(lesson, labelled, teacher, console)
         began_s = time.monotonic()
         with console.progress("learning", self.updates, "updates") as progress:
             maker.fit(looks, self.updates, lambda done, _: progress(done))
@@ -98,15 +99,18 @@ class TrainReward:
         about = lesson.about(calibration, rule)
         scores = described(answers, about, rule, EVEN)
         extra = {REWARD: msgspec.to_builtins(about), "left_out": scores, "labels": len(labelled)}
-        package = maker.export(self.out, looks, extra)
+        if teacher:
+            extra["teacher"] = teacher.sha256
+        package = maker.export(out, looks, extra)
         outcome = {
-            "package": str(self.out),
+            "package": str(out),
             "sha256": package.sha256,
-            "bytes": self.out.stat().st_size,
+            "bytes": sum(one.stat().st_size for one in [out, *out.glob("*")] if one.is_file()),
             "learned_from": len(lesson.learn),
             "looks": len(looks.row),
             "labels": len(labelled),
-            "successes": int(looks.success.sum()),
+            "teacher": str(self.teacher) if self.teacher else None,
+            "successes": int((looks.success > 0.5).sum()),
             "updates": self.updates,
             "seconds": seconds,
             "temperature": round(calibration.temperature, 4),
@@ -115,12 +119,19 @@ class TrainReward:
         self._report(outcome)
         return 0
 
-    def _check(self) -> None:
+    def _check(self) -> Path:
+        """Refuses options that mean nothing; where the package goes."""
         require_at_least(self, {"updates": 1, "frames": 1, "positive_frames": 1, "seed": 0})
         require_folders(self.data)
-        require_package_name(self.out)
         if not 0 < self.label_weight < math.inf:
             raise InputError(f"--label-weight {self.label_weight}: must be above 0 and finite")
+        ending = with_training(lambda: load_item(REWARD_MAKERS, "maker", self.maker)).ending
+        out = self.out or Path(f"reward{ending}")
+        if ending:
+            require_package_name(out)
+        elif out.suffix or out.is_file():
+            raise InputError(f"--out {out}: the maker {self.maker} writes a folder; name one")
+        return out
 
     def _maker(self, spec: LookSpec) -> Maker:
         options = parsed_options(self.set)
@@ -131,6 +142,25 @@ class TrainReward:
             return maker(spec, config, self.seed)
 
         return with_training(made)
+
+    def _teacher(self) -> RewardEye | None:
+        path = self.teacher
+        return None if path is None else with_training(lambda: open_reward(path))
+
+    def _looks(
+        self,
+        lesson: RewardLesson,
+        labelled: list[Labelled],
+        teacher: RewardEye | None,
+        console: Console,
+    ) -> Looks:
+        """What the data say, or a teacher of them, and what persons said of practice."""
+        looks = lesson.looks(self.positive_frames)
+        if teacher is not None:
+            check_teacher(teacher, lesson)
+            with console.progress("asking the teacher", len(looks.row), "looks") as progress:
+                looks = with_verdicts(looks, lesson.spec, teacher, progress)
+        return with_labels(looks, labelled, lesson.spec, lesson.opposites, self.label_weight)
 
     def _report(self, outcome: dict[str, Any]) -> None:
         if self.json:

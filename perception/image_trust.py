@@ -1,0 +1,155 @@
+"""Whether the images of one moment can be believed at all, before anybody is asked about them.
+
+A network that gets a black or an old image still answers. Each check measures one number with a
+meaning and compares it with a limit; the first that is crossed is named:
+
+    missing   there is no image, or none of this moment
+    black     the 95th percentile of its grey levels                         (grey levels, below)
+    covered   the contrast that 88 of 100 of its blocks stay below              (grey levels, below)
+    frozen    how far the tool has moved since the image last changed        (m, above)
+    unusual   its distance from the images that the reward was proved on     (1, above)
+
+A still image is no fault while the robot stands still, so `frozen` asks the robot's own sense of
+where its tool is. `unusual` compares the mean colours of a coarse grid with those of the held-out
+attempts (`Usual`), after the ways in which those varied, mostly by the arm, were taken out: a lamp
+that went out, a camera that was moved, another table. What is small in the image passes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.monitor import block_texture
+from perception.quantities import FloatArray
+
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
+CELLS = 6  # of the coarse grid, along each axis
+FLOOR = 4.0  # grey levels; a cell that never varied may yet vary by the sensor's noise
+WAYS = 6  # in which images vary, mostly by where the arm is
+DIGITS = 4  # of numbers that go into a package
+MARGIN = 1.25  # of the limit, over the greatest distance among the images that it comes from
+
+
+class Usual(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What images of one camera usually look like, coarsely; n = CELLS * CELLS * 3."""
+
+    mean: tuple[float, ...]  # (n,) grey levels, row by row, RGB
+    spread: tuple[float, ...]  # (n,) standard deviation, FLOOR at least
+    ways: tuple[tuple[float, ...], ...]  # (WAYS, n) unit vectors: how they vary most, in spreads
+    limit: float  # distance from which on an image is unusual
+
+    def distance(self, image: Image) -> float:
+        """Root mean square, in standard deviations, of what its usual ways do not explain."""
+        mean, spread = np.array([self.mean, self.spread], np.float32)
+        away = (coarse(image) - mean) / spread  # (n,)
+        return float(_unexplained(away, np.array(self.ways, np.float32)))
+
+
+def coarse(image: Image) -> FloatArray:
+    """(n,) mean colours of an image's cells, grey levels."""
+    small = cv2.resize(image, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32).ravel()
+
+
+def usual_of(images: Sequence[FloatArray]) -> Usual:
+    """What is usual, by the coarse images (n,) of many moments, at least one."""
+    every = np.stack(images)  # (m, n)
+    mean, spread = every.mean(axis=0), np.maximum(every.std(axis=0), FLOOR)
+    away = (every - mean) / spread
+    ways = np.linalg.svd(away, full_matrices=False)[2][:WAYS]
+    limit = MARGIN * float(_unexplained(away, ways).max())
+    rows = tuple(tuple(way) for way in ways.round(DIGITS).tolist())
+    return Usual(
+        tuple(mean.round(DIGITS).tolist()), tuple(spread.round(DIGITS).tolist()), rows, limit
+    )
+
+
+class Doubt(NamedTuple):
+    """Why an image is not believed."""
+
+    view: str  # the camera
+    reason: str  # a check at the module's head
+    value: float = 0.0  # the number of that check
+    limit: float = 0.0  # that it crossed
+
+    def __str__(self) -> str:
+        """For a person, one line."""
+        told = "" if self.reason == "missing" else f" ({self.value:.3g}, limit {self.limit:.3g})"
+        return f"{self.view} is {self.reason}{told}"
+
+
+@dataclass(frozen=True)
+class TrustConfig:
+    """Limits."""
+
+    black_level: float = 16.0  # grey levels, as perception.monitor has it
+    least_contrast: float = 3.0  # grey levels, rms within 8 px after smoothing
+    frozen_m: float = 0.01  # m; a tool that moved so far changes every image of it
+
+
+class _Last(NamedTuple):
+    image: Image
+    tool_m: FloatArray  # (3,) where the tool was when this image came first
+
+
+class ImageTrust:
+    """Watches the images of some cameras, moment by moment."""
+
+    def __init__(self, config: TrustConfig, usual: Mapping[str, Usual]) -> None:
+        """Nothing was seen yet.
+
+        Args:
+            config: limits.
+            usual: by camera; a camera that is not in it is not compared.
+        """
+        self._config, self._usual = config, usual
+        self._last: dict[str, _Last] = {}
+
+    def doubt(self, images: Mapping[str, Image | None], tool_m: FloatArray) -> Doubt | None:
+        """The first doubt about the images of one moment; None: all are believed.
+
+        Args:
+            images: by camera; None: there is none of this moment.
+            tool_m: (3,) where the robot feels its tool.
+        """
+        found = [self._check(view, image, tool_m) for view, image in images.items()]
+        return next((doubt for doubt in found if doubt is not None), None)
+
+    def _check(self, view: str, image: Image | None, tool_m: FloatArray) -> Doubt | None:
+        if image is None:
+            return Doubt(view, "missing")
+        config = self._config
+        moved_m = self._moved_m(view, image, tool_m)
+        grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+        level = float(np.percentile(grey[::2, ::2], 95))
+        contrast = float(np.percentile(block_texture(grey), 88))
+        usual = self._usual.get(view)
+        distance, limit = (usual.distance(image), usual.limit) if usual else (0.0, np.inf)
+        checks = (
+            ("black", level < config.black_level, level, config.black_level),
+            ("covered", contrast < config.least_contrast, contrast, config.least_contrast),
+            ("frozen", moved_m > config.frozen_m, moved_m, config.frozen_m),
+            ("unusual", distance > limit, distance, limit),
+        )
+        for reason, is_crossed, value, crossed in checks:
+            if is_crossed:
+                return Doubt(view, reason, value, crossed)
+        return None
+
+    def _moved_m(self, view: str, image: Image, tool_m: FloatArray) -> float:
+        """How far the tool has moved, m, since this camera showed another image."""
+        last = self._last.get(view)
+        if last is None or not np.array_equal(last.image, image):
+            last = self._last[view] = _Last(image, np.array(tool_m))
+        return float(np.linalg.norm(tool_m - last.tool_m))
+
+
+def _unexplained(away: FloatArray, ways: FloatArray) -> FloatArray:
+    """(...) of deviations (..., n), without their parts along `ways` (w, n)."""
+    rest = away - away @ ways.T @ ways
+    return np.sqrt(np.mean(rest**2, axis=-1))
