@@ -89,6 +89,23 @@ def test_a_reward_that_was_taught_something_else_is_refused_by_the_verb(packages
     assert "was not taught 'put the lid on the pot'; known: 'sing', 'be silent'" in line
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--keep", "3"], "--graph takes no --keep; "),
+        (["--final-episodes", "7", "--sees", "front"], "takes no --sees, --final-episodes; "),
+        (["--evaluation-episodes", "2"], "takes no --evaluation-episodes; "),
+        (["--practice-set", "random_steps=5"], "takes no --practice-set; "),
+    ],
+)
+def test_what_no_node_of_a_graph_takes_is_not_ignored(packages, tmp_path, capsys, flags, words):
+    command = ["finetune", "lid", "--graph", "practice_sim", "--out", str(tmp_path / "run")]
+    command += ["--reward", str(packages / "yes.onnx"), *flags]
+    assert main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+
+
 def test_the_verb_practises_through_the_graph_and_goes_on_from_its_checkpoint(
     packages, tmp_path, monkeypatch, capsys
 ):

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +31,7 @@ from robot.worlds import make_world, world_row
 
 PACKAGE, SETTINGS, OUTCOME, CURVE = "policy.onnx", "settings.json", "practice.json", "curve.svg"
 CHECKPOINTS, LAST = "checkpoints", "last.pt"
+UNTOLD = ("updates", "sees", "evaluation_episodes", "final_episodes", "keep")  # to a graph
 Options = Annotated[tuple[str, ...], tyro.conf.arg(metavar="K=V"), tyro.conf.UseAppendAction]
 
 
@@ -166,14 +167,16 @@ class Finetune:
 
     def _refuse_for_graph(self, out: Path, practice: Mapping[str, Any]) -> None:
         """Raises an InputError for the first thing that a graph cannot be told."""
-        refused = {"--updates": self.updates, "--sees": self.sees, "--practice-set": practice}
-        for flag, value in refused.items():
-            if value:
-                raise InputError(
-                    f"--graph takes no {flag} {value if flag == '--updates' else ' '.join(value)}; "
-                    "learn before with 'reflexarc train policy' and give --start, see by the "
-                    "graph's own nodes, and set reset_every_attempts alone"
-                )
+        usual = {field.name: field.default for field in fields(self)}
+        changed = [name for name in UNTOLD if getattr(self, name) != usual[name]]
+        if practice:
+            changed.append("practice_set")
+        if changed:
+            raise InputError(
+                f"--graph takes no --{', --'.join(changed).replace('_', '-')}; learn before with "
+                "'reflexarc train policy' and give --start, see by the graph's own nodes, and of "
+                "--practice-set give reset_every_attempts alone"
+            )
         if runs_of(out) and not self.resume:
             raise InputError(
                 f"{out} holds a run that was begun; go on with --resume, or give another --out"
