@@ -82,7 +82,7 @@ def test_the_prompt_names_camera_and_instruction_with_and_without_a_chat_templat
     asked = Asked(lamp_looks(2).image[0], "wrist", "light the lamp")
     chat = maker.vlm.prompt(asked)
     assert chat.startswith("user : <image> ")
-    assert chat.endswith("assistant :")
+    assert chat.endswith("reply :")
     assert "the wrist camera of a robot that was told: light the lamp." in chat
     plain = Vlm(config_of(write_vlm(tmp_path / "plain", chat=None)))
     assert plain.prompt(asked).startswith("<image>The image is from the wrist camera")

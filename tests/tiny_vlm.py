@@ -18,13 +18,13 @@ from transformers import (
 SIDE, PATCH = 16, 8  # px
 SPREAD = 0.2  # of random weights: with the usual 0.02 so small a network hears nothing
 WORDS = (
-    "<pad> <unk> <s> </s> <image> user assistant : ? . , the image is from camera of a robot that "
+    "<pad> <unk> <s> </s> <image> user reply : ? . , the image is from camera of a robot that "
     "was told this done now answer yes or no front wrist light lamp put out"
 )
 CHAT = (
     "{% for message in messages %}user : {% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}<image> {% else %}{{ part['text'] }}{% endif %}"
-    "{% endfor %}{% endfor %}{% if add_generation_prompt %} assistant :{% endif %}"
+    "{% endfor %}{% endfor %}{% if add_generation_prompt %} reply :{% endif %}"
 )
 OPTIONS = {
     "learning_rate": 1e-2,
