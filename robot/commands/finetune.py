@@ -24,10 +24,17 @@ from robot.graph_practice import Wishes, last_checkpoint, practise_through_graph
 from robot.hooks import Hooks, Interrupted
 from robot.options import parsed_options, require_at_least
 from robot.practice_method import Method, Offline, finetune_config, resolved
-from robot.practising import Beginning, Practice, collect_recipes, practice_run, refuse_unfit
+from robot.practising import (
+    Beginning,
+    Practice,
+    collect_recipes,
+    practice_run,
+    refuse_unfit,
+    world_of,
+)
 from robot.study import charts
 from robot.training_library import training_library, with_training
-from robot.worlds import make_world, world_row
+from robot.worlds import world_row
 
 PACKAGE, SETTINGS, OUTCOME, CURVE = "policy.onnx", "settings.json", "practice.json", "curve.svg"
 CHECKPOINTS, LAST = "checkpoints", "last.pt"
@@ -61,7 +68,8 @@ class Finetune:
     set: Options = ()
     """An option of the learner, such as hidden=[128,128]; may be given several times."""
     sees: tuple[str, ...] = ()
-    """Tensors that the policy reads, such as front gripper_m; default: all that are observed."""
+    """Tensors that the policy reads, such as front gripper_m; default: all that are observed, with
+    --features these and what the arm feels."""
     updates: int = 0
     """Batches of the data to learn from before the first step."""
     strategy: str = "switching"
@@ -83,7 +91,8 @@ class Finetune:
     graph: str = ""
     """Practise through this graph, such as practice_sim; a wrong one lists those there are."""
     features: Path | None = None
-    """With --graph: the package of export features, by which the policy sees."""
+    """Package of export features by which the policy sees: it reads them and what the arm feels of
+    itself, and not where objects are. --data are then episodes with features."""
     final_episodes: int = 100
     """Attempts of the last evaluation."""
     keep: int = 60
@@ -106,7 +115,7 @@ class Finetune:
             return self._through_graph(out)
         method = self._method()
         checkpoint = self._checkpoint()
-        refuse_unfit(self.task, make_world(self.task), method, self.seed, checkpoint)
+        refuse_unfit(self.task, world_of(self.task, method), method, self.seed, checkpoint)
         settings = {"task": self.task, "seed": self.seed, **with_training(lambda: resolved(method))}
         self._check_folder(out)
         console = Console(quiet=self.json)
@@ -184,8 +193,6 @@ class Finetune:
 
     def _check(self) -> None:
         world_row(self.task)
-        if self.features and not self.graph:
-            raise InputError("--features is for --graph; here choose a task with cameras")
         least = {"updates": 0, "final_episodes": 1, "seed": 0, "capacity": 1, "keep": 0}
         require_at_least(self, least)
         if self.data and self.recipe:
@@ -209,6 +216,7 @@ class Finetune:
             reward_options=reward_options,
             finetune=practice,
             sees=self.sees,
+            features=str(self.features or ""),
             online_capacity=self.capacity,
             offline=Offline(self.updates) if self.updates else None,
             final_episodes=self.final_episodes,
@@ -257,7 +265,8 @@ class Finetune:
         """Where the data are, made now or before."""
         if not self.recipe:
             return [*self.data]
-        made = collect_recipes([self.recipe], Path("data"), console.say, interrupted)
+        seen_by = str(self.features or "")
+        made = collect_recipes([self.recipe], Path("data"), console.say, interrupted, seen_by)
         if made is None:
             raise InputError("stopped while data were collected; the same command goes on")
         return made

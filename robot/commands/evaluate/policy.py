@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from robot.actors import actor_for
 from robot.commands.run import interruptible
 from robot.console import Console
 from robot.options import require_at_least
+from robot.policy_reads import refuse_other_eye
 from robot.worlds import make_world, vectors_of
 
 
@@ -36,6 +38,8 @@ class EvaluatePolicy:
     """A package (.onnx), or expert, the pilot of the task, to compare."""
     task: str
     """What is tried; a wrong name lists those there are."""
+    features: Path | None = None
+    """Package of export features, for a policy that sees by it."""
     goal: Goals = "both"
     """Which goals: both, forward, backward."""
     episodes: int = 100
@@ -50,7 +54,10 @@ class EvaluatePolicy:
     def __call__(self) -> int:
         """Tries, counts."""
         require_at_least(self, {"episodes": 1, "seed": 0})
-        world = make_world(self.task)
+        features = str(self.features or "")
+        if self.policy.endswith(".onnx"):
+            refuse_other_eye(self.policy, features)
+        world = make_world(self.task, features=features)
         goals = [n for n, one in enumerate(world.goals) if self.goal in ("both", one.direction)]
         vectors = self._vectors(world)
         actors = {goal: actor_for(self.task, world, self.policy, goal) for goal in goals}
