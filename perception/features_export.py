@@ -17,7 +17,7 @@ PARITY_IMAGES = 4
 
 
 def export_features(
-    path: Path, net: FeaturesNet, height: int, width: int, config: NetConfig
+    path: Path, net: FeaturesNet, height: int, width: int, config: NetConfig, taught_by: str = ""
 ) -> ModelPackage:
     """Writes the package, if it answers as torch does.
 
@@ -27,6 +27,7 @@ def export_features(
         height: of the images, px.
         width: of the images, px.
         config: by which the network was made.
+        taught_by: hash of the recipe of the data that taught it; empty: it knows nothing.
 
     Raises:
         ExportParityError: torch and onnxruntime differ on a random image.
@@ -45,6 +46,6 @@ def export_features(
         inputs=(image,),
         outputs=(features,),
         training_config_hash=hashlib.sha256(choices.encode()).hexdigest(),
-        extra={"features": asdict(config), "parity_worst": worst},
+        extra={"features": asdict(config), "taught_by": taught_by, "parity_worst": worst},
     )
     return write_package(path, onnx_bytes, manifest)

@@ -4,7 +4,8 @@ Nobody tells them where objects are. Each moment of a demonstration is asked two
 what will come, which only who sees the things can answer: what the demonstrator does now, and where
 the tool will be when the hand next opens or closes. The second is what pays: from the first
 image on it asks for the place of what will be grasped, in metres, as the arm itself measured it
-later. The network that answers is thrown away; points remain, the same for all cameras.
+later. The network that answers is thrown away; the features remain, the same for all cameras.
+It is told them with noise, so that they say what counts loudly and the rest not at all.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -36,14 +37,17 @@ class FeaturesConfig(NetConfig):
 
     updates: int = 1500
     batch_size: int = 64  # moments
-    learning_rate: float = 2e-3  # AdamW's; falls to 0 along a cosine
-    weight_decay: float = 1e-4
+    learning_rate: float = 3e-3  # AdamW's; falls to 0 along a cosine
+    weight_decay: float = 1e-3
+    noise: float = 0.1  # standard deviation, on features in -1..1 while they are learned
 
     def __post_init__(self) -> None:
         """Refuses numbers that are none."""
         super().__post_init__()
-        if not (self.updates >= 1 and self.batch_size >= 1 and self.learning_rate > 0):
+        if not (min(self.updates, self.batch_size) >= 1 and self.learning_rate > 0):
             raise FeaturesError("updates and batch_size must be 1 or more, learning_rate above 0")
+        if not self.noise >= 0:
+            raise FeaturesError(f"noise = {self.noise}: give 0 or more")
 
 
 class Lessons(NamedTuple):
@@ -100,7 +104,8 @@ class _Module(pl.LightningModule):
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Lightning's hook: squared errors of both answers."""
         del batch_idx
-        seen = [self.net.points(each.float()) for each in batch["maps"]]
+        features = [self.net.features(each.float()) for each in batch["maps"]]
+        seen = [each + noise for each, noise in zip(features, batch["noise"], strict=True)]
         told = (batch["told"] - self.mean) / self.std
         action, place = self.answers(torch.cat([*seen, told], -1)).split_with_sizes(
             [self.actions, len(self.centre_m)], -1
@@ -151,11 +156,13 @@ def _batches(
     maps: Mapping[str, Tensor], lessons: Lessons, config: FeaturesConfig
 ) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng(config.seed)
+    shape = (len(maps), config.batch_size, config.numbers)
     told, action, place = map(torch.from_numpy, (lessons.told, lessons.action, lessons.place))
     while True:
         rows = torch.from_numpy(rng.integers(len(told), size=config.batch_size))
         yield {
             "maps": [each[rows] for each in maps.values()],
+            "noise": config.noise * torch.from_numpy(rng.standard_normal(shape, np.float32)),
             "told": told[rows],
             "action": action[rows],
             "place": place[rows],

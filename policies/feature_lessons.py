@@ -9,6 +9,7 @@ only the images and what is named are read, so that the place of no object leaks
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,5 +86,5 @@ def _places(episode: Episode, about: DataSetAbout) -> NDArray[np.float32]:
     return episode.observation[TOOL][later]
 
 
-def _joined(parts: Sequence[NDArray]) -> NDArray:
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate(parts)

@@ -36,6 +36,7 @@ class RecipeRow:
     steps: int | None = None  # longest attempt; None: as the task has it
     after: int = 0  # further steps that the goal has to stay reached
     chained: bool = False  # forward and backward by turns, each from where the last one ended
+    features: str = ""  # package by which a policy sees that acts as pilot
     options: Mapping[str, Any] = field(default_factory=dict)  # of the world, a variant of the task
 
     def __post_init__(self) -> None:
@@ -65,7 +66,7 @@ class RecipeRow:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON values; what is younger than published hashes only where it is used."""
         values = {**asdict(self), "options": dict(self.options)}
-        for young in ("after", "chained"):
+        for young in ("after", "chained", "features"):
             if not values[young]:
                 del values[young]
         return values

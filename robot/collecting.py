@@ -186,7 +186,8 @@ class Collection:
             self._say(device.help)
 
     def _pilot(self, row: RecipeRow, goal: int) -> Policy:
-        return actor_for(row.task, self._worlds[row.label], row.pilot, goal, row.noise)
+        world = self._worlds[row.label]
+        return actor_for(row.task, world, row.pilot, goal, row.noise, row.features)
 
     def _about(self, recipe: Recipe, folder: Path) -> DataSetAbout:
         worlds = self._worlds

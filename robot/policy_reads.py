@@ -13,6 +13,7 @@ from policies.data_set import DataSet
 from policies.data_set_about import HASH_DIGITS
 from policies.feature_data import FEATURES
 from policies.offline_data import OfflineData
+from policies.policy import OnnxPolicy
 from policies.practice_env import PracticeEnv, spec_of
 from policies.spec import PolicySpec, seeing
 from robot.practice_method import Method
@@ -49,26 +50,26 @@ def _felt_and_seen(tensors: Iterable[TensorSpec]) -> tuple[str, ...]:
     return tuple(n for n in names if n in FELT or n.endswith(FEATURES_ENDING))
 
 
-def refuse_other_eye(policy: str, package: str) -> None:
+def refuse_other_eye(policy: OnnxPolicy, package: str) -> None:
     """Passes if a policy learned from features of this package, or of none that is known.
 
     Args:
-        policy: path of its package.
+        policy: that will act.
         package: path of that of the features; empty: none.
 
     Raises:
         FeaturesError: it learned from those of another.
-        ModelPackageError: one of them is missing or damaged.
+        ModelPackageError: the package of features is missing or damaged.
     """
-    learned = read_package(Path(policy)).manifest.extra.get(FEATURES)
+    learned = policy.extra.get(FEATURES)
     if learned is None:
         return
     given = read_package(Path(package)).sha256 if package else ""
     if learned != given:
         what = f"{package} is {given[:HASH_DIGITS]}" if package else "none are given"
         raise FeaturesError(
-            f"{policy} learned from features of the package {learned[:HASH_DIGITS]}, and {what}; "
-            "give --features with the package that 'reflexarc export features' wrote for its data"
+            f"{policy.path} learned from features of the package {learned[:HASH_DIGITS]}, and "
+            f"{what}; give --features with the package that made its data"
         )
 
 

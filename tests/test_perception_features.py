@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from perception.features_net import FeaturesNet, NetConfig
+from perception.features_net import FeaturesNet
 from perception.features_training import FeaturesConfig, Lessons, taught
 
 SIDE, THING = 32, 6  # px
-CONFIG = FeaturesConfig("tiny", filters=8, numbers=8, updates=60, learning_rate=1e-2)
+CONFIG = FeaturesConfig("tiny", filters=8, points=4, numbers=4, updates=60, learning_rate=1e-2)
 
 
 def scenes(count, seed):
@@ -36,17 +36,17 @@ def untaught():
         return FeaturesNet(CONFIG)
 
 
-def points_of(net, images):
+def features_of(net, images):
     with torch.no_grad():
-        return net.points(net.map(torch.from_numpy(images))).numpy().astype(np.float64)
+        return net.features(net.map(torch.from_numpy(images))).numpy().astype(np.float64)
 
 
 def error_m(net, seed=1):
     """Root mean square of where a linear map of the features, fitted to half, says things are."""
     images, place_m = scenes(200, seed)
-    points = np.column_stack([points_of(net, images), np.ones(200)])
-    weights, *_ = np.linalg.lstsq(points[:100], place_m[:100], rcond=None)
-    return float(np.sqrt(np.square(points[100:] @ weights - place_m[100:]).mean()))
+    seen = np.column_stack([features_of(net, images), np.ones(200)])
+    weights, *_ = np.linalg.lstsq(seen[:100], place_m[:100], rcond=None)
+    return float(np.sqrt(np.square(seen[100:] @ weights - place_m[100:]).mean()))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_a_point_moves_with_what_it_follows_by_less_than_a_cell(net):
     row = np.full((SIDE // 2, SIDE, SIDE, 3), 60, np.uint8)
     for column, image in enumerate(row):
         image[12 : 12 + THING, column : column + THING] = 220
-    moved = np.abs(np.diff(points_of(net, row), axis=0)).max(1)
+    moved = np.abs(np.diff(features_of(net, row), axis=0)).max(1)
     assert (moved > 1e-3).all()
 
 
@@ -82,10 +82,5 @@ def test_lessons_of_no_arm_teach_by_what_was_done_alone():
     images, place_m = scenes(20, seed=0)
     blind = lessons_of(images, place_m[:, :0])
     assert np.isfinite(
-        points_of(taught(blind, dataclasses.replace(CONFIG, updates=2)), images)
+        features_of(taught(blind, dataclasses.replace(CONFIG, updates=2)), images)
     ).all()
-
-
-def test_an_odd_number_of_features_is_refused():
-    with pytest.raises(ValueError, match="each point has two"):
-        NetConfig(numbers=7)

@@ -100,6 +100,21 @@ def test_it_is_deployed_with_that_package_alone(made, trained, call, refused):
     assert "learned from features of the package" in line
 
 
+def test_as_a_pilot_it_leaves_images_for_a_reward_to_learn_from(made, trained, call, tmp_path):
+    collect = ("collect", "lid_images", "--pilot", trained / "policy.onnx", "--episodes", 1)
+    collect += ("--features", made / "features.onnx", "--steps", 3, "--encoder", "words", "--json")
+    assert call(*collect, "--out", tmp_path / "held")[0] == 0
+    episode = next(iter(DataSet(tmp_path / "held")))
+    assert {*FELT, "front", "wrist"} < {*episode.observation}
+    eye = FeatureEye(read_package(made / "features.onnx"))
+    moment = {name: values[1] for name, values in episode.observation.items()}
+    seen = {f"{view}_features": eye.features(moment[view]) for view in ("front", "wrist")}
+    told = DataSet(made / "data").about.instruction(episode.about.instruction)
+    policy = OnnxPolicy(trained / "policy.onnx")
+    action = policy.act({**moment, **seen, "instruction": told})
+    np.testing.assert_allclose(episode.action[1], action, atol=1e-6)
+
+
 def test_practice_by_features_goes_on_where_it_was_stopped_and_its_row_says_which(made, tmp_path):
     method = method_of(made)
     cell = PracticeCell("lid_images", "seen", 1000)

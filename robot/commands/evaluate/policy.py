@@ -20,7 +20,6 @@ from robot.actors import actor_for
 from robot.commands.run import interruptible
 from robot.console import Console
 from robot.options import require_at_least
-from robot.policy_reads import refuse_other_eye
 from robot.worlds import make_world, vectors_of
 
 
@@ -55,12 +54,13 @@ class EvaluatePolicy:
         """Tries, counts."""
         require_at_least(self, {"episodes": 1, "seed": 0})
         features = str(self.features or "")
-        if self.policy.endswith(".onnx"):
-            refuse_other_eye(self.policy, features)
-        world = make_world(self.task, features=features)
+        world = make_world(self.task)
         goals = [n for n, one in enumerate(world.goals) if self.goal in ("both", one.direction)]
         vectors = self._vectors(world)
-        actors = {goal: actor_for(self.task, world, self.policy, goal) for goal in goals}
+        actors = {
+            goal: actor_for(self.task, world, self.policy, goal, features=features)
+            for goal in goals
+        }
         seeds = np.random.SeedSequence(self.seed).generate_state(self.episodes)
         planned = [(goal, int(seed)) for seed in seeds for goal in goals]
         trials: list[Trial] = []

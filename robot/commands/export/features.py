@@ -90,4 +90,5 @@ class ExportFeatures:
         with console.progress("learning", config.updates, "updates") as progress:
             net = training.taught(moments, config, progress)
         export: Any = training_library("perception.features_export")
-        return export.export_features(self.package, net, spec.height, spec.width, config)
+        taught_by = data.about.recipe_sha256
+        return export.export_features(self.package, net, spec.height, spec.width, config, taught_by)
