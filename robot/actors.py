@@ -4,8 +4,9 @@ from typing import Any
 
 from perception.quantities import InputError
 from perception.tables import load_item
+from policies.noisy_policy import NoisyPolicy
 from policies.pilots import PILOTS
-from policies.policy import Policy, make_policy
+from policies.policy import PACKAGE, Policy, make_policy
 from policies.practice_env import PracticeEnv
 from policies.recipe import EXPERT
 from policies.spec import INSTRUCTION
@@ -26,14 +27,16 @@ def actor_for(
         world: of that task.
         name: "expert", a row of PILOTS, or the path of a package.
         goal: index in the world's goals; a package is told by the instruction instead.
-        noise: of a pilot's actions; None: as it has it.
+        noise: of a pilot's actions; None: as it has it. Of a package, which has none of its own,
+            the deviation before tanh with which a learner practises (`practice_noise`).
 
     Raises:
         InputError: no such pilot or package, or it does not fit the world; the line says how.
     """
     row = world_row(task)
     name = row.expert if name == EXPERT else name
-    options: dict[str, Any] = {} if noise is None else {"noise": noise}
+    is_package = name.endswith(PACKAGE)
+    options: dict[str, Any] = {} if noise is None or is_package else {"noise": noise}
     if name == row.expert:
         options |= row.expert_options
     if name in PILOTS and hasattr(load_item(PILOTS, "pilot", name).Config, "goal"):
@@ -46,7 +49,7 @@ def actor_for(
         raise ActorError(f"{name} does not fit the robot of {task!r}: {error}") from error
     policy.spec.check_compatible(world.limits.axes, world.rate_hz)
     _check_seen(task, world, name, policy)
-    return policy
+    return NoisyPolicy(policy, noise) if is_package and noise else policy
 
 
 def _check_seen(task: str, world: PracticeEnv, name: str, policy: Policy) -> None:
