@@ -158,6 +158,7 @@ def ours(case: Case, data: Arrays) -> ActorLearner:
         "hidden": (case.width, case.width),
         "critic_hidden": (case.width, case.width),
         "layer_norm": False,
+        "actor_layer_norm": False,
         "initial_temperature": 1.0,
     }
     if case.learner == "calql":

@@ -40,8 +40,8 @@ class ActorConfig(Protocol):
         ...
 
     @property
-    def layer_norm(self) -> bool:
-        """Whether networks normalise their layers."""
+    def actor_layer_norm(self) -> bool:
+        """Whether the actor normalises its layers."""
         ...
 
     @property
@@ -62,6 +62,11 @@ class ActorConfig(Protocol):
     @property
     def practice_noise(self) -> float:
         """Deviation before tanh of what is tried around what is deployed; 0: the actor draws."""
+        ...
+
+    @property
+    def cloning_noise(self) -> float:
+        """Deviation of what is added to a state where its action is cloned; 0: nothing."""
         ...
 
     @property
@@ -198,6 +203,19 @@ class ActorLearner:
         noise = self.config.practice_noise
         return mean, torch.full_like(log_std, math.log(noise)) if noise else log_std
 
+    def blurred(self, state: Tensor) -> Tensor:
+        """States (B, F + D) as their actions are cloned: a little beside what was observed.
+
+        A few demonstrations are soon learned by heart, the chance in their actions too. Who has to
+        give the same answer all around cannot (Bishop, doi 10.1162/neco.1995.7.1.108: noise in what
+        goes in is a penalty on how fast what comes out changes).
+        """
+        noise, features = self.config.cloning_noise, self.inputs.features
+        if not noise:
+            return state
+        observed, told = state.tensor_split([features], dim=1)
+        return torch.cat([observed + noise * self.noise(*observed.shape), told], dim=1)
+
     @property
     def practising(self) -> Actor:
         """What acts while it practises."""
@@ -319,5 +337,5 @@ class ActorLearner:
             self.inputs.instruction,
             len(self.spec.action),
             config.hidden,
-            layer_norm=config.layer_norm,
+            layer_norm=config.actor_layer_norm,
         )

@@ -25,7 +25,8 @@ from policies.soft_actor_critic import SoftActorCritic, SoftConfig
 class ConservativeConfig(SoftConfig):
     """Choices that CQL and Cal-QL have in common."""
 
-    layer_norm: bool = True  # as in WSRL, which begins from these networks
+    layer_norm: bool = True  # in critics, as in WSRL, which begins from these networks
+    actor_layer_norm: bool = True  # likewise
     actor_rate: float = 1e-4  # Adam's; slower than the critics, as in Cal-QL's code
     temperature_rate: float = 1e-4  # Adam's
     initial_temperature: float = 1.0  # α; the target does not pay for entropy here

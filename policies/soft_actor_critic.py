@@ -34,7 +34,8 @@ class SoftConfig:
 
     hidden: tuple[int, ...] = (256, 256)  # units of the actor's layers
     critic_hidden: tuple[int, ...] = (256, 256)  # units of the critics' layers
-    layer_norm: bool = False  # in actor and critics
+    layer_norm: bool = False  # in critics
+    actor_layer_norm: bool = False  # in the actor: with few demonstrations it learns by heart
     waves: int = 0  # for each number observed, 4, 2, 1 ... standard deviations long
     relative: bool = False  # where places are from each other is an input too
     critics: int = 2  # E
@@ -55,6 +56,7 @@ class SoftConfig:
     entropy_backup: bool = True  # the target pays for the next action's entropy too
     return_floor: bool = False  # no target below what was attained: for worlds without chance
     cloning_weight: float = 0.0  # steps that a squared error of 1 on offline actions costs
+    cloning_noise: float = 0.0  # of states that are cloned at, in deviations of what is observed
     clones_success: bool = False  # also what succeeded in practice, if better than it expects
     offline_share: float = 0.0  # 0..1, of a batch from offline data
     warmup_steps: int = 0  # in the world before the first update
@@ -112,7 +114,8 @@ class SoftActorCritic:
             metrics["imitation_loss"] = imitation.item()
             loss = loss + imitation_weight * equally_large(imitation, loss)
         if self._config.cloning_weight:
-            cloning = squared_error(mean, batch.action, self._shown(batch, value.detach()))
+            shown = self._shown(batch, value.detach())
+            cloning = squared_error(self._mean_beside(batch, mean), batch.action, shown)
             metrics["cloning_loss"] = cloning.item()
             loss = loss + self._config.cloning_weight * cloning
         learner.actor.descend([loss])
@@ -121,6 +124,13 @@ class SoftActorCritic:
             loss = temperature_loss(log_alpha, log_pi, self._target_entropy).sum()
             self.temperature.descend([loss])
         return {**metrics, "entropy": -log_pi.detach().mean().item()}
+
+    def _mean_beside(self, batch: Transitions, mean: Tensor) -> Tensor:
+        """What is held to the actions that are cloned (B, n)."""
+        learner = self._learner
+        if not self._config.cloning_noise:
+            return mean
+        return learner.tries(learner.blurred(batch.state))[0]
 
     def _shown(self, batch: Transitions, value: Tensor) -> Tensor:
         """1 (B,) where an action is to be cloned.

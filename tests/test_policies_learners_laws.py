@@ -13,7 +13,7 @@ from policies.actor_critic import conservative_gap, td_loss
 from policies.checkpoint import CheckpointError
 from policies.learners import LEARNERS
 from policies.policy import OnnxPolicy
-from policies.spec import EXPLORATION, PolicySpec
+from policies.spec import ACTION, EXPLORATION, PolicySpec
 
 TRAINED = sorted(set(LEARNERS) - {"clone"})
 
@@ -118,6 +118,50 @@ def test_cloning_holds_the_likeliest_action_to_offline_data_alone():
     error = (mean - acted).abs().mean(-1)
     assert error[:5].mean() < 0.1
     assert error[5:].mean() > 2 * error[:5].mean()
+
+
+CLONING = {"bc": {}, "rlpd": {"critic_steps": 1, "cloning_weight": 100.0, "layer_norm": False}}
+
+
+@pytest.mark.parametrize("name", CLONING)
+def test_chance_in_a_few_demonstrations_is_not_learned_by_heart_where_states_are_blurred(name):
+    few, unseen = DATA.rows(np.arange(0, 60, 2)), DATA.rows(np.arange(60, 400))
+    chance = np.random.default_rng(0).normal(0, 0.4, few[ACTION].shape).astype(np.float32)
+    noisy = {**few, ACTION: few[ACTION] + chance}
+    errors = []
+    for noise in (0.0, 0.5):
+        learner = small(name, hidden=(128, 128), cloning_noise=noise, **CLONING[name])
+        learner.prepare(few)
+        for _ in range(300):
+            learner.update(noisy)
+        errors.append([_error(learner, told) for told in (noisy, unseen)])
+    by_heart, blurred = errors
+    assert by_heart[0] < 0.6 * blurred[0]
+    assert blurred[1] < 0.8 * by_heart[1]
+
+
+def _error(learner, told):
+    with torch.no_grad():
+        mean, _ = learner.actor.module(learner.inputs.states(told))
+    return float((mean.tanh() - learner.unit_actions(told)).square().mean())
+
+
+def test_what_is_said_is_not_blurred():
+    learner = small("bc", cloning_noise=0.5)
+    learner.prepare(DATA.rows(np.arange(64)))
+    state = learner.inputs.states(DATA.rows(np.arange(64)))
+    moved = (learner.blurred(state) - state).numpy()
+    observed = learner.inputs.features
+    assert 0.4 < moved[:, :observed].std() < 0.6
+    assert not moved[:, observed:].any()
+    assert small("bc").blurred(state) is state
+
+
+@pytest.mark.parametrize(("actor", "critic"), [(False, True), (True, False)])
+def test_actor_and_critics_are_normalised_as_each_is_told(actor, critic):
+    learner = small("rlpd", actor_layer_norm=actor, layer_norm=critic)
+    assert bool(learner.actor.module.mlp.gains) == actor
+    assert bool(learner.parts["critics"].online.module.gains) == critic
 
 
 def test_own_practice_that_succeeded_can_be_cloned_too():

@@ -20,12 +20,13 @@ class Config:
     """Choices of the algorithm."""
 
     hidden: tuple[int, ...] = (256, 256)  # units per layer
-    layer_norm: bool = False  # normalise each layer
+    actor_layer_norm: bool = False  # normalise each layer
     waves: int = 0  # for each number observed, 4, 2, 1 ... standard deviations long
     relative: bool = False  # where places are from each other is an input too
     deployed_rate: float = 1.0  # at which what is deployed follows the actor; 1: it is the actor
     practice_noise: float = 0.0  # of what is deployed, while it practises; 0: the actor draws
     actor_rate: float = 3e-4  # Adam's
+    cloning_noise: float = 0.0  # of what is observed, in its deviations
     batch_size: int = 256  # transitions per update
     likelihood: bool = False  # fit the squashed Gaussian; else squared error of its mean
 
@@ -43,7 +44,7 @@ class BehaviourCloning(ActorLearner):
 
     def learn(self, batch: Batch) -> dict[str, float]:
         """One step towards the actions of the batch."""
-        mean, log_std = self.actor.module(self.inputs.states(batch))
+        mean, log_std = self.actor.module(self.blurred(self.inputs.states(batch)))
         loss = self._loss(mean, log_std, self.unit_actions(batch))
         self.actor.descend([loss])
         return {"loss": loss.item()}

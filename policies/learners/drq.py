@@ -22,7 +22,8 @@ from policies.soft_actor_critic import SoftActorCritic, SoftConfig
 class Config(SoftConfig):
     """Choices of the algorithm; what is not named here is as in soft actor-critic."""
 
-    layer_norm: bool = True  # in actor and critics
+    layer_norm: bool = True  # in critics
+    actor_layer_norm: bool = True  # in the actor
     target_critics: int = 2  # the least of two
     batch_size: int = 64  # transitions per update; an image costs what a thousand numbers do
     entropy_backup: bool = False  # as in SERL's settings of it

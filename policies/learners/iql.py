@@ -24,7 +24,9 @@ class Config:
 
     hidden: tuple[int, ...] = (256, 256)  # units of the actor's layers
     critic_hidden: tuple[int, ...] = (256, 256)  # units of the layers of critics and V
-    layer_norm: bool = False  # in all of them
+    layer_norm: bool = False  # in critics and V
+    actor_layer_norm: bool = False  # in the actor
+    cloning_noise: float = 0.0  # of states that are imitated at, in deviations of what is observed
     waves: int = 0  # for each number observed, 4, 2, 1 ... standard deviations long
     relative: bool = False  # where places are from each other is an input too
     critics: int = 2  # E
@@ -82,7 +84,7 @@ class IQL(ActorLearner):
         return self._value.module(state)[0, :, 0]  # (B,)
 
     def _improve_actor(self, batch: Transitions, advantage: Tensor) -> Tensor:
-        mean, log_std = self.actor.module(batch.state)
+        mean, log_std = self.actor.module(self.blurred(batch.state))
         beta = self.config.inverse_temperature
         loss = advantage_loss(mean, log_std, batch.action, advantage, beta)
         self.actor.descend([loss])

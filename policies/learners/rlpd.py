@@ -15,7 +15,7 @@ from policies.soft_actor_critic import SoftActorCritic, SoftConfig
 class Config(SoftConfig):
     """Choices of the algorithm; what is not named here is as in soft actor-critic."""
 
-    layer_norm: bool = True  # what makes offline data safe to learn from
+    layer_norm: bool = True  # in critics: what makes offline data safe to learn from
     critics: int = 2  # 10 in the paper; 2 take a fifth of the time
     target_critics: int = 2  # the least of two drawn at random
     mean_critic: bool = True  # the actor climbs the mean of the critics

@@ -21,7 +21,8 @@ BEGINS_FROM = ("calql", "cql")
 class Config(SoftConfig):
     """Choices of the algorithm; networks must be those of the checkpoint it begins from."""
 
-    layer_norm: bool = True  # in actor and critics
+    layer_norm: bool = True  # in critics
+    actor_layer_norm: bool = True  # in the actor
     critics: int = 2  # 10 in the paper; 2 take a fifth of the time
     target_critics: int = 2  # the least of two drawn at random
     critic_steps: int = 4  # updates per step in the world

@@ -11,6 +11,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 840, 340, 64, 270, 36, 48
 ROW_HEIGHT, LABEL_WIDTH = 26, 340
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
 Point = tuple[float, float]
+Span = tuple[float, float, float]  # x, and two heights
 
 
 class Axes(NamedTuple):
@@ -21,20 +22,28 @@ class Axes(NamedTuple):
     y: str
 
 
-def lines(axes: Axes, series: Mapping[str, Sequence[Point]], levels: Mapping[str, float]) -> str:
+def lines(
+    axes: Axes,
+    series: Mapping[str, Sequence[Point]],
+    levels: Mapping[str, float],
+    bands: Mapping[str, Sequence[Span]] | None = None,
+) -> str:
     """Lines through points, and dashed horizontals.
 
     Args:
         axes: title and what is drawn over what, with units.
         series: points by name; NaN breaks a line.
         levels: height by name, such as what is asked.
+        bands: around the series of the same name, such as an interval at each point.
     """
     points = [p for way in series.values() for p in way if math.isfinite(p[0] + p[1])]
-    heights = [y for _, y in points] + [y for y in levels.values() if math.isfinite(y)]
+    heights = [y for _, y in points] + [high for way in (bands or {}).values() for *_, high in way]
+    heights += [y for y in levels.values() if math.isfinite(y)]
     plane = _Plane(max([x for x, _ in points] + [0.0]) or 1.0, 1.05 * max([*heights, 0.0]) or 1.0)
     parts = [*_frame(axes, plane)]
     for number, (name, way) in enumerate(series.items()):
         colour = COLOURS[number % len(COLOURS)]
+        parts.append(_band(plane, (bands or {}).get(name, ()), colour))
         parts += [_way(plane, way, colour), _legend(number, name, colour)]
     for number, (name, level) in enumerate(levels.items(), len(series)):
         if math.isfinite(level):
@@ -131,6 +140,14 @@ def _way(plane: _Plane, way: Sequence[Point], colour: str) -> str:
             x_px, y_px = point.split(",")
             drawn.append(f'<circle cx="{x_px}" cy="{y_px}" r="2.5" fill="{colour}"/>')
     return "".join(drawn)
+
+
+def _band(plane: _Plane, way: Sequence[Span], colour: str) -> str:
+    if not way:
+        return ""
+    edge = [(x, high) for x, _, high in way] + [(x, low) for x, low, _ in reversed(way)]
+    corners = " ".join(f"{plane.x(x):.1f},{plane.y(y):.1f}" for x, y in edge)
+    return f'<polygon points="{corners}" fill="{colour}" fill-opacity="0.12"/>'
 
 
 def _legend(number: int, name: str, colour: str) -> str:

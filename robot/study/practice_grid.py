@@ -9,7 +9,9 @@
     [methods.switching]
     strategy = "switching"
 
-In place of `task`, tables `[tasks.NAME]` say what is particular to each of several tasks.
+`reference` names the method with which the report compares the others; `[beside]` shows methods of
+other grids in this one's report: `tabletop = ["switching"]`. In place of `task`, tables
+`[tasks.NAME]` say what is particular to each of several tasks.
 """
 
 from collections.abc import Mapping
@@ -32,6 +34,8 @@ class _Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tasks: dict[str, dict[str, Any]] = {}  # by name, each with what it says in place of `common`
     seeds: str = "0-4"
     common: dict[str, Any] = {}
+    reference: str = ""
+    beside: dict[str, list[str]] = {}
 
     def __post_init__(self) -> None:
         """Refuses a grid of no task, or of one that is named twice."""
@@ -39,6 +43,9 @@ class _Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("give either task = NAME or a table [tasks.NAME] for each")
         if not self.methods:
             raise ValueError("it has no method: write [methods.NAME]")
+        shown = [*self.methods, *(name for names in self.beside.values() for name in names)]
+        if self.reference and self.reference not in shown:
+            raise ValueError(f"reference = {self.reference!r} is none of {', '.join(shown)}")
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,8 @@ class PracticeGrid(msgspec.Struct, frozen=True):
     name: str
     seeds: str
     tasks: dict[str, dict[str, Method]]  # methods by name, of each task
+    reference: str = ""  # method with which the report compares
+    beside: dict[str, list[str]] = {}  # methods of other grids that the report shows too, by grid
 
     @property
     def method_names(self) -> list[str]:
@@ -111,7 +120,7 @@ def load_grid(name_or_path: str) -> PracticeGrid:
                 resolved(method)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    return PracticeGrid(path.stem, grid.seeds, tasks)
+    return PracticeGrid(path.stem, grid.seeds, tasks, grid.reference, grid.beside)
 
 
 def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from perception.interval import Interval
-from policies.statistics import clopper_pearson, interquartile_mean, stratified_bootstrap
-from robot.study.rows import Row
+from policies.statistics import band, clopper_pearson, interquartile_mean, stratified_bootstrap
+from robot.study import charts
+from robot.study.practice_compare import Compared, compared
+from robot.study.practice_grid import PracticeGrid
+from robot.study.rows import Row, read_rows
 
 HEAD = """# Practice: {name}
 
@@ -33,15 +36,101 @@ COLUMNS = (
 )
 
 
-def write_page(folder: Path, name: str, rows: Sequence[Row]) -> Path:
-    """Writes the page, which lies beside the folder of the rows; returns its path."""
+COMPARED = ("method", "seeds", "final, less {reference}", "of its gap", "of the own gap", "dip")
+BESIDE = """
+Compared with `{reference}` on the seeds that both have, seeds paired (mean, 95 % of a paired
+bootstrap). Of its gap: part of what `{reference}` leaves to 1 that is closed; of the own gap:
+likewise of what the method left before its first step (-: less than 0.02 was left, or no step).
+Dip: by how much deployed success fell below that before the first step, at its lowest.
+
+"""
+WITHOUT_COURSE = 2  # evaluations; a method with no more was not practised
+
+
+def write_page(folder: Path, grid: PracticeGrid, rows: Sequence[Row]) -> Path:
+    """Writes page and pictures, which lie beside the folder of the rows; returns the page's path.
+
+    Args:
+        folder: of the grid's own rows.
+        grid: whose rows they are, and what it shows beside them.
+        rows: its own.
+
+    Raises:
+        RowError: a file beside the rows that is none.
+    """
     seeds = sorted({row["seed"] for row in rows})
     trials = max(row["final"]["trials"] for row in rows)
     told = ",".join(map(str, seeds))
-    text = HEAD.format(name=name, seeds=told, trials=trials) + table(rows) + "\n"
+    shown = [*rows, *_beside(folder, grid)]
+    text = HEAD.format(name=grid.name, seeds=told, trials=trials) + table(shown) + "\n"
     path = folder.with_suffix(".md")
+    for task in dict.fromkeys(row["task"] for row in shown):
+        of_task = [row for row in shown if row["task"] == task]
+        text += f"\n## {task}\n"
+        if grid.reference:
+            text += comparison(of_task, grid.reference)
+        picture = path.with_name(f"{path.stem}_{task}.svg")
+        picture.write_text(curves(task, of_task))
+        text += f"\n![deployed success of {task} over steps]({picture.name})\n"
     path.write_text(text)
     return path
+
+
+def curves(task: str, rows: Sequence[Row]) -> str:
+    """SVG: deployed success over steps, interquartile mean and bootstrap band over seeds."""
+    series: dict[str, list[charts.Point]] = {}
+    bands: dict[str, list[charts.Span]] = {}
+    levels: dict[str, float] = {}
+    for method, found in _by_method(rows).items():
+        ways = [row["curve"] for row in found]
+        if len(ways[0]) <= WITHOUT_COURSE:
+            levels[method] = float(interquartile_mean([_final(row) for row in found]))
+            continue
+        length = min(map(len, ways))
+        steps = [point["step"] for point in ways[0][:length]]
+        heights = [[[point["success"] for point in way[:length]]] for way in ways]
+        middle = band(heights)
+        series[method] = [(x, one.value) for x, one in zip(steps, middle, strict=True)]
+        bands[method] = [(x, one.low, one.high) for x, one in zip(steps, middle, strict=True)]
+    axes = charts.Axes(f"{task}: deployed success", "steps", "part of the attempts")
+    return charts.lines(axes, series, levels, bands)
+
+
+def comparison(rows: Sequence[Row], reference: str) -> str:
+    """The table of what each method adds to the reference; nothing if that has no rows."""
+    found = [
+        one
+        for method in _by_method(rows)
+        if method != reference and (one := compared(rows, method, reference)) is not None
+    ]
+    if not found:
+        return ""
+    head = [column.format(reference=reference) for column in COMPARED]
+    lines = map(_line, [head, ["---"] * len(head), *map(_compared_cells, found)])
+    return BESIDE.format(reference=reference) + "\n".join(lines) + "\n"
+
+
+def _compared_cells(one: Compared) -> list[str]:
+    gaps = ["-" if part is None else f"{part:.0%}" for part in (one.of_gap, one.of_own_gap)]
+    more = f"{one.more.value:+.2f} ({one.more.low:+.2f} to {one.more.high:+.2f})"
+    return [one.method, str(one.seeds), more, *gaps, f"{one.dip:.2f}"]
+
+
+def _beside(folder: Path, grid: PracticeGrid) -> list[Row]:
+    """Rows of other grids, which lie in folders beside; none where they were not measured."""
+    return [
+        row
+        for other, methods in grid.beside.items()
+        for row in read_rows(folder.with_name(f"practice_{other}"))
+        if row["method"] in methods
+    ]
+
+
+def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    named: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row["method"]):
+        named.setdefault(row["method"], []).append(row)
+    return named
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -66,7 +155,7 @@ def says(row: Row) -> str:
 
 
 def _cells(rows: Sequence[Row]) -> list[str]:
-    found = [[row["final"]["successes"] / row["final"]["trials"]] for row in rows]
+    found = [[_final(row)] for row in rows]
     pooled = clopper_pearson(
         sum(row["final"]["successes"] for row in rows), sum(row["final"]["trials"] for row in rows)
     )
@@ -82,6 +171,10 @@ def _cells(rows: Sequence[Row]) -> list[str]:
         f"{_iqm(rows, 'interventions_per_1000_steps'):.2f}",
         f"{_iqm(rows, 'wall_seconds') / 60:.0f}",
     ]
+
+
+def _final(row: Row) -> float:
+    return row["final"]["successes"] / row["final"]["trials"]
 
 
 def _iqm(rows: Sequence[Row], key: str) -> float:

@@ -75,7 +75,7 @@ class StudyPractice:
         if self.report and not rows:
             raise InputError(f"no rows in {folder}: measure some without --report")
         if rows:
-            console.say(f"report: {write_page(folder, grid.name, rows)}")
+            console.say(f"report: {write_page(folder, grid, rows)}")
         if self.json:
             short = [{key: v for key, v in row.items() if key != "curve"} for row in rows]
             sys.stdout.write(json.dumps(short) + "\n")

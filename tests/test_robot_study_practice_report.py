@@ -1,0 +1,97 @@
+"""What a grid's page says of methods beside each other."""
+
+import json
+
+import pytest
+
+from perception.quantities import InputError
+from robot.study.practice_compare import compared
+from robot.study.practice_grid import PracticeGrid, load_grid
+from robot.study.practice_report import comparison, curves, write_page
+
+GRID = PracticeGrid("grid", "0-2", {}, reference="bc", beside={"other": ["oracle"]})
+
+
+def row(method, seed, hits, way=(0.5, 0.5), task="lid"):
+    points = [{"step": 1000 * n, "success": success} for n, success in enumerate(way)]
+    return {
+        "cell": f"{task}-{method}-{seed:04d}",
+        "config_hash": "0",
+        "task": task,
+        "method": method,
+        "seed": seed,
+        "final": {"trials": 100, "successes": hits},
+        "steps": 1000 * (len(way) - 1),
+        "first_success": way[0],
+        "mean_success": sum(way) / len(way),
+        "regret": 0.5,
+        "continuing_reward": 0.0,
+        "resets_per_1000_steps": 0.0,
+        "interventions_per_1000_steps": 0.0,
+        "wall_seconds": 60.0,
+        "curve": points,
+    }
+
+
+ROWS = [
+    *(row("bc", seed, hits) for seed, hits in enumerate((60, 70, 80))),
+    *(row("wsrl", seed, hits, (0.5, 0.2, 0.6, 0.9)) for seed, hits in enumerate((90, 90, 90))),
+]
+
+
+def test_a_method_is_compared_on_the_seeds_that_both_have():
+    found = compared([*ROWS, row("wsrl", 7, 0)], "wsrl", "bc")
+    assert found.seeds == 3
+    assert found.more.value == pytest.approx(0.2)
+    assert found.more.low == pytest.approx(0.1)  # the worst seed alone, drawn three times
+    assert found.more.high == pytest.approx(0.3)
+    assert compared([*ROWS, row("rlpd", 7, 0)], "rlpd", "bc") is None
+
+
+def test_of_the_gap_counts_what_is_left_to_1():
+    found = compared(ROWS, "wsrl", "bc")
+    assert found.of_gap == pytest.approx(0.2 / 0.3)
+    assert found.of_own_gap == pytest.approx(0.4 / 0.5)
+    assert found.dip == pytest.approx(0.3)
+    worse = [*ROWS[:3], *(row("iql", seed, 40) for seed in range(3))]
+    assert compared(worse, "iql", "bc").of_gap == pytest.approx(-1)
+
+
+def test_a_gap_that_is_hardly_there_has_no_part_that_is_closed():
+    solved = [row("bc", seed, 99) for seed in range(3)] + ROWS[3:]
+    assert compared(solved, "wsrl", "bc").of_gap is None
+    assert "| wsrl | 3 | -0.09 (-0.09 to -0.09) | - | 80% | 0.30 |" in comparison(solved, "bc")
+
+
+def test_a_method_that_did_not_practise_is_a_level_and_others_are_lines_with_bands():
+    svg = curves("lid", ROWS)
+    assert svg.count("<polyline") == svg.count("<polygon") == 1
+    assert "- - bc" in svg
+    assert "wsrl" in svg
+
+
+def test_methods_of_another_grid_stand_beside(tmp_path):
+    other = tmp_path / "practice_other"
+    other.mkdir()
+    for one in (row("oracle", 0, 100, (0.5, 0.9, 1.0)), row("hidden", 0, 1)):
+        (other / f"{one['cell']}.json").write_text(json.dumps(one))
+    page = write_page(tmp_path / "practice_grid", GRID, ROWS).read_text()
+    assert "| oracle | 1 |" in page
+    assert "| oracle | 1 | +0.40" in page
+    assert "hidden" not in page
+    assert "](practice_grid_lid.svg)" in page
+    assert "oracle" in (tmp_path / "practice_grid_lid.svg").read_text()
+
+
+def test_each_task_is_compared_by_itself(tmp_path):
+    drawer = [{**one, "task": "drawer"} for one in ROWS]
+    page = write_page(tmp_path / "practice_grid", GRID, [*ROWS, *drawer]).read_text()
+    assert page.index("## lid") < page.index("## drawer")
+    assert page.count("| wsrl | 3 | +0.20") == 2
+
+
+def test_a_reference_that_is_nowhere_is_refused(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text('task = "tabletop"\nreference = "bcc"\n[methods.bc]\nlearner = "bc"\n')
+    with pytest.raises(InputError, match=r"reference = 'bcc' is none of bc"):
+        load_grid(str(path))
