@@ -124,6 +124,89 @@ def test_practice_begins_where_offline_training_ended(data, tmp_path, capsys):
     assert (outcome["updates"], outcome["settings"]["offline"]) == (1, None)
 
 
+GRID = """
+task = "tabletop"
+[methods.frozen]
+strategy = "naive"
+learner = "wsrl"
+learner_options = {hidden = [8], critic_hidden = [8], batch_size = 8, warmup_steps = 5}
+data = ["RECIPE"]
+[methods.frozen.finetune]
+steps = 40
+evaluate_every = 20
+evaluation_episodes = 4
+[methods.frozen.offline]
+learner = "calql"
+updates = 2
+[methods.frozen.offline.options]
+hidden = [8]
+critic_hidden = [8]
+batch_size = 8
+"""
+RECIPE = """
+encoder = "world"
+[[rows]]
+task = "tabletop"
+goals = "backward"
+episodes = 1
+"""
+
+
+@pytest.fixture
+def grid(tmp_path):
+    """A grid whose one method begins from another learner, which no flags can say."""
+    (tmp_path / "shown.toml").write_text(RECIPE)
+    path = tmp_path / "ways.toml"
+    path.write_text(GRID.replace("RECIPE", str(tmp_path / "shown.toml")))
+    return path
+
+
+def test_a_method_of_a_grid_is_practised_as_the_grid_says(grid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # data are collected into data/
+    out = tmp_path / "out"
+    assert finetune("--method", f"{grid}/frozen", "--final-episodes", 4, "--out", out) == 0
+    settings = json.loads((out / "settings.json").read_text())
+    assert (settings["strategy"], settings["learner"]) == ("naive", "wsrl")
+    assert settings["offline"]["learner"] == "calql"
+    assert (settings["finetune"]["evaluation_episodes"], settings["final_episodes"]) == (4, 4)
+    outcome = json.loads((out / "practice.json").read_text())
+    assert [point["step"] for point in outcome["curve"]] == [0, 20, 40]
+    assert read_package(out / "policy.onnx").manifest.extra["practice"]["steps"] == 40
+
+
+def test_flags_change_what_a_grid_says(grid, data, tmp_path):
+    out = tmp_path / "out"
+    changes = ("--steps", 10, "--set", "warmup_steps=3", "--practice-set", "evaluate_every=5")
+    judged = ("--evaluation-episodes", 5, "--reward", "noisy_truth", "--final-episodes", 5)
+    command = ("--method", f"{grid}/frozen", "--data", data, *changes, *judged, "--out", out)
+    assert finetune(*command) == 0
+    settings = json.loads((out / "settings.json").read_text())
+    assert settings["learner_options"]["warmup_steps"] == 3
+    assert settings["learner_options"]["hidden"] == [8]
+    assert settings["reward"] == "noisy_truth"
+    practice = settings["finetune"]
+    assert (practice["steps"], practice["evaluate_every"]) == (10, 5)
+    assert practice["evaluation_episodes"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragments"),
+    [
+        (("--method", "lid_five/magic"), ["no method 'magic'", "it has bc, rlpd"]),
+        (("--method", "magic/rlpd"), ["magic", "lid_five"]),
+        (("--method", "rlpd"), ["give GRID/METHOD"]),
+        (("--method", "lid_five/rlpd", "--learner", "sac"), ["--learner", "leave one of them out"]),
+        (("--method", "lid_five/rlpd", "--graph", "practice_sim"), ["--graph"]),
+        (("--method", "lid_five/rlpd", "--updates", "3"), ["--updates"]),
+    ],
+)
+def test_a_method_that_is_not_there_or_is_contradicted_is_refused(
+    arguments, fragments, tmp_path, refused
+):
+    line = refused("--out", tmp_path / "x", *arguments)
+    assert all(fragment in line for fragment in fragments), line
+
+
 @pytest.mark.parametrize(
     ("arguments", "fragments"),
     [

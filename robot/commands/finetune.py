@@ -9,28 +9,29 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import tyro
 
-from perception.atomic_file import write_atomically
 from perception.model_package import read_package
 from perception.quantities import InputError
 from policies.evaluate import success_rate
 from policies.finetune import PracticeRun
 from policies.offline_data import OfflineData, open_offline
-from policies.practice_checkpoint import latest_checkpoint
 from robot.commands.run import interruptible
 from robot.console import Console
 from robot.graph_practice import Wishes, last_checkpoint, practise_through_graph, runs_of
 from robot.hooks import Hooks, Interrupted
 from robot.options import parsed_options, require_at_least
+from robot.practice_folder import PracticeFolder, begun, reported
 from robot.practice_method import Method, Offline, finetune_config, resolved
 from robot.practising import Beginning, Practice, collect_recipes, practice_run, refuse_unfit
-from robot.study import charts
+from robot.study.practice_grid import method_named
 from robot.training_library import training_library, with_training
 from robot.worlds import make_world, world_row
 
-PACKAGE, SETTINGS, OUTCOME, CURVE = "policy.onnx", "settings.json", "practice.json", "curve.svg"
-CHECKPOINTS, LAST = "checkpoints", "last.pt"
+LAST = "last.pt"  # of train policy
+STEPS = 30_000
+GIVEN = ("learner", "strategy", "sees", "updates", "start", "capacity", "graph", "features")
 UNTOLD = ("updates", "sees", "evaluation_episodes", "final_episodes", "keep")  # to a graph
 Options = Annotated[tuple[str, ...], tyro.conf.arg(metavar="K=V"), tyro.conf.UseAppendAction]
 
@@ -45,11 +46,13 @@ class Finetune:
     With --graph it practises through the nodes of a graph, as a robot does, by messages that are
     logged and can be replayed.
 
-    Example: reflexarc finetune lid --recipe lid --learner calql --updates 5000 --out runs/lid
+    Example: reflexarc finetune lid --method lid_five/rlpd --out runs/lid
     """
 
     task: tyro.conf.Positional[str]
     """What is practised; a wrong task lists those there are."""
+    method: str = ""
+    """All settings of a method of a grid, such as lid_five/rlpd; --set and the like change them."""
     data: tuple[Path, ...] = ()
     """Folders that reflexarc collect filled."""
     recipe: str = ""
@@ -72,8 +75,8 @@ class Finetune:
     """Who says whether a goal is reached: truth, noisy_truth, or a package of export reward."""
     reward_set: Options = ()
     """An option of the reward source, such as false_negative_rate=0.7."""
-    steps: int = 30_000
-    """Of the world."""
+    steps: int | None = None
+    """Of the world. (default: 30000, or those of --method)"""
     capacity: int = 250_000
     """Steps of practice that are learned from, the newest; with images 60 kB for each camera."""
     practice_set: Options = ()
@@ -108,18 +111,19 @@ class Finetune:
         checkpoint = self._checkpoint()
         refuse_unfit(self.task, make_world(self.task), method, self.seed, checkpoint)
         settings = {"task": self.task, "seed": self.seed, **with_training(lambda: resolved(method))}
-        self._check_folder(out)
+        folder = PracticeFolder(out)
+        folder.check(resume=self.resume)
         console = Console(quiet=self.json)
         with (
             interruptible() as interrupted,
             console.progress("judging", None, "attempts") as judging,
         ):
-            data = self._opened(console, interrupted)
+            data = self._opened(method, console, interrupted)
             if data is not None:
                 settings |= {"data": [each.about.recipe_sha256 for each in data.sets]}
-            self._begin_folder(out, settings)
+            folder.begin(settings, resume=self.resume)
             beginning = Beginning(data, checkpoint)
-            told = Practice(self.task, method, self.seed, beginning, out / CHECKPOINTS, self.keep)
+            told = Practice(self.task, method, self.seed, beginning, folder.checkpoints, self.keep)
             began_s = time.monotonic()
             run = self._practised(told, out, console, Hooks(lambda _: None, interrupted, judging))
             if run is None:
@@ -128,15 +132,15 @@ class Finetune:
             trials = run.evaluate(self.final_episodes)
         rate = success_rate(trials)
         outcome = {
-            "package": str(out / PACKAGE),
+            "package": str(folder.package),
             "settings": settings,
             **run.log.figures(),
             "final_success": rate.value,
             "final_interval": [rate.low, rate.high],
             "seconds": round(time.monotonic() - began_s, 1),
         }
-        self._write(out, run, data, outcome)
-        self._report(outcome)
+        folder.write(run, self.task, data, outcome)
+        sys.stdout.write(json.dumps(outcome) + "\n" if self.json else reported(outcome))
         return 0
 
     def _through_graph(self, out: Path) -> int:
@@ -163,12 +167,17 @@ class Finetune:
             capacity=self.capacity,
             reset_every_attempts=reset_every,
         )
-        return practise_through_graph(wishes, self.steps, self.seed, out, as_json=self.json)
+        steps = STEPS if self.steps is None else self.steps
+        return practise_through_graph(wishes, steps, self.seed, out, as_json=self.json)
+
+    def _changed(self, names: tuple[str, ...]) -> list[str]:
+        """Of these flags, those that were given."""
+        usual = {field.name: field.default for field in fields(self)}
+        return [name for name in names if getattr(self, name) != usual[name]]
 
     def _refuse_for_graph(self, out: Path, practice: Mapping[str, Any]) -> None:
         """Raises an InputError for the first thing that a graph cannot be told."""
-        usual = {field.name: field.default for field in fields(self)}
-        changed = [name for name in UNTOLD if getattr(self, name) != usual[name]]
+        changed = self._changed(UNTOLD)
         if practice:
             changed.append("practice_set")
         if changed:
@@ -178,43 +187,72 @@ class Finetune:
                 "--practice-set give reset_every_attempts alone"
             )
         if runs_of(out) and not self.resume:
-            raise InputError(
-                f"{out} holds a run that was begun; go on with --resume, or give another --out"
-            )
+            raise begun(out)
 
     def _check(self) -> None:
         world_row(self.task)
+        if self.method and (given := self._changed(GIVEN)):
+            raise InputError(
+                f"--{given[0]} does not go with --method {self.method}: it says that already, or "
+                "cannot; leave one of them out"
+            )
         if self.features and not self.graph:
             raise InputError("--features is for --graph; here choose a task with cameras")
         least = {"updates": 0, "final_episodes": 1, "seed": 0, "capacity": 1, "keep": 0}
         require_at_least(self, least)
         if self.data and self.recipe:
             raise InputError("give either --data FOLDERS or --recipe NAME")
-        if self.updates and not (self.data or self.recipe):
+        if self.updates and not self._data_are_given:
             raise InputError(f"--updates {self.updates} needs --data or --recipe to learn from")
 
     def _method(self) -> Method:
-        practice = {
-            "evaluation_episodes": self.evaluation_episodes,
-            **parsed_options(self.practice_set, "--practice-set"),
-            "steps": self.steps,
-        }
-        reward, reward_options = self._reward()
-        method = Method(
+        """What is done: that of a grid with what flags change, or all of it by flags."""
+        method = self._of_grid() if self.method else self._of_flags()
+        reward = {}
+        if self._changed(("reward", "reward_set")):
+            source, options = self._reward()
+            reward = {"reward": source, "reward_options": options}
+        steps = {} if self.steps is None else {"steps": self.steps}
+        changed = msgspec.structs.replace(
+            method,
+            strategy_options={
+                **method.strategy_options,
+                **parsed_options(self.strategy_set, "--strategy-set"),
+            },
+            learner_options={**method.learner_options, **parsed_options(self.set)},
+            finetune={
+                **method.finetune,
+                **parsed_options(self.practice_set, "--practice-set"),
+                **steps,
+            },
+            **reward,
+        )
+        finetune_config(changed)
+        return changed
+
+    def _of_grid(self) -> Method:
+        """The method of a grid, raises an InputError if there is none."""
+        method = method_named(self.method, self.task)
+        judged = {name: getattr(self, name) for name in self._changed(("evaluation_episodes",))}
+        final = {name: getattr(self, name) for name in self._changed(("final_episodes",))}
+        data = () if self._data_are_given else method.data
+        finetune = {**method.finetune, **judged}
+        return msgspec.structs.replace(method, data=data, finetune=finetune, **final)
+
+    def _of_flags(self) -> Method:
+        return Method(
             strategy=self.strategy,
             learner=self.learner,
-            strategy_options=parsed_options(self.strategy_set, "--strategy-set"),
-            learner_options=parsed_options(self.set),
-            reward=reward,
-            reward_options=reward_options,
-            finetune=practice,
+            finetune={"evaluation_episodes": self.evaluation_episodes, "steps": STEPS},
             sees=self.sees,
             online_capacity=self.capacity,
             offline=Offline(self.updates) if self.updates else None,
             final_episodes=self.final_episodes,
         )
-        finetune_config(method)
-        return method
+
+    @property
+    def _data_are_given(self) -> bool:
+        return bool(self.data or self.recipe)
 
     def _reward(self) -> tuple[str, dict[str, Any]]:
         """Row of REWARDS and its options; a package stands for the classifier that it is."""
@@ -240,89 +278,44 @@ class Finetune:
             )
         return start / LAST if start.is_dir() else start
 
-    def _check_folder(self, out: Path) -> None:
-        has_checkpoint = latest_checkpoint(out / CHECKPOINTS) is not None
-        if self.resume and not has_checkpoint:
-            raise InputError(f"--resume: {out} holds no checkpoint; leave it out to begin")
-        if has_checkpoint and not self.resume:
-            raise InputError(
-                f"{out} holds a run that was begun; go on with --resume, or give another --out"
-            )
-
-    def _opened(self, console: Console, interrupted: Callable[[], bool]) -> OfflineData | None:
-        folders = self._folders(console, interrupted)
+    def _opened(
+        self, method: Method, console: Console, interrupted: Callable[[], bool]
+    ) -> OfflineData | None:
+        folders = self._folders(console, interrupted, method.data)
         return open_offline(folders) if folders else None
 
-    def _folders(self, console: Console, interrupted: Callable[[], bool]) -> list[Path]:
-        """Where the data are, made now or before."""
-        if not self.recipe:
+    def _folders(
+        self, console: Console, interrupted: Callable[[], bool], recipes: tuple[str, ...] = ()
+    ) -> list[Path]:
+        """Where the data are, made now or before.
+
+        Args:
+            console: told what is made.
+            interrupted: asked now and then.
+            recipes: that are followed if no other data are given.
+        """
+        if self.data:
             return [*self.data]
-        made = collect_recipes([self.recipe], Path("data"), console.say, interrupted)
+        names = [self.recipe] if self.recipe else [*recipes]
+        made = collect_recipes(names, Path("data"), console.say, interrupted)
         if made is None:
             raise InputError("stopped while data were collected; the same command goes on")
         return made
-
-    def _begin_folder(self, out: Path, settings: dict[str, Any]) -> None:
-        """Keeps the settings, or compares them with those of the run that goes on.
-
-        Raises:
-            InputError: they differ; the line names the first difference.
-        """
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / SETTINGS
-        content = json.dumps(settings, indent=1) + "\n"
-        if self.resume and path.is_file():
-            before, now = json.loads(path.read_text()), json.loads(content)
-            for name in now:
-                old, new = (_without_length(name, each.get(name)) for each in (before, now))
-                if old != new:
-                    raise InputError(f"{out} was begun with {name} = {old}, now it is {new}")
-        write_atomically(path, content.encode())
 
     def _practised(
         self, told: Practice, out: Path, console: Console, hooks: Hooks
     ) -> PracticeRun | None:
         """The run at its end; None if it was stopped."""
         curves = training_library("policies.training_curves")
-        with curves.curves(out) as log, _progress(console, self.updates, self.steps) as progress:
+        method = told.method
+        updates = 0 if method.offline is None else method.offline.updates
+        steps = finetune_config(method).steps
+        with curves.curves(out) as log, _progress(console, updates, steps) as progress:
             try:
                 run = practice_run(told, replace(hooks, progress=progress), log)
             except Interrupted:
                 return None
             return run if run.run() else None
-
-    def _write(
-        self, out: Path, run: PracticeRun, data: OfflineData | None, outcome: dict[str, Any]
-    ) -> None:
-        """Package, outcome and curve."""
-        curve = [(point.step, point.success) for point in run.log.curve]
-        axes = charts.Axes(f"{self.task}: deployed policy", "steps", "success")
-        (out / CURVE).write_text(charts.lines(axes, {self.learner: curve}, {}))
-        about = {} if data is None else data.described()
-        extra = {
-            **about,
-            "task": world_row(self.task).name_in(self.task),
-            "instructions": run.vectors(),
-            **_short(outcome),
-        }
-        run.learner.export(out / PACKAGE, extra=extra)
-        write_atomically(out / OUTCOME, (json.dumps(outcome, indent=1) + "\n").encode())
-
-    def _report(self, outcome: dict[str, Any]) -> None:
-        if self.json:
-            sys.stdout.write(json.dumps(outcome) + "\n")
-            return
-        low, high = outcome["final_interval"]
-        sys.stdout.write(
-            f"deployed: {100 * outcome['first_success']:.0f} % before practice, "
-            f"{100 * outcome['final_success']:.0f} % after {outcome['steps']} steps (95 %: "
-            f"{100 * low:.0f} to {100 * high:.0f})\n"
-            f"practice: {outcome['successes']} of {outcome['attempts']} attempts were said to "
-            f"succeed, {outcome['false_successes']} of these in vain; "
-            f"{outcome['resets_per_1000_steps']:.2f} resets and "
-            f"{outcome['interventions_per_1000_steps']:.2f} interventions per 1000 steps\n"
-            f"package: {outcome['package']}\n"
-        )
 
 
 @contextmanager
@@ -333,14 +326,3 @@ def _progress(console: Console, updates: int, steps: int) -> Iterator[Callable[[
         console.progress("practising", steps, "steps") as online,
     ):
         yield lambda done: offline(updates + done) if done < 0 else online(done)
-
-
-def _without_length(name: str, value: Any) -> Any:
-    """A setting without the number of steps: a run may be made longer."""
-    return {**value, "steps": None} if name == "finetune" and value else value
-
-
-def _short(outcome: dict[str, Any]) -> dict[str, Any]:
-    """What the manifest of a package says of its practice."""
-    names = ("settings", "steps", "updates", "final_success", "final_interval")
-    return {"practice": {name: outcome[name] for name in names}}

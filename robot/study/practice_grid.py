@@ -123,6 +123,28 @@ def load_grid(name_or_path: str) -> PracticeGrid:
     return PracticeGrid(path.stem, grid.seeds, tasks, grid.reference, grid.beside)
 
 
+def method_named(name: str, task: str) -> Method:
+    """The method that a text such as "lid_five/rlpd" names.
+
+    Args:
+        name: of the grid, or its path, and of the method in it.
+        task: for which it is; other tasks of the same robot may borrow it.
+
+    Raises:
+        InputError: no such grid or method; the line lists the methods.
+    """
+    grid_name, _, method_name = name.rpartition("/")
+    if not grid_name:
+        raise InputError(f"--method {name}: give GRID/METHOD, such as lid_five/rlpd")
+    grid = load_grid(grid_name)
+    methods = grid.tasks.get(task) or next(iter(grid.tasks.values()))
+    if method_name not in methods:
+        raise InputError(
+            f"the grid {grid_name} has no method {method_name!r}; it has {', '.join(methods)}"
+        )
+    return methods[method_name]
+
+
 def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """The tables of both, in which the own ones count."""
     merged = {**common, **own}
