@@ -14,11 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from perception.frozen_maps import mapper
 from perception.reward import Looks, LookSpec
 from perception.reward_disturb import Disturbance, disturbed
 from perception.reward_net import HeadConfig, RewardNet
-
-MAP_BATCH = 32  # images whose features are worked out at once
 
 
 @dataclass(frozen=True)
@@ -80,15 +79,10 @@ def kept_maps(
 ) -> KeptMaps:
     """Features of all images, as they are and disturbed."""
     copies = [looks.image] + [disturbed(looks.image, config, rng) for _ in range(config.copies)]
-    net.eval()
-    with torch.no_grad():
-        early = torch.stack([_early(net, torch.from_numpy(one)) for one in copies])
+    maps = mapper(net, looks.image[:1], len(copies) * len(looks.image))
+    early = torch.stack([maps(one) for one in copies])
     view = nn.functional.one_hot(torch.from_numpy(looks.view), len(spec.views)).float()
     return KeptMaps(early, view)
-
-
-def _early(net: RewardNet, images: Tensor) -> Tensor:
-    return torch.cat([net.early(part).half() for part in images.split(MAP_BATCH)])
 
 
 def batches(

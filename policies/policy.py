@@ -19,6 +19,8 @@ from policies.observation import Observation
 from policies.pilots import PILOTS
 from policies.spec import ACTION, PolicySpec
 
+PACKAGE = ".onnx"  # how the path of a package ends
+
 
 class PolicyNameError(InputError):
     """Neither a pilot nor a model package."""
@@ -82,7 +84,7 @@ def make_policy(
         PolicySpecError: a package made for another robot or another rate.
     """
     options = options or {}
-    if name_or_path.endswith(".onnx"):
+    if name_or_path.endswith(PACKAGE):
         if options:
             raise PolicyNameError(f"{name_or_path} is a package and takes no options: {[*options]}")
         policy = OnnxPolicy(Path(name_or_path))

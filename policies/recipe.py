@@ -37,6 +37,8 @@ class RecipeRow:
     after: int = 0  # further steps that the goal has to stay reached
     chained: bool = False  # forward and backward by turns, each from where the last one ended
     features: str = ""  # package by which a policy sees that acts as pilot
+    reset_every: int = 0  # attempts of a chain, then things are put back; 0: only if all is lost
+    package: str = ""  # sha256 of the pilot, where that is a package: what it was then
     options: Mapping[str, Any] = field(default_factory=dict)  # of the world, a variant of the task
 
     def __post_init__(self) -> None:
@@ -53,6 +55,11 @@ class RecipeRow:
             raise RecipeError(f"{self.label}: steps = {self.steps}; must be 1 or more")
         if self.after < 0:
             raise RecipeError(f"{self.label}: after = {self.after}; must be 0 or more")
+        if self.reset_every < 0 or (self.reset_every and not self.chained):
+            raise RecipeError(
+                f"{self.label}: reset_every = {self.reset_every}; must be 0 or more, and is for "
+                "chained attempts: others begin with a reset each"
+            )
         if self.chained and self.goals != "both":
             raise RecipeError(f"{self.label}: chained attempts go both ways; leave out goals")
         if self.options and not self.name:
@@ -66,7 +73,7 @@ class RecipeRow:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON values; what is younger than published hashes only where it is used."""
         values = {**asdict(self), "options": dict(self.options)}
-        for young in ("after", "chained", "features"):
+        for young in ("after", "chained", "features", "reset_every", "package"):
             if not values[young]:
                 del values[young]
         return values
@@ -135,7 +142,7 @@ def attempts_of(recipe: Recipe, goals: Mapping[str, Sequence[Goal]]) -> list[Att
     for number, row in enumerate(recipe.rows):
         turns = (_chain if row.chained else _turns)(row, goals[row.label])
         planned += [
-            (row, goal, _seed(recipe.seed, number, goal, repeat), row.chained and turn > 0)
+            (row, goal, _seed(recipe.seed, number, goal, repeat), _follows(row, turn))
             for turn, (goal, repeat) in enumerate(turns)
         ]
     return [Attempt(number, *rest) for number, rest in enumerate(planned)]
@@ -151,12 +158,17 @@ def _turns(row: RecipeRow, goals: Sequence[Goal]) -> list[tuple[int, int]]:
 
 def _chain(row: RecipeRow, goals: Sequence[Goal]) -> list[tuple[int, int]]:
     """Each forward goal `row.episodes` times, and after each of these the way back."""
-    forward = _turns(replace(row, goals="forward", chained=False), goals)
+    forward = _turns(replace(row, goals="forward", chained=False, reset_every=0), goals)
     back = [n for n, goal in enumerate(goals) if goal.direction == "backward"]
     if not back:
         raise RecipeError(f"task {row.label!r} has no backward goal, so nothing can be chained")
     both = ((turn, (back[n % len(back)], n)) for n, turn in enumerate(forward))
     return [turn for pair in both for turn in pair]
+
+
+def _follows(row: RecipeRow, turn: int) -> bool:
+    """Whether an attempt of a row begins where the one before it ended."""
+    return row.chained and turn > 0 and (not row.reset_every or turn % row.reset_every > 0)
 
 
 def _seed(*parts: int) -> int:

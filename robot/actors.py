@@ -8,8 +8,9 @@ from perception.model_package import read_package
 from perception.quantities import InputError
 from perception.tables import load_item
 from policies.featured_policy import FeaturedPolicy
+from policies.noisy_policy import NoisyPolicy
 from policies.pilots import PILOTS
-from policies.policy import OnnxPolicy, Policy, make_policy
+from policies.policy import PACKAGE, OnnxPolicy, Policy, make_policy
 from policies.practice_env import PracticeEnv
 from policies.recipe import EXPERT
 from policies.spec import INSTRUCTION
@@ -36,7 +37,8 @@ def actor_for(
         world: of that task.
         name: "expert", a row of PILOTS, or the path of a package.
         goal: index in the world's goals; a package is told by the instruction instead.
-        noise: of a pilot's actions; None: as it has it.
+        noise: of a pilot's actions; None: as it has it. Of a package, which has none of its own,
+            the deviation before tanh with which a learner practises (`practice_noise`).
         features: package by which a policy sees; empty: it reads what the world shows.
 
     Raises:
@@ -44,7 +46,8 @@ def actor_for(
     """
     row = world_row(task)
     name = row.expert if name == EXPERT else name
-    options: dict[str, Any] = {} if noise is None else {"noise": noise}
+    is_package = name.endswith(PACKAGE)
+    options: dict[str, Any] = {} if noise is None or is_package else {"noise": noise}
     if name == row.expert:
         options |= row.expert_options
     if name in PILOTS and hasattr(load_item(PILOTS, "pilot", name).Config, "goal"):
@@ -61,7 +64,7 @@ def actor_for(
     if features:
         policy = FeaturedPolicy(policy, FeatureEye(read_package(Path(features))))
     _check_seen(task, world, name, policy)
-    return policy
+    return NoisyPolicy(policy, noise) if is_package and noise else policy
 
 
 def _check_seen(task: str, world: PracticeEnv, name: str, policy: Policy) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from perception.model_package import read_package
 from perception.quantities import InputError
 from policies.collection import Cancelled, Told, Wish, record_attempt
 from policies.data_set import DataSetWriter
@@ -186,6 +187,12 @@ class Collection:
             self._say(device.help)
 
     def _pilot(self, row: RecipeRow, goal: int) -> Policy:
+        """Who acts; raises a CollectError if the package is not the one that was meant."""
+        if row.package and (found := read_package(row.pilot).sha256) != row.package:
+            raise CollectError(
+                f"{row.label!r}: {row.pilot} is {found[:12]} and not {row.package[:12]}: it was "
+                "replaced since this began; put the old one back, or collect into another folder"
+            )
         world = self._worlds[row.label]
         return actor_for(row.task, world, row.pilot, goal, row.noise, row.features)
 

@@ -9,6 +9,7 @@ import torch
 from tiny_reward import DARK, SIDE, VIEWS, image_of
 from tiny_vlm import OPTIONS, write_vlm
 
+from perception import frozen_maps
 from perception.reward import Looks, LookSpec, Question, RewardInputError
 from perception.reward_disturb import disturbed
 from perception.reward_look import LookRule
@@ -185,3 +186,16 @@ def test_copies_are_zoomed_and_turned_about_the_middle_only_if_that_is_wanted():
 def test_a_disturbance_that_is_no_amount_is_refused():
     with pytest.raises(RewardInputError, match="turn_deg = -1"):
         Config(turn_deg=-1)
+
+
+def test_many_images_are_mapped_as_few_are(monkeypatch):
+    net = make("embedded").module.net
+    images = lamp_looks(6).image
+    few = frozen_maps.mapper(net, images[:1], len(images))(images)
+    monkeypatch.setattr(frozen_maps, "MANY", 1)
+    with torch.no_grad():
+        net.frozen[0].weight.mul_(2)  # an export is of what the part is now
+        net.frozen[0].bias.mul_(2)
+    many = frozen_maps.mapper(net, images[:1], len(images))(images)
+    assert many.dtype == few.dtype == torch.float16
+    np.testing.assert_allclose(many.float(), 2 * few.float(), rtol=2e-3, atol=1e-3)

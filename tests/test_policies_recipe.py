@@ -53,6 +53,12 @@ def test_chained_attempts_go_there_and_back_from_where_the_last_one_ended():
         attempts_of(Recipe((RecipeRow("one_way", 1, chained=True),)), GOALS)
 
 
+def test_a_chain_begins_anew_after_so_many_attempts():
+    recipe = Recipe((RecipeRow("lid", 1), RecipeRow("lid", 3, chained=True, reset_every=4)))
+    follows = [attempt.follows for attempt in attempts_of(recipe, GOALS)]
+    assert follows == [False, False, *(False, True, True, True), *(False, True)]
+
+
 @pytest.mark.parametrize(
     ("fields", "fragment"),
     [
@@ -61,6 +67,8 @@ def test_chained_attempts_go_there_and_back_from_where_the_last_one_ended():
         ({"episodes": 1, "noise": float("nan")}, "noise = nan"),
         ({"episodes": 1, "steps": 0}, "steps = 0"),
         ({"episodes": 1, "chained": True, "goals": "forward"}, "leave out goals"),
+        ({"episodes": 1, "chained": True, "reset_every": -1}, "reset_every = -1"),
+        ({"episodes": 1, "reset_every": 2}, "for chained attempts"),
         ({"episodes": 1, "options": {"mass_kg": 1}}, "give it a name"),
     ],
 )
@@ -83,7 +91,10 @@ def test_a_recipe_that_means_nothing_is_refused():
 def test_what_people_read_does_not_change_what_the_data_hang_on():
     described = dataclasses.replace(RECIPE, description="for a talk")
     assert described.to_json() == RECIPE.to_json()
-    assert not {"chained", "after"} & {*RecipeRow("lid", 1).to_json()}
+    young = {"chained", "after", "reset_every", "package"}
+    assert not young & {*RecipeRow("lid", 1).to_json()}
+    whole = RecipeRow("lid", 1, chained=True, after=1, reset_every=4, package="ab")
+    assert young <= {*whole.to_json()}
     assert RecipeRow("lid", 1, noise=0.25).operator == "expert, noise 0.25"
 
 

@@ -1,18 +1,23 @@
 """train, evaluate and export of a policy: what comes out, and what is refused."""
 
+import itertools
 import json
+import shutil
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from tiny_data import ABOUT, episode_of
 
-from perception.model_package import read_package
+from perception.model_package import read_package, write_package
 from policies.data_set import DataSet, DataSetWriter
 from policies.learners import LEARNERS
 from policies.policy import OnnxPolicy
+from policies.recipe import Recipe, RecipeRow
 from robot.cli import main
+from robot.collecting import CollectError, Collection
 from robot.options import parsed_options
 
 TINY = ("--updates", 3, "--set", "hidden=[8]", "--set", "batch_size=16", "--json")
@@ -43,6 +48,34 @@ def test_a_package_says_where_it_comes_from_and_carries_its_vectors(trained, dat
     assert [tensor.name for tensor in manifest.inputs][-1] == "instruction"
     assert json.loads((trained / "training.json").read_text()) == extra
     assert manifest.rate_hz == 5.0
+
+
+def test_attempts_of_a_package_are_recorded_as_it_practises(trained, tmp_path, call, refused):
+    package = tmp_path / "policy.onnx"
+    for ending in (".onnx", ".onnx.sha256"):
+        shutil.copy(trained / f"policy{ending}", package.with_suffix(ending))
+    few = ("collect", "tabletop", "--encoder", "words", "--pilot", package, "--steps", 4)
+    practice = (*few, "--episodes", 1, "--noise", 0.3, "--chain", 4, "--out", tmp_path / "practice")
+    assert call(*practice, "--json")[0] == 0
+    assert call(*few, "--episodes", 1, "--out", tmp_path / "sure", "--json")[0] == 0
+    tried, sure = [*DataSet(tmp_path / "practice")], next(iter(DataSet(tmp_path / "sure")))
+    assert tried[0].about.operator == f"{package}, noise 0.3"
+    assert np.abs(tried[0].action - sure.action).max() > 0.01
+    for name, values in tried[0].observation.items():  # the first begins as any attempt does
+        np.testing.assert_array_equal(values[0], sure.observation[name][0])
+    goes_on = [
+        all((now.observation[name][0] == old.observation[name][-1]).all() for name in values)
+        for old, now in itertools.pairwise(tried)
+        for values in [now.observation]
+    ]
+    assert goes_on == [True, True, True, False, True, True, True]
+    manifest = read_package(package).manifest
+    other = msgspec.structs.replace(manifest, parent="b" * 64)
+    write_package(package, package.read_bytes(), other)  # replaced by another one
+    assert "give another --out" in refused(*practice)
+    row = RecipeRow("tabletop", 1, pilot=str(package), package="c" * 64)
+    with pytest.raises(CollectError, match="and not cccccccccccc: it was replaced"):
+        Collection(Recipe((row,), 0, "words"), tmp_path / "x")
 
 
 def test_the_policy_of_a_checkpoint_is_the_one_that_was_trained(trained, tmp_path, call):

@@ -129,6 +129,26 @@ def test_evaluation_tells_images_attempts_and_what_each_look_buys(call, proved, 
     assert not (tmp_path / "pictures" / "false_positives.png").exists()
 
 
+def test_evaluation_tells_where_a_robot_would_abstain_and_what_that_leaves(call, proved, tmp_path):
+    attempts = write_attempts(tmp_path / "attempts", 3, 1, seed=9)
+    data = DataSet(attempts)
+    for path in data.paths[:3]:  # a covered camera, all along or at the end
+        episode = read_episode(path)
+        front = episode.observation["front"]
+        front[0 if path == data.paths[0] else -3 :] = 0
+        write_episode(path, dataclasses.replace(episode, observation=episode.observation))
+    code, said, _ = call("evaluate", "reward", proved, attempts, "--json")
+    assert code == 0
+    outcome = json.loads(said)
+    assert outcome["abstained"]["reasons"]["front is black"] == 7 + 3 + 3
+    left = outcome["where_it_answers"]
+    assert (left["reached_attempts"], outcome["reached_attempts"]) == (6, 6)
+    assert left["found_attempts"] <= 3  # a lit or dark lamp that nobody could see is not paid for
+    said = call("evaluate", "reward", proved, attempts)[1]
+    found = outcome["abstained"]["moments"]
+    assert f"a robot would abstain at {found} of 56 moments (front is black 13 times" in said
+
+
 def test_each_camera_alone_is_judged_by_its_own_images(call, proved, tmp_path):
     attempts = write_attempts(tmp_path / "attempts", 3, 3, seed=6)
     data = DataSet(attempts)
@@ -281,3 +301,6 @@ def test_a_vision_language_model_is_written_to_a_folder(refused, lesson, tmp_pat
     assert "'reflexarc train reward --maker vlm' writes" in refused(
         "train", "reward", lesson, "--teacher", tmp_path
     )
+    line = refused("export", "reward", tmp_path, lesson, "--out", tmp_path / "proved.onnx")
+    assert f"{tmp_path} is a folder; a robot carries a package (.onnx)" in line
+    assert f"train reward DATA --teacher {tmp_path} --out reward.onnx" in line

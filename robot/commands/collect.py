@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import tyro
 
+from perception.model_package import read_package
 from perception.quantities import InputError
+from policies.policy import PACKAGE
 from policies.recipe import Goals, Recipe, RecipeRow
 from robot.collecting import Collection, Counted
 from robot.commands.run import interruptible
@@ -19,15 +21,7 @@ from robot.options import parsed_options
 from robot.recipes import load_recipe
 
 OF_A_TASK = (
-    "pilot",
-    "features",
-    "episodes",
-    "goal",
-    "noise",
-    "steps",
-    "after",
-    "set",
-    "seed",
+    *("pilot", "features", "episodes", "goal", "noise", "steps", "after", "chain", "set", "seed"),
     "encoder",
 )
 
@@ -57,11 +51,15 @@ class Collect:
     goal: Goals = "both"
     """Which goals: both, forward, backward."""
     noise: float | None = None
-    """Of the pilot's actions, as its own option says; default: as the pilot has it."""
+    """Of the pilot's actions, as its own option says; default: as the pilot has it. A package tries
+    actions so far aside as its learner's practice_noise would."""
     steps: int | None = None
     """Longest attempt; default: as the task has it."""
     after: int = 0
     """Further steps that the goal has to stay reached; a reward learns from what is seen then."""
+    chain: int = 0
+    """As a robot practises: forward and backward by turns, each attempt from where the one before
+    it ended, and things are put back after so many; 0: before each."""
     set: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="K=V")] = ()
     """An option of the world, such as look=dim or look=moved_camera; may be given several times."""
     seed: int = 0
@@ -110,6 +108,9 @@ class Collect:
             noise=self.noise,
             steps=self.steps,
             after=self.after,
+            chained=self.chain > 0,
+            reset_every=self.chain,
+            package=read_package(self.pilot).sha256 if self.pilot.endswith(PACKAGE) else "",
         )
         return self.task, Recipe((row,), self.seed, self.encoder)
 

@@ -74,6 +74,8 @@ class EvaluateReward:
             "refusal": eye.refusal(),
             "bound": msgspec.to_builtins(about.bound),
             **described(attempts, about, about.rule, threshold),
+            "abstained": answers.abstained(),
+            "where_it_answers": described(answers.trusted(), about, about.rule, threshold),
             "rules": {
                 rule.name: described(attempts, about, rule, EVEN)
                 for rule in partial_rules(about.rule)
@@ -100,6 +102,17 @@ def _row(name: str, row: dict[str, Any]) -> str:
     )
 
 
+def _abstention(outcome: dict[str, Any]) -> str:
+    found, left = outcome["abstained"], outcome["where_it_answers"]
+    if not found["moments"]:
+        return ""
+    reasons = ", ".join(f"{why} {count} times" for why, count in found["reasons"].items())
+    return (
+        f"a robot would abstain at {found['moments']} of {outcome['moments']} moments ({reasons}), "
+        f"in {found['whole_attempts']} attempts throughout; {line(left)}\n"
+    )
+
+
 def _lines(outcome: dict[str, Any]) -> str:
     rows = [_row(name, row) for name, row in outcome["rules"].items()]
     refused = outcome["refusal"]
@@ -112,6 +125,7 @@ def _lines(outcome: dict[str, Any]) -> str:
         "at even odds, look by look:\n"
         + "\n".join(rows)
         + "\n"
+        + _abstention(outcome)
         + (f"pays nothing: {refused}\n" if refused else "")
         + pictures
     )

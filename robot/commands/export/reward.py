@@ -48,7 +48,7 @@ class ExportReward:
     def __call__(self) -> int:
         """Asks, calibrates, proves, writes."""
         self._check()
-        eye = RewardEye(read_package(self.package))
+        eye = self._eye()
         data = open_offline(self.data)
         self._refuse_learned(eye, data)
         total = sum(len(one) for one in data.sets)
@@ -86,6 +86,20 @@ class ExportReward:
             raise InputError(f"--most {self.most}: must be between 0 and 1")
         require_package_name(self.out)
         require_folders(self.data, "attempts")
+
+    def _eye(self) -> RewardEye:
+        """What is to be proved.
+
+        Raises:
+            InputError: the folder of a vision-language model, which no robot carries.
+        """
+        if self.package.is_dir():
+            raise InputError(
+                f"{self.package} is a folder; a robot carries a package (.onnx). If it holds a "
+                "vision-language model, let that teach one: 'reflexarc train reward DATA --teacher "
+                f"{self.package} --out reward.onnx'"
+            )
+        return RewardEye(read_package(self.package))
 
     def _refuse_learned(self, eye: RewardEye, data: OfflineData) -> None:
         for one in data.sets:
