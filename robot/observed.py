@@ -51,3 +51,15 @@ def tensors_in(message: Observed) -> dict[str, NDArray[np.float32]]:
     parts = (message.values[first:last] for first, last in pairwise(ends))
     named = zip(message.names, parts, message.shapes, strict=True)
     return {name: part.reshape(shape) for name, part, shape in named}
+
+
+def tensor_of(message: Observed, name: str) -> NDArray[np.float32]:
+    """One tensor of a message.
+
+    Raises:
+        ObservedError: it is not in it; the line lists those that are.
+    """
+    tensors = tensors_in(message)
+    if name not in tensors:
+        raise ObservedError(f"{name!r} is not observed; there are: {', '.join(tensors)}")
+    return tensors[name]

@@ -22,6 +22,7 @@ from robot.messages import (
     Verdict,
 )
 from robot.node import Inputs, NodeContext, Role
+from robot.nodes.features import FeaturesNode, FeaturesNodeConfig
 from robot.nodes.practice_actor import PracticeActorConfig, PracticeActorNode
 from robot.nodes.reward import RewardConfig, RewardNode
 from robot.observed import observed_of
@@ -245,6 +246,44 @@ def test_a_camera_that_stands_still_while_the_arm_moves_is_not_believed(seat):
     assert not seat.see(tool_m=0.00, front=still).abstained  # nor does the arm move
     assert seat.see(tool_m=0.05, front=still).reason == "front is frozen (0.05, limit 0.01)"
     assert not seat.see(tool_m=0.06).abstained
+
+
+class Passage:
+    """A features node, shown one moment after the other."""
+
+    def __init__(self, package, **config):
+        self.node = FeaturesNode(FeaturesNodeConfig(str(package), **config), context("features"))
+        self.now_ns, self.rng = 0, np.random.default_rng(0)
+
+    def see(self, tool_m=0.0, tool="tool_position_m", **images):
+        """Whether the moment is passed on."""
+        self.now_ns += STEP_NS
+        shown = {
+            view: self.rng.integers(40, 215, (100, 100, 3), dtype=np.uint8)
+            for view in ("front", "wrist")
+        } | images
+        found = {
+            view: CameraImage(captured_ns=self.now_ns, image=image) for view, image in shown.items()
+        }
+        observed = observed_of({tool: np.float32([tool_m, 0, 0])}, self.now_ns)
+        return bool(self.node.step(self.now_ns, Inputs(arrived(observed=observed, **found), {})))
+
+
+def test_a_policy_is_shown_nothing_while_a_camera_is_black_covered_or_frozen(packages):
+    passage = Passage(packages / "features.onnx")
+    still = np.random.default_rng(1).integers(40, 215, (100, 100, 3), dtype=np.uint8)
+    assert passage.see(front=still)
+    assert not passage.see(front=BLACK)
+    assert not passage.see(wrist=GREY)
+    assert passage.see(front=still)
+    assert not passage.see(tool_m=0.05, front=still)
+    assert passage.see(tool_m=0.06)  # it comes back as soon as the camera does
+    assert passage.node.gauges() == {"passed": 3.0, "doubted": 3.0}
+
+
+def test_who_feels_no_tool_cannot_tell_whether_a_camera_is_frozen(packages):
+    with pytest.raises(InputError, match="'tool_position_m' is not observed; there are: nose_m"):
+        Passage(packages / "features.onnx").see(tool="nose_m")
 
 
 def test_images_unlike_those_of_the_proof_are_not_believed(tmp_path):

@@ -1,22 +1,24 @@
 """Puts what cameras see into what is observed, as a few numbers each: a shell over a feature eye.
 
 Downstream there is one observation per moment, whole, and no image: policy and replay buffer need
-not know that there are cameras. An observation without images of its moment is not passed on: who
-sees nothing does nothing, and the actuator stops.
+not know that there are cameras. An observation is not passed on without images of its moment, nor
+with images that are not to be believed (black, covered, or the same although the tool has moved):
+who sees nothing does nothing, and the actuator stops.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perception.image_features import FeatureEye, features_of
+from perception.image_trust import ImageTrust, TrustConfig
 from perception.model_package import read_package
 from perception.quantities import InputError
 from robot.clock import SECOND_NS
 from robot.messages import CameraImage, Observed
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output
-from robot.observed import observed_of, tensors_in
+from robot.observed import observed_of, tensor_of, tensors_in
 
 VIEWS = ("front", "wrist")  # cameras, each a port
 
@@ -27,7 +29,9 @@ class FeaturesNodeConfig:
 
     package: str = ""  # path of a package that 'reflexarc export features' wrote
     views: tuple[str, ...] = VIEWS  # cameras; empty: observations are passed on as they are
+    tool: str = "tool_position_m"  # tensor by which the robot feels whether it moves
     most_apart_s: float = 0.05  # s between an observation and its images
+    trust: TrustConfig = field(default_factory=TrustConfig)
 
     def __post_init__(self) -> None:
         """Refuses cameras that there are not."""
@@ -56,7 +60,9 @@ class FeaturesNode(Node[FeaturesNodeConfig]):
         if config.views and not config.package:
             raise InputError("features need their package: give package=features.onnx")
         self._eye = FeatureEye(read_package(config.package)) if config.views else None
+        self._trust = ImageTrust(config.trust, {})
         self._images: dict[str, CameraImage] = {}  # newest by camera
+        self._passed = self._doubted = 0
         self._observed: Observed | None = None  # newest, not passed on
 
     def step(self, now_ns: int, inputs: Inputs) -> list[Emission]:
@@ -64,6 +70,7 @@ class FeaturesNode(Node[FeaturesNodeConfig]):
 
         Raises:
             FeaturesError: images that the package does not take.
+            InputError: the tool is not observed.
         """
         del now_ns
         self._observed = inputs.newest("observed") or self._observed
@@ -78,8 +85,16 @@ class FeaturesNode(Node[FeaturesNodeConfig]):
         if len(seen) < len(images):
             return []
         self._observed = None
+        if seen and self._trust.doubt(images, tensor_of(observed, self.config.tool)) is not None:
+            self._doubted += 1
+            return []
+        self._passed += 1
         tensors = {**tensors_in(observed), **self._features(seen)}
         return [("observed", observed_of(tensors, observed.captured_ns))]
+
+    def gauges(self) -> dict[str, float]:
+        """How many observations were passed on, and how many were not for what cameras showed."""
+        return {"passed": float(self._passed), "doubted": float(self._doubted)}
 
     def _features(self, images: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
         if self._eye is None:

@@ -11,7 +11,6 @@ It knows nothing of the truth, of the task beyond its words, or of who practises
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from perception.image_trust import ImageTrust, TrustConfig
 from perception.quantities import InputError
@@ -21,7 +20,7 @@ from perception.reward_package import Asked
 from robot.clock import SECOND_NS
 from robot.messages import CameraImage, Instruction, Observed, StepJudgement, Verdict
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output
-from robot.observed import tensors_in
+from robot.observed import tensor_of
 
 VIEWS = ("front", "wrist")  # cameras, each a port
 BLIND = Glance(np.empty(0), np.empty((0, 0)), NEVER, is_yes=False)
@@ -118,7 +117,7 @@ class RewardNode(Node[RewardConfig]):
         found = {view: self._of_moment(view) for view in self._views}
         images = {view: image and image.image for view, image in found.items()}
         self._observed = None
-        doubt = self._trust.doubt(images, self._tool_m(observed))
+        doubt = self._trust.doubt(images, tensor_of(observed, self.config.tool))
         if doubt is None:
             glance = self._judge.look(asked, {v: i for v, i in images.items() if i is not None})
         else:
@@ -127,14 +126,6 @@ class RewardNode(Node[RewardConfig]):
         self._count(glance, abstained=doubt is not None)
         reason = "" if doubt is None else str(doubt)
         return self._said(observed.captured_ns, told, glance, reason)
-
-    def _tool_m(self, observed: Observed) -> NDArray[np.float32]:
-        tensors = tensors_in(observed)
-        if self.config.tool not in tensors:
-            raise InputError(
-                f"tool = {self.config.tool!r} is not observed; there are: {', '.join(tensors)}"
-            )
-        return tensors[self.config.tool]
 
     def _count(self, glance: Glance, *, abstained: bool) -> None:
         self._verdicts += 1
