@@ -22,6 +22,7 @@ BACKBONES = {
     "tiny": "perception.reward_backbones:tiny",
 }
 GREY, SPREAD = 127.0, 128.0  # of its makers: images are (x - 127) / 128
+EARLY_BLOCKS = 5  # to a map of an eighth of the image
 STEM_BLOCKS, BLOCKS = 8, 11  # frozen, and all that are used; the 12th halves the map
 
 
@@ -30,8 +31,9 @@ class BackboneError(InputError):
 
 
 class Backbone(NamedTuple):
-    """Two parts, one after the other."""
+    """Two parts, one after the other, and the beginning of the first by itself."""
 
+    early: nn.Module  # (B, 3, S, S) to a finer map than that of all of `frozen`
     frozen: nn.Module  # (B, 3, S, S) to (B, C', S / 16, S / 16)
     tunable: nn.Module  # to (B, C, S / 16, S / 16)
     channels: int  # C
@@ -62,13 +64,14 @@ def lite0() -> Backbone:
     blocks = [*net._blocks][:BLOCKS]  # noqa: SLF001  the package has no other way in
     stem: list[Any] = [net._conv_stem, net._bn0, net._swish]  # noqa: SLF001
     frozen = nn.Sequential(*stem, *blocks[:STEM_BLOCKS])
-    return Backbone(frozen, nn.Sequential(*blocks[STEM_BLOCKS:]), 112, side)
+    early = nn.Sequential(*stem, *blocks[:EARLY_BLOCKS])  # (B, 40, S / 8, S / 8)
+    return Backbone(early, frozen, nn.Sequential(*blocks[STEM_BLOCKS:]), 112, side)
 
 
 def tiny() -> Backbone:
     """Weights drawn from torch's own generator."""
     frozen = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.ReLU())
-    return Backbone(frozen, nn.Sequential(nn.Conv2d(8, 16, 4, 4), nn.ReLU()), 16, 32)
+    return Backbone(frozen, frozen, nn.Sequential(nn.Conv2d(8, 16, 4, 4), nn.ReLU()), 16, 32)
 
 
 def prepared(images: Tensor, side: int) -> Tensor:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from policies.data_set import DataSet
-from policies.data_set_about import DataSetError
+from policies.data_set_about import HASH_DIGITS, DataSetError
 from policies.episodes import SUCCESS, Episode
+from policies.feature_data import FEATURES
 from policies.replay_buffer import ReplayBuffer
 from policies.spec import PolicySpec, seeing, with_instruction
 from policies.spec_difference import spec_difference
@@ -63,6 +64,11 @@ class OfflineData(NamedTuple):
                 np.array(self.instructions[one.about.instruction], np.float32),
             )
 
+    @property
+    def seen_by(self) -> str | None:
+        """Hash of the package whose features they hold; None: they hold none."""
+        return self.sets[0].about.recipe.get(FEATURES)
+
     def seeing(self, names: tuple[str, ...]) -> "OfflineData":
         """The same for a policy that reads these tensors alone; none: all.
 
@@ -82,6 +88,7 @@ class OfflineData(NamedTuple):
                 }
                 for data in self.sets
             ],
+            **({} if self.seen_by is None else {FEATURES: self.seen_by}),
             "robot": self.sets[0].about.robot.name,
             "encoder": self.encoder,
             "instructions": self.instructions,
@@ -113,4 +120,7 @@ def _misfit(data: DataSet, first: DataSet) -> str | None:
         return f"other limits of the robot {found.robot.name!r} and not those"
     if found.encoder != wanted.encoder:
         return f"vectors of the encoder {found.encoder!r} and not {wanted.encoder!r}"
+    seen_by = [about.recipe.get(FEATURES, "none")[:HASH_DIGITS] for about in (found, wanted)]
+    if seen_by[0] != seen_by[1]:
+        return f"features of the package {seen_by[0]} and not {seen_by[1]}"
     return spec_difference(found.spec, wanted.spec)

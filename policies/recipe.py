@@ -36,6 +36,7 @@ class RecipeRow:
     steps: int | None = None  # longest attempt; None: as the task has it
     after: int = 0  # further steps that the goal has to stay reached
     chained: bool = False  # forward and backward by turns, each from where the last one ended
+    features: str = ""  # package by which a policy sees that acts as pilot
     reset_every: int = 0  # attempts of a chain, then things are put back; 0: only if all is lost
     package: str = ""  # sha256 of the pilot, where that is a package: what it was then
     options: Mapping[str, Any] = field(default_factory=dict)  # of the world, a variant of the task
@@ -72,7 +73,7 @@ class RecipeRow:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON values; what is younger than published hashes only where it is used."""
         values = {**asdict(self), "options": dict(self.options)}
-        for young in ("after", "chained", "reset_every", "package"):
+        for young in ("after", "chained", "features", "reset_every", "package"):
             if not values[young]:
                 del values[young]
         return values

@@ -1,15 +1,20 @@
 """Who acts in a world: its expert, another pilot, or a package, checked against the world."""
 
+from pathlib import Path
 from typing import Any
 
+from perception.image_features import FeatureEye
+from perception.model_package import read_package
 from perception.quantities import InputError
 from perception.tables import load_item
+from policies.featured_policy import FeaturedPolicy
 from policies.noisy_policy import NoisyPolicy
 from policies.pilots import PILOTS
-from policies.policy import PACKAGE, Policy, make_policy
+from policies.policy import PACKAGE, OnnxPolicy, Policy, make_policy
 from policies.practice_env import PracticeEnv
 from policies.recipe import EXPERT
 from policies.spec import INSTRUCTION
+from robot.policy_reads import refuse_other_eye
 from robot.worlds import world_row
 
 
@@ -18,7 +23,12 @@ class ActorError(InputError):
 
 
 def actor_for(
-    task: str, world: PracticeEnv, name: str, goal: int, noise: float | None = None
+    task: str,
+    world: PracticeEnv,
+    name: str,
+    goal: int,
+    noise: float | None = None,
+    features: str = "",
 ) -> Policy:
     """A policy for one goal of a task.
 
@@ -29,6 +39,7 @@ def actor_for(
         goal: index in the world's goals; a package is told by the instruction instead.
         noise: of a pilot's actions; None: as it has it. Of a package, which has none of its own,
             the deviation before tanh with which a learner practises (`practice_noise`).
+        features: package by which a policy sees; empty: it reads what the world shows.
 
     Raises:
         InputError: no such pilot or package, or it does not fit the world; the line says how.
@@ -48,6 +59,10 @@ def actor_for(
     except ValueError as error:  # of a pilot that was made for other axes
         raise ActorError(f"{name} does not fit the robot of {task!r}: {error}") from error
     policy.spec.check_compatible(world.limits.axes, world.rate_hz)
+    if isinstance(policy, OnnxPolicy):
+        refuse_other_eye(policy, features)
+    if features:
+        policy = FeaturedPolicy(policy, FeatureEye(read_package(Path(features))))
     _check_seen(task, world, name, policy)
     return NoisyPolicy(policy, noise) if is_package and noise else policy
 

@@ -193,7 +193,8 @@ class Collection:
                 f"{row.label!r}: {row.pilot} is {found[:12]} and not {row.package[:12]}: it was "
                 "replaced since this began; put the old one back, or collect into another folder"
             )
-        return actor_for(row.task, self._worlds[row.label], row.pilot, goal, row.noise)
+        world = self._worlds[row.label]
+        return actor_for(row.task, world, row.pilot, goal, row.noise, row.features)
 
     def _about(self, recipe: Recipe, folder: Path) -> DataSetAbout:
         worlds = self._worlds

@@ -8,10 +8,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from perception.model_package import read_package
 from perception.quantities import InputError
 from perception.tables import config_from_options, load_item
 from policies.data_set_about import hash_of
@@ -51,6 +53,7 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offline: Offline | None = None
     data: tuple[str, ...] = ()  # recipes in configs/data, or .toml files; one set for all seeds
     sees: tuple[str, ...] = ()  # tensors that the policy reads; none: all that are observed
+    features: str = ""  # package by which it sees: then it reads features and no object's place
     data_online: bool = False  # the episodes of the task are the first of the online buffer too
     online_capacity: int = 250_000  # transitions; the oldest give way
     final_episodes: int = 100  # of the last evaluation
@@ -73,6 +76,10 @@ def resolved(method: Method) -> dict[str, Any]:
     """
     found = msgspec.to_builtins(method)
     found["finetune"] = asdict(finetune_config(method))
+    if not method.features:
+        del found["features"]  # what it was before there were any
+    else:
+        found["features"] = read_package(Path(method.features)).sha256
     found["data"] = {name: hash_of(load_recipe(name).to_json()) for name in method.data}
     chosen = [
         ("learner", LEARNERS, method.learner, method.learner_options, "learner_options"),

@@ -11,10 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.image_features import FeatureEye
+from perception.model_package import read_package
 from perception.quantities import InputError
 from policies.attempt_keeper import AttemptKeeper
 from policies.classifier_reward import Classifier
+from policies.data_set import DataSet
 from policies.data_set_about import hash_of, robot_about
+from policies.feature_data import with_features
 from policies.finetune import Hooks as PracticeHooks
 from policies.finetune import Parts, PracticeRun
 from policies.kept_attempts import FOLDER
@@ -28,6 +32,7 @@ from policies.spec_difference import spec_difference
 from policies.strategy import Scene, make_strategy
 from robot.collecting import Collection
 from robot.hooks import Hooks
+from robot.policy_reads import policy_spec, refuse_other_features, tensors_read
 from robot.practice_method import Method, Offline, finetune_config, tupled
 from robot.recipes import load_recipe
 from robot.worlds import make_world, vectors_of, world_row
@@ -59,7 +64,11 @@ class Practice(NamedTuple):
 
 
 def collect_recipes(
-    names: Sequence[str], folder: Path, say: Callable[[str], None], stopped: Callable[[], bool]
+    names: Sequence[str],
+    folder: Path,
+    say: Callable[[str], None],
+    stopped: Callable[[], bool],
+    features: str = "",
 ) -> list[Path] | None:
     """Makes what is missing of the data of some recipes, each in a folder of its own.
 
@@ -68,13 +77,15 @@ def collect_recipes(
         folder: in which those folders are.
         say: told what is made.
         stopped: asked now and then.
+        features: package by which their images become numbers, in folders of their own.
 
     Returns:
         The folders of the data sets, or None if it was stopped before all was there.
 
     Raises:
-        InputError: a recipe that cannot be followed.
+        InputError: a recipe that cannot be followed, or images that the package does not take.
     """
+    eye = FeatureEye(read_package(Path(features))) if features else None
     made = []
     for name in names:
         recipe = load_recipe(name)
@@ -84,8 +95,15 @@ def collect_recipes(
                 say(f"collects {len(collection.missing)} episodes of {name} into {out}")
             if not collection.run(lambda _: None, stopped):
                 return None
-        made.append(out)
+        made.append(out if eye is None else _featured(out, eye, say))
     return made
+
+
+def _featured(folder: Path, eye: FeatureEye, say: Callable[[str], None]) -> Path:
+    """The folder of the same episodes with features, made now or before."""
+    out = folder.with_name(f"{folder.name}-{eye.sha256[:DIGITS]}")
+    say(f"sees {folder} by {eye.package.path} into {out}")
+    return with_features(DataSet(folder), eye, out, lambda _: None).folder
 
 
 def practice_run(
@@ -104,10 +122,10 @@ def practice_run(
             checkpoint that is damaged or of another run.
     """
     method, seed, data = told.method, told.seed, told.beginning.data
-    world, config = make_world(told.task), finetune_config(method)
-    vectors = instructions_for(told.task, world, data)
-    spec = with_instruction(seeing(spec_of(world), method.sees), vectors.shape[1])
-    data = data and data.seeing(method.sees)
+    world, config = world_of(told.task, method), finetune_config(method)
+    vectors = instructions_for(told.task, world, data, method)
+    spec = with_instruction(policy_spec(world, method), vectors.shape[1])
+    data = data and data.seeing(tensors_read(world, method))
     learner = make_learner(method.learner, spec, tupled(method.learner_options), seed)
     offline = offline_buffer(data, learner, seed)
     shown = len(offline or ()) if method.data_online else 0
@@ -119,7 +137,7 @@ def practice_run(
     scene = Scene(world.goals, vectors, world.episode_steps, shown_states(world, data))
     parts = Parts(
         world,
-        make_world(told.task),
+        world_of(told.task, method),
         learner,
         online,
         offline,
@@ -132,6 +150,11 @@ def practice_run(
     if not run.resume():
         _begin(learner, offline, told, hooks)
     return run
+
+
+def world_of(task: str, method: Method) -> PracticeEnv:
+    """A world for a method; raises as `make_world`."""
+    return make_world(task, features=method.features)
 
 
 def reward_for(task: str, world: PracticeEnv, method: Method, seed: int) -> RewardSource:
@@ -154,7 +177,7 @@ def refuse_unfit(
         InputError: a reward that cannot judge, a tensor that is not observed, or no checkpoint.
     """
     reward_for(task, world, method, seed)
-    seeing(spec_of(world), method.sees)
+    policy_spec(world, method)
     if checkpoint is not None and not checkpoint.is_file():
         raise PractiseError(
             f"there is no checkpoint {checkpoint}; 'reflexarc train policy' writes one"
@@ -170,12 +193,14 @@ def keeping(reward: RewardSource, world: PracticeEnv, told: Practice) -> RewardS
 
 
 def instructions_for(
-    task: str, world: PracticeEnv, data: OfflineData | None
+    task: str, world: PracticeEnv, data: OfflineData | None, method: Method
 ) -> NDArray[np.float32]:
     """(goals, D) what a policy is told: the vectors of the data, so that both mean the same.
 
     Raises:
         PractiseError: data of another robot, spec or encoder, or that know not all goals.
+        PolicySpecError: data without what the policy reads.
+        FeaturesError: data seen by other features.
     """
     if data is None:
         return vectors_of(world, world_row(task).encoder)
@@ -189,7 +214,10 @@ def instructions_for(
         raise PractiseError(
             f"{folder} was made within other limits of the robot {robot.name!r}; collect it again"
         )
-    if difference := spec_difference(about.spec, spec_of(world)):
+    for each in data.sets:
+        refuse_other_features(each, method.features)
+    reads = tensors_read(world, method) if method.features else ()
+    if difference := spec_difference(seeing(about.spec, reads), seeing(spec_of(world), reads)):
         raise PractiseError(f"{folder} has {difference} as in the task {task}")
     if missing := [goal.text for goal in world.goals if goal.text not in data.instructions]:
         known = ", ".join(map(repr, data.instructions))

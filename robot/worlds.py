@@ -5,13 +5,17 @@ Listing them imports neither MuJoCo nor Gymnasium; making one does.
 
 import inspect
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.image_features import FeatureEye
+from perception.model_package import read_package
 from perception.quantities import InputError
 from perception.tables import ChoiceError, load_item
+from policies.featured_env import FeaturedEnv
 from policies.instructions import ENCODERS, encode_instructions
 from policies.practice_env import PracticeEnv
 from sim.manipulation_tasks import MANIPULATION_TASKS
@@ -52,12 +56,21 @@ class WorldError(InputError):
     """A world that cannot be made here."""
 
 
-def make_world(task: str, options: Mapping[str, Any] | None = None) -> PracticeEnv:
+def make_world(
+    task: str, options: Mapping[str, Any] | None = None, features: str | Path = ""
+) -> PracticeEnv:
     """The world of a task; attempts in it end only when the loop says so.
+
+    Args:
+        task: row of WORLDS.
+        options: of the world.
+        features: package by which its images are also seen as numbers; empty: they are not.
 
     Raises:
         ChoiceError: no such task, or an option that the world does not have.
         WorldError: what the world needs is not installed.
+        FeaturesError: a package of no features, or a task without such images.
+        ModelPackageError: the package is missing or damaged.
     """
     row = world_row(task)
     options = options or {}
@@ -68,7 +81,8 @@ def make_world(task: str, options: Mapping[str, Any] | None = None) -> PracticeE
             f"the world of {task!r} needs {error.name}: run 'pip install reflexarc[sim]'"
         ) from error
     _refuse_unknown(task, world, options)
-    return cast("PracticeEnv", world(**row.options, **options, end_on_success=False))
+    made = cast("PracticeEnv", world(**row.options, **options, end_on_success=False))
+    return FeaturedEnv(made, FeatureEye(read_package(Path(features)))) if features else made
 
 
 def world_row(task: str) -> WorldRow:

@@ -25,6 +25,7 @@ class ObservationError(InputError):
     """A tensor that is not observed in a task."""
 
 
+FELT = ("tool_position_m", "tool_target_m", "gripper_m", "gripper_target_m")  # by the arm itself
 LARGEST_M = 2.0  # positions saturate there, beyond every reach
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import torch
 
 from perception.model_package import read_package, write_package
 from perception.reward import Looks, LookSpec
@@ -21,7 +22,6 @@ from sim.manipulation_tasks import make_manipulation
 
 TEXTS = [goal.text for goal in make_manipulation("lid").goals]
 ALWAYS, NEVER = -100.0, 100.0  # thresholds, log-odds; "always" as soon as there are two images
-FELT = ("tool_position_m", "tool_target_m", "gripper_m", "gripper_target_m")
 
 
 def lid_reward(path, threshold=ALWAYS, views=("front", "wrist"), texts=TEXTS, usual=None):
@@ -71,6 +71,11 @@ def network():
 
 def lid_features(path, numbers=8):
     """Features of a network that knows nothing."""
-    from perception.features_export import FeaturesConfig, export_features
+    from perception.features_export import export_features
+    from perception.features_net import FeaturesNet, NetConfig
 
-    return export_features(path, SIDE_PX, SIDE_PX, FeaturesConfig("tiny", 2, numbers))
+    config = NetConfig("tiny", filters=4, numbers=numbers)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = FeaturesNet(config)
+    return export_features(path, net, SIDE_PX, SIDE_PX, config)

@@ -10,7 +10,7 @@ from perception.model_package import read_package
 from policies.data_set import DataSet
 from robot.cli import main
 
-TINY = ("--set", "backbone=tiny", "--set", "numbers=5", "--json")
+TINY = ("--set", "backbone=tiny", "--set", "numbers=6", "--set", "updates=3", "--json")
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +18,7 @@ def made(tmp_path_factory):
     """Folder with attempts that hold images, the same with features, and the package."""
     folder = tmp_path_factory.mktemp("features")
     write_attempts(folder / "seen", successes=1, failures=1)
+    write_attempts(folder / "failed", successes=0, failures=1)
     command = ["export", "features", str(folder / "seen"), "--out", str(folder / "out")]
     assert main([*command, "--package", str(folder / "features.onnx"), *TINY]) == 0
     return folder
@@ -31,8 +32,8 @@ def test_each_image_becomes_what_the_package_makes_of_it_and_all_else_stays(made
         images = seen.observation["wrist"]
         again = np.stack([eye.features(image) for image in images])
         assert np.array_equal(told.observation["wrist_features"], again)
-        assert again.shape == (len(images), 5)
-        assert np.abs(again[-1] - again[0]).max() > 0.01  # the lamp was lit, or put out
+        assert again.shape == (len(images), 6)
+        assert np.abs(again[-1] - again[0]).max() > 1e-3  # the lamp was lit, or put out
 
 
 def test_equal_seeds_make_equal_features_and_the_data_say_by_which_package(made, tmp_path):
@@ -42,6 +43,7 @@ def test_equal_seeds_make_equal_features_and_the_data_say_by_which_package(made,
     image = next(iter(DataSet(made / "seen"))).observation["front"][0]
     assert np.array_equal(FeatureEye(one).features(image), FeatureEye(other).features(image))
     assert DataSet(tmp_path / "out").about.recipe["features"] == other.sha256
+    assert other.manifest.extra["taught_by"] == DataSet(made / "seen").about.recipe_sha256
 
 
 @pytest.mark.parametrize(
@@ -49,11 +51,19 @@ def test_equal_seeds_make_equal_features_and_the_data_say_by_which_package(made,
     [
         (("{made}/out", "--out", "{tmp}/x"), "these episodes hold no images"),
         (("{made}/seen", "--out", "{made}/seen"), "holds"),
-        (("{made}/seen", "--out", "{tmp}/x", "--set", "numbers=7"), "is there already"),
+        (("{made}/seen", "--out", "{tmp}/x", "--set", "numbers=8"), "is there already"),
         (("{made}/seen", "--out", "{tmp}/x", "--package", "{tmp}/f.txt"), "ends in .onnx"),
         (
             ("{made}/seen", "--out", "{tmp}/x", "--package", "{tmp}/f.onnx", "--set", "numbers=0"),
             "must be 1 or more",
+        ),
+        (
+            ("{made}/seen", "--out", "{tmp}/x", "--package", "{tmp}/f.onnx", "--set", "noise=-1"),
+            "give 0 or more",
+        ),
+        (
+            ("{made}/failed", "--out", "{tmp}/x", "--package", "{tmp}/f.onnx"),
+            "no episode succeeded",
         ),
     ],
 )

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from seen_bench import ALWAYS, FELT, NEVER, TEXTS, lid_features, lid_reward
+from seen_bench import ALWAYS, NEVER, TEXTS, lid_features, lid_reward
 
 from perception.quantities import InputError
 from robot.clock import VirtualClock
@@ -30,6 +30,7 @@ from robot.recording import open_recording
 from robot.replay import Replay
 from robot.validation import validate
 from robot.wire import encode
+from sim.bench_observation import FELT
 
 STEP_NS = 200_000_000
 SECONDS = 4.0

@@ -260,7 +260,8 @@ SMALL = {"hidden": [8], "critic_hidden": [8], "batch_size": 8}
 
 
 def test_an_order_says_all_that_a_process_needs(grid, methods, recipe, tmp_path):
-    places = Places(tmp_path / "rows", tmp_path / "checkpoints", {str(recipe): tmp_path / "shown"})
+    data = {(str(recipe), ""): tmp_path / "shown"}
+    places = Places(tmp_path / "rows", tmp_path / "checkpoints", data)
     plan = plan_of(grid, grid.cells([3]), places, 1)
     order = msgspec.json.decode(plan.order(plan.cells[0]), type=Order)
     assert order.cell == PracticeCell("tabletop", "switching", 3)

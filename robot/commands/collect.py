@@ -21,7 +21,8 @@ from robot.options import parsed_options
 from robot.recipes import load_recipe
 
 OF_A_TASK = (
-    *("pilot", "episodes", "goal", "noise", "steps", "after", "chain", "set", "seed", "encoder"),
+    *("pilot", "features", "episodes", "goal", "noise", "steps", "after", "chain", "set", "seed"),
+    "encoder",
 )
 
 
@@ -43,6 +44,8 @@ class Collect:
     pilot: str = "expert"
     """Who acts: expert (that of the task), another pilot, a package (.onnx), or a person by
     keyboard or gamepad."""
+    features: str = ""
+    """Package of export features, for a policy as pilot that sees by it; episodes keep images."""
     episodes: int = 10
     """Attempts at each goal."""
     goal: Goals = "both"
@@ -101,6 +104,7 @@ class Collect:
             options=parsed_options(self.set),
             goals=self.goal,
             pilot=self.pilot,
+            features=self.features,
             noise=self.noise,
             steps=self.steps,
             after=self.after,

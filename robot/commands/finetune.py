@@ -24,14 +24,21 @@ from robot.hooks import Hooks, Interrupted
 from robot.options import parsed_options, require_at_least
 from robot.practice_folder import PracticeFolder, begun, reported
 from robot.practice_method import Method, Offline, finetune_config, resolved
-from robot.practising import Beginning, Practice, collect_recipes, practice_run, refuse_unfit
+from robot.practising import (
+    Beginning,
+    Practice,
+    collect_recipes,
+    practice_run,
+    refuse_unfit,
+    world_of,
+)
 from robot.study.practice_grid import method_named
 from robot.training_library import training_library, with_training
-from robot.worlds import make_world, world_row
+from robot.worlds import world_row
 
 LAST = "last.pt"  # of train policy
 STEPS = 30_000
-GIVEN = ("learner", "strategy", "sees", "updates", "start", "capacity", "graph", "features")
+GIVEN = ("learner", "strategy", "sees", "updates", "start", "capacity", "graph")
 UNTOLD = ("updates", "sees", "evaluation_episodes", "final_episodes", "keep")  # to a graph
 Options = Annotated[tuple[str, ...], tyro.conf.arg(metavar="K=V"), tyro.conf.UseAppendAction]
 
@@ -64,7 +71,8 @@ class Finetune:
     set: Options = ()
     """An option of the learner, such as hidden=[128,128]; may be given several times."""
     sees: tuple[str, ...] = ()
-    """Tensors that the policy reads, such as front gripper_m; default: all that are observed."""
+    """Tensors that the policy reads, such as front gripper_m; default: all that are observed, with
+    --features these and what the arm feels."""
     updates: int = 0
     """Batches of the data to learn from before the first step."""
     strategy: str = "switching"
@@ -86,7 +94,8 @@ class Finetune:
     graph: str = ""
     """Practise through this graph, such as practice_sim; a wrong one lists those there are."""
     features: Path | None = None
-    """With --graph: the package of export features, by which the policy sees."""
+    """Package of export features by which the policy sees: it reads them and what the arm feels of
+    itself, and not where objects are. --data are then episodes with features."""
     final_episodes: int = 100
     """Attempts of the last evaluation."""
     keep: int = 60
@@ -109,7 +118,7 @@ class Finetune:
             return self._through_graph(out)
         method = self._method()
         checkpoint = self._checkpoint()
-        refuse_unfit(self.task, make_world(self.task), method, self.seed, checkpoint)
+        refuse_unfit(self.task, world_of(self.task, method), method, self.seed, checkpoint)
         settings = {"task": self.task, "seed": self.seed, **with_training(lambda: resolved(method))}
         folder = PracticeFolder(out)
         folder.check(resume=self.resume)
@@ -150,7 +159,7 @@ class Finetune:
         self._refuse_for_graph(out, practice)
         console = Console(quiet=self.json)
         with interruptible() as interrupted:
-            folders = self._folders(console, interrupted)
+            folders = self._folders(console, interrupted, str(self.features or ""))
         start = last_checkpoint(out) if self.resume else self._checkpoint()
         wishes = Wishes(
             graph=self.graph,
@@ -196,8 +205,6 @@ class Finetune:
                 f"--{given[0]} does not go with --method {self.method}: it says that already, or "
                 "cannot; leave one of them out"
             )
-        if self.features and not self.graph:
-            raise InputError("--features is for --graph; here choose a task with cameras")
         least = {"updates": 0, "final_episodes": 1, "seed": 0, "capacity": 1, "keep": 0}
         require_at_least(self, least)
         if self.data and self.recipe:
@@ -237,7 +244,8 @@ class Finetune:
         final = {name: getattr(self, name) for name in self._changed(("final_episodes",))}
         data = () if self._data_are_given else method.data
         finetune = {**method.finetune, **judged}
-        return msgspec.structs.replace(method, data=data, finetune=finetune, **final)
+        seen = {"features": str(self.features)} if self.features else {}
+        return msgspec.structs.replace(method, data=data, finetune=finetune, **seen, **final)
 
     def _of_flags(self) -> Method:
         return Method(
@@ -245,6 +253,7 @@ class Finetune:
             learner=self.learner,
             finetune={"evaluation_episodes": self.evaluation_episodes, "steps": STEPS},
             sees=self.sees,
+            features=str(self.features or ""),
             online_capacity=self.capacity,
             offline=Offline(self.updates) if self.updates else None,
             final_episodes=self.final_episodes,
@@ -281,23 +290,28 @@ class Finetune:
     def _opened(
         self, method: Method, console: Console, interrupted: Callable[[], bool]
     ) -> OfflineData | None:
-        folders = self._folders(console, interrupted, method.data)
+        folders = self._folders(console, interrupted, method.features, method.data)
         return open_offline(folders) if folders else None
 
     def _folders(
-        self, console: Console, interrupted: Callable[[], bool], recipes: tuple[str, ...] = ()
+        self,
+        console: Console,
+        interrupted: Callable[[], bool],
+        features: str,
+        recipes: tuple[str, ...] = (),
     ) -> list[Path]:
         """Where the data are, made now or before.
 
         Args:
             console: told what is made.
             interrupted: asked now and then.
+            features: package by which images of recipes are seen; empty: none.
             recipes: that are followed if no other data are given.
         """
         if self.data:
             return [*self.data]
         names = [self.recipe] if self.recipe else [*recipes]
-        made = collect_recipes(names, Path("data"), console.say, interrupted)
+        made = collect_recipes(names, Path("data"), console.say, interrupted, features)
         if made is None:
             raise InputError("stopped while data were collected; the same command goes on")
         return made

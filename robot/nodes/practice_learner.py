@@ -27,6 +27,7 @@ from robot.config import RobotConfig
 from robot.messages import Alert, Experience, Observed, Weights
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output, Role
 from robot.observed import tensors_in
+from robot.policy_reads import refuse_other_features
 from robot.practising import begin_from
 from robot.training_library import with_training
 from robot.weights import WeightsFolder
@@ -177,11 +178,14 @@ def _opened(config: PracticeLearnerConfig, spec: PolicySpec) -> OfflineData | No
     """The data as the policy sees them; None: there are none.
 
     Raises:
-        InputError: folders that are no data sets, or data that lack what the policy reads.
+        InputError: folders that are no data sets, data that lack what the policy reads, or that
+            were seen by other features.
     """
     if not config.data:
         return None
     data = open_offline([Path(folder) for folder in config.data])
+    for each in data.sets:
+        refuse_other_features(each, config.features)
     return data.seeing(tuple(tensor.name for tensor in spec.observation))
 
 

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from perception.tables import load_item
 from policies.instructions import ENCODERS
 from policies.learner import Learner, make_learner
-from policies.practice_env import GOAL, PracticeEnv, spec_of
+from policies.practice_env import GOAL, PracticeEnv
 from policies.practice_settings import paced
 from policies.replay_buffer import ReplayBuffer
-from policies.spec import INSTRUCTION, PolicySpec, fixed_shape, seeing, with_instruction
+from policies.spec import INSTRUCTION, PolicySpec, fixed_shape, with_instruction
+from robot.policy_reads import policy_spec
 from robot.practice_method import Method, finetune_config, tupled
+from robot.practising import world_of
 from robot.recipes import load_recipe
-from robot.worlds import OWN_VECTORS, make_world, vectors_of, world_row
+from robot.worlds import OWN_VECTORS, vectors_of, world_row
 
 STEPS, UPDATES, WARM = 25, 6, 2  # timed, and before that
 
@@ -40,8 +42,8 @@ class Cost(NamedTuple):
 
 def cost_of(task: str, method: Method) -> Cost:
     """What a run of a method costs here; raises as making its parts does."""
-    world, config = make_world(task), finetune_config(method)
-    spec = with_instruction(seeing(spec_of(world), method.sees), _vector_size(task, world, method))
+    world, config = world_of(task, method), finetune_config(method)
+    spec = with_instruction(policy_spec(world, method), _vector_size(task, world, method))
     learner = make_learner(method.learner, spec, tupled(method.learner_options))
     rows, world_s = _walked(world, spec)
     act_s = _timed(lambda: learner.act(rows["first"], explore=True), STEPS)

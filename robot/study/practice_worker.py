@@ -35,12 +35,21 @@ class Order(msgspec.Struct):
     data: tuple[str, ...] = ()  # folders of the data sets that the method begins with
 
 
+DataKey = tuple[str, str]
+"""A recipe, and the package of features by which its images are seen, or nothing."""
+
+
+def data_keys(method: Method) -> list[DataKey]:
+    """The data that a method begins with."""
+    return [(name, method.features) for name in method.data]
+
+
 class Places(NamedTuple):
     """Where things are."""
 
     rows: Path  # folder
     checkpoints: Path  # folder of those of all cells
-    data: Mapping[str, Path]  # data set of each recipe
+    data: Mapping[DataKey, Path]  # data set of each recipe, as it is seen
 
 
 def plan_of(grid: PracticeGrid, cells: Sequence[PracticeCell], places: Places, jobs: int) -> Plan:
@@ -48,7 +57,7 @@ def plan_of(grid: PracticeGrid, cells: Sequence[PracticeCell], places: Places, j
 
     def order(cell: PracticeCell) -> str:
         method = grid.method_of(cell)
-        data = tuple(str(places.data[name]) for name in method.data)
+        data = tuple(str(places.data[key]) for key in data_keys(method))
         told = Order(cell, method, str(places.checkpoints / cell.name), data)
         return msgspec.json.encode(told).decode()
 

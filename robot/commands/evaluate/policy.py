@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ class EvaluatePolicy:
     """A package (.onnx), or expert, the pilot of the task, to compare."""
     task: str
     """What is tried; a wrong name lists those there are."""
+    features: Path | None = None
+    """Package of export features, for a policy that sees by it."""
     goal: Goals = "both"
     """Which goals: both, forward, backward."""
     episodes: int = 100
@@ -50,10 +53,14 @@ class EvaluatePolicy:
     def __call__(self) -> int:
         """Tries, counts."""
         require_at_least(self, {"episodes": 1, "seed": 0})
+        features = str(self.features or "")
         world = make_world(self.task)
         goals = [n for n, one in enumerate(world.goals) if self.goal in ("both", one.direction)]
         vectors = self._vectors(world)
-        actors = {goal: actor_for(self.task, world, self.policy, goal) for goal in goals}
+        actors = {
+            goal: actor_for(self.task, world, self.policy, goal, features=features)
+            for goal in goals
+        }
         seeds = np.random.SeedSequence(self.seed).generate_state(self.episodes)
         planned = [(goal, int(seed)) for seed in seeds for goal in goals]
         trials: list[Trial] = []

@@ -1,4 +1,4 @@
-"""``reflexarc export features``: what a frozen network sees, for policies that practise by it."""
+"""``reflexarc export features``: images as a few numbers, for policies that see by them."""
 
 import json
 import sys
@@ -18,13 +18,16 @@ from policies.reward_frames import look_spec
 from robot.console import Console
 from robot.options import parsed_options
 from robot.training_library import training_library
+from sim.bench_observation import FELT
 
 
 @dataclass(frozen=True)
 class ExportFeatures:
     """Write episodes with image features in place of images, and the package that makes them.
 
-    A package that is there already is used as it is: robot, data and buffer must see alike.
+    Where there is no package yet, it learns from the episodes that succeeded what to look at: where
+    the hand went, and what it did. A package that is there already is used as it is: robot, data
+    and buffer must see alike.
 
     Example: reflexarc export features data/lid_seen --out data/lid_features
     """
@@ -36,7 +39,7 @@ class ExportFeatures:
     package: Path = Path("features.onnx")
     """The model package; it is written if it is not there."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="K=V"), tyro.conf.UseAppendAction] = ()
-    """A choice for a package that is written, such as numbers=32; may be given several times."""
+    """A choice for a package that learns, such as numbers=32; may be given several times."""
     json: bool = False
     """Print the outcome as JSON, and no progress."""
 
@@ -46,8 +49,9 @@ class ExportFeatures:
             raise InputError(f"--package {self.package}: the name of a package ends in .onnx")
         data = DataSet(self.data)
         data.require_episodes()
-        eye = FeatureEye(self._opened(data))
-        with Console(quiet=self.json).progress("looking", len(data), "episodes") as progress:
+        console = Console(quiet=self.json)
+        eye = FeatureEye(self._opened(data, console))
+        with console.progress("looking", len(data), "episodes") as progress:
             made = with_features(data, eye, self.out, progress)
         outcome = {
             "package": str(self.package),
@@ -65,11 +69,11 @@ class ExportFeatures:
             )
         return 0
 
-    def _opened(self, data: DataSet) -> ModelPackage:
-        """The package, made now or before.
+    def _opened(self, data: DataSet, console: Console) -> ModelPackage:
+        """The package, taught now or before.
 
         Raises:
-            InputError: choices for one that is there already, or that cannot be made.
+            InputError: choices for one that is there already, or that cannot be taught.
         """
         if self.package.exists():
             if self.set:
@@ -78,7 +82,13 @@ class ExportFeatures:
                     "--package"
                 )
             return read_package(self.package)
-        library: Any = training_library("perception.features_export")
-        config = config_from_options(library.FeaturesConfig, parsed_options(self.set), "features")
+        training: Any = training_library("perception.features_training")
+        lessons: Any = training_library("policies.feature_lessons")
+        config = config_from_options(training.FeaturesConfig, parsed_options(self.set), "features")
         spec = look_spec(data.about)
-        return library.export_features(self.package, spec.height, spec.width, config)
+        moments = lessons.feature_lessons(data, FELT)
+        with console.progress("learning", config.updates, "updates") as progress:
+            net = training.taught(moments, config, progress)
+        export: Any = training_library("perception.features_export")
+        taught_by = data.about.recipe_sha256
+        return export.export_features(self.package, net, spec.height, spec.width, config, taught_by)

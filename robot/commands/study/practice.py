@@ -18,7 +18,7 @@ from robot.study.conduct import Workers
 from robot.study.practice_cost import cost_of
 from robot.study.practice_grid import PracticeCell, PracticeGrid, load_grid
 from robot.study.practice_report import says, write_page
-from robot.study.practice_worker import Places, plan_of
+from robot.study.practice_worker import DataKey, Places, data_keys, plan_of
 from robot.study.processes import Processes
 from robot.study.ray_workers import RayWorkers
 from robot.study.rows import is_finished, read_rows
@@ -136,15 +136,18 @@ class StudyPractice:
 
     def _collected(
         self, grid: PracticeGrid, cells: list[PracticeCell], console: Console
-    ) -> dict[str, Path] | None:
+    ) -> dict[DataKey, Path] | None:
         """Folder of the data of each recipe that the cells begin with; None: it was stopped."""
-        names = [*dict.fromkeys(name for cell in cells for name in grid.method_of(cell).data)]
+        methods = [grid.method_of(cell) for cell in cells]
+        found: dict[DataKey, Path] = {}
         with interruptible() as interrupted:
-            folders = collect_recipes(names, self.data, console.say, interrupted)
-        if folders is None:
-            console.say("stopped; whole episodes are kept, the same command goes on")
-            return None
-        return dict(zip(names, folders, strict=True))
+            for name, features in dict.fromkeys(key for one in methods for key in data_keys(one)):
+                made = collect_recipes([name], self.data, console.say, interrupted, features)
+                if made is None:
+                    console.say("stopped; whole episodes are kept, the same command goes on")
+                    return None
+                found[name, features] = made[0]
+        return found
 
     def _cells(self, grid: PracticeGrid) -> list[PracticeCell]:
         for name in self.methods:

@@ -14,6 +14,7 @@ from policies.learner import Learner, make_learner
 from policies.offline_data import OfflineData, open_offline
 from robot.console import Console
 from robot.options import parsed_options, require_at_least, require_folders
+from robot.policy_reads import data_read
 from robot.training_library import training_library, with_training
 
 DISCOUNT = 0.99  # of learners that have none, such as those that imitate
@@ -37,7 +38,8 @@ class TrainPolicy:
     learner: str = "bc"
     """The algorithm; a wrong name lists those there are."""
     sees: tuple[str, ...] = ()
-    """Tensors that the policy reads, such as front gripper_m; default: all that were observed."""
+    """Tensors that the policy reads, such as front gripper_m; default: all that were observed, of
+    data with features these and what the arm feels."""
     updates: int = 20_000
     """Batches to learn from."""
     failures: Literal["auto", "keep", "drop"] = "auto"
@@ -57,7 +59,8 @@ class TrainPolicy:
         """Reads, learns, writes."""
         self._check()
         library = training_library("policies.pretrain")
-        data = open_offline(self.data).seeing(self.sees)
+        data = open_offline(self.data)
+        data = data.seeing(data_read(data, self.sees))
         options = parsed_options(self.set)
         learner = with_training(lambda: make_learner(self.learner, data.spec, options, self.seed))
         keeps = self.failures == "keep" or (

@@ -1,0 +1,169 @@
+"""How features learn what to look at: by what demonstrations did, and by where their hand went.
+
+Nobody tells them where objects are. Each moment of a demonstration is asked two questions about
+what will come, which only who sees the things can answer: what the demonstrator does now, and where
+the tool will be when the hand next opens or closes. The second is what pays: from the first
+image on it asks for the place of what will be grasped, in metres, as the arm itself measured it
+later. The network that answers is thrown away; the features remain, the same for all cameras.
+It is told them with noise, so that they say what counts loudly and the rest not at all.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from perception.features_net import FeaturesNet, NetConfig
+from perception.image_features import IMAGE, FeaturesError
+from perception.lightning_fit import fit
+from perception.onnx_export import export_onnx
+from perception.onnx_model import OnnxModel
+
+UNITS = 128  # of the network that answers
+PLACE_UNIT_M = 0.05  # places are learned in this unit: as much as a task's things are apart
+LEAST_STD = 1e-3  # what never moved must not explode
+MAX_GRADIENT = 5.0  # norm
+FITTED_EVERY = 5  # one in so many maps tells mean and spread
+
+
+@dataclass(frozen=True)
+class FeaturesConfig(NetConfig):
+    """What is made of an image, and how that is learned."""
+
+    updates: int = 1500
+    batch_size: int = 64  # moments
+    learning_rate: float = 3e-3  # AdamW's; falls to 0 along a cosine
+    weight_decay: float = 1e-3
+    noise: float = 0.1  # standard deviation, on features in -1..1 while they are learned
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that are none."""
+        super().__post_init__()
+        if not (min(self.updates, self.batch_size) >= 1 and self.learning_rate > 0):
+            raise FeaturesError("updates and batch_size must be 1 or more, learning_rate above 0")
+        if not self.noise >= 0:
+            raise FeaturesError(f"noise = {self.noise}: give 0 or more")
+
+
+class Lessons(NamedTuple):
+    """N moments of demonstrations."""
+
+    images: Mapping[str, NDArray[np.uint8]]  # (N, H, W, 3) by camera
+    told: NDArray[np.float32]  # (N, K) what is known without eyes: the arm's numbers, the words
+    action: NDArray[np.float32]  # (N, n) in -1..1
+    place: NDArray[np.float32]  # (N, P) m, of the tool at the hand's next turn; P 0: unknown
+
+
+def taught(
+    lessons: Lessons, config: FeaturesConfig, on_progress: Callable[[int], None] = lambda _: None
+) -> FeaturesNet:
+    """A network that learned; equal lessons and configs give equal ones.
+
+    Args:
+        lessons: one moment or more.
+        config: what, and how long.
+        on_progress: told how many updates are done.
+
+    Raises:
+        ChoiceError: no such backbone.
+        BackboneError: it is not installed, or is damaged.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        net = FeaturesNet(config)
+        module = _Module(net, lessons, config)
+    maps = {view: _maps(net, images) for view, images in lessons.images.items()}
+    with torch.no_grad():
+        net.fit(torch.cat([each[::FITTED_EVERY].float() for each in maps.values()]))
+    batches = _batches(maps, lessons, config)
+    fit(module, batches, config.updates, MAX_GRADIENT, lambda done, _: on_progress(done))
+    return net.eval()
+
+
+class _Module(pl.LightningModule):
+    """Points, and the network that answers from them."""
+
+    def __init__(self, net: FeaturesNet, lessons: Lessons, config: FeaturesConfig) -> None:
+        super().__init__()
+        self.net, self.config, self.metrics = net, config, {}
+        actions, places = lessons.action.shape[1], lessons.place.shape[1]
+        width = len(lessons.images) * config.numbers + lessons.told.shape[1]
+        self.answers = nn.Sequential(
+            nn.Linear(width, UNITS), nn.ReLU(), nn.Linear(UNITS, actions + places)
+        )
+        self.actions = actions
+        self.mean = torch.from_numpy(lessons.told.mean(0))
+        self.std = torch.from_numpy(lessons.told.std(0)).clamp_min(LEAST_STD)
+        self.centre_m = torch.from_numpy(lessons.place.mean(0))
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """Lightning's hook: squared errors of both answers."""
+        del batch_idx
+        features = [self.net.features(each.float()) for each in batch["maps"]]
+        seen = [each + noise for each, noise in zip(features, batch["noise"], strict=True)]
+        told = (batch["told"] - self.mean) / self.std
+        action, place = self.answers(torch.cat([*seen, told], -1)).split_with_sizes(
+            [self.actions, len(self.centre_m)], -1
+        )
+        loss = (action.tanh() - batch["action"]).square().mean()
+        if len(self.centre_m):
+            off = place - (batch["place"] - self.centre_m) / PLACE_UNIT_M
+            loss = loss + off.square().mean()
+        self.metrics = {"loss": float(loss.detach())}
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """Lightning's hook."""
+        config = self.config
+        learn = [p for p in self.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(
+            learn, lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.updates)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
+
+
+class _Map(nn.Module):
+    """The part of a network that does not learn."""
+
+    def __init__(self, net: FeaturesNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.net.map(image)
+
+
+def _maps(net: FeaturesNet, images: NDArray[np.uint8]) -> Tensor:
+    """(N, C, h, w) in half precision, of images (N, H, W, 3).
+
+    By onnxruntime, which takes a fifth of torch's time for one image on one core.
+    """
+    model = OnnxModel(export_onnx(_Map(net), {IMAGE: images[:1]}, ["map"]))
+    return torch.from_numpy(
+        np.concatenate(
+            [model.infer({IMAGE: image[np.newaxis]})["map"].astype(np.float16) for image in images]
+        )
+    )
+
+
+def _batches(
+    maps: Mapping[str, Tensor], lessons: Lessons, config: FeaturesConfig
+) -> Iterator[dict[str, Any]]:
+    rng = np.random.default_rng(config.seed)
+    shape = (len(maps), config.batch_size, config.numbers)
+    told, action, place = map(torch.from_numpy, (lessons.told, lessons.action, lessons.place))
+    while True:
+        rows = torch.from_numpy(rng.integers(len(told), size=config.batch_size))
+        yield {
+            "maps": [each[rows] for each in maps.values()],
+            "noise": config.noise * torch.from_numpy(rng.standard_normal(shape, np.float32)),
+            "told": told[rows],
+            "action": action[rows],
+            "place": place[rows],
+        }

@@ -1,0 +1,90 @@
+"""Demonstrations as what features learn from: moments, what was done, where the hand went next.
+
+Attempts that failed are left out: what they did is no answer to what is seen. Of the observation
+only the images and what is named are read, so that the place of no object leaks in.
+
+    step                0    1    2    3    4    5    6    7
+    gripper command   open open open shut shut shut open open
+    hand's next turn    3    3    3    6    6    6    7    7     (the end, where it turns no more)
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.features_training import Lessons
+from policies.data_set import DataSet
+from policies.data_set_about import DataSetAbout, DataSetError
+from policies.episodes import Episode
+from policies.reward_frames import look_spec
+
+TOOL = "tool_position_m"  # (3,) of an arm
+HAND = "gripper"  # axis of its action
+
+
+def feature_lessons(data: DataSet, felt: Sequence[str]) -> Lessons:
+    """All moments of the demonstrations that succeeded.
+
+    Args:
+        data: with images.
+        felt: tensors that are known without eyes; those that are not observed are left out.
+
+    Raises:
+        RewardInputError: the episodes hold no images.
+        DataSetError: none succeeded, or one is not of this data set.
+        EpisodeError: a file is damaged.
+    """
+    about = data.about
+    views = look_spec(about).views
+    episodes = [*data.episodes(success=True)]
+    if not episodes:
+        raise DataSetError(f"{data.folder}: no episode succeeded, so there is nothing to imitate")
+    names = [tensor.name for tensor in about.spec.observation if tensor.name in felt]
+    return Lessons(
+        {view: _joined([one.observation[view][:-1] for one in episodes]) for view in views},
+        _joined([_told(one, names, about) for one in episodes]),
+        _joined([_unit_action(one, about) for one in episodes]),
+        _joined([_places(one, about) for one in episodes]),
+    )
+
+
+def turns(opening: NDArray[np.float64], middle: float) -> NDArray[np.intp]:
+    """(T,) at which later step the hand is next told to go to the other side of the middle.
+
+    T, the end, where it is not.
+    """
+    is_open = opening > middle
+    found = np.full(len(opening), len(opening))
+    for step in reversed(range(len(opening) - 1)):
+        found[step] = found[step + 1] if is_open[step] == is_open[step + 1] else step + 1
+    return found
+
+
+def _told(episode: Episode, names: Sequence[str], about: DataSetAbout) -> NDArray[np.float32]:
+    """(T, K) the numbers of the arm, and the vector of the words."""
+    steps = len(episode)
+    numbers = [episode.observation[name][:-1].reshape(steps, -1) for name in names]
+    words = np.tile(about.instruction(episode.about.instruction), (steps, 1))
+    return np.concatenate([*numbers, words], axis=1)
+
+
+def _unit_action(episode: Episode, about: DataSetAbout) -> NDArray[np.float32]:
+    low, high = np.array([(bound.minimum, bound.maximum) for bound in about.spec.action]).T
+    return ((2 * episode.action - low - high) / (high - low)).astype(np.float32)
+
+
+def _places(episode: Episode, about: DataSetAbout) -> NDArray[np.float32]:
+    """(T, 3) m, of the tool at the hand's next turn; (T, 0) of what is no arm."""
+    axes = [bound.name for bound in about.spec.action]
+    if HAND not in axes or TOOL not in episode.observation:
+        return np.empty((len(episode), 0), np.float32)
+    axis = axes.index(HAND)
+    bound = about.spec.action[axis]
+    later = turns(episode.action[:, axis], (bound.minimum + bound.maximum) / 2)
+    return episode.observation[TOOL][later]
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate(parts)

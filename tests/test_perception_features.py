@@ -1,0 +1,86 @@
+"""Image features: they learn where to look from where the hand went, and nothing else."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from perception.features_net import FeaturesNet
+from perception.features_training import FeaturesConfig, Lessons, taught
+
+SIDE, THING = 32, 6  # px
+CONFIG = FeaturesConfig("tiny", filters=8, points=4, numbers=4, updates=60, learning_rate=1e-2)
+
+
+def scenes(count, seed):
+    """A bright thing anywhere on a noisy table: images, and where it is, m."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(40, 80, (count, SIDE, SIDE, 3), dtype=np.uint8)
+    corners = rng.integers(0, SIDE - THING, (count, 2))
+    for image, (row, column) in zip(images, corners, strict=True):
+        image[row : row + THING, column : column + THING] = 220
+    return images, (corners / SIDE * 0.2).astype(np.float32)
+
+
+def lessons_of(images, place_m):
+    """Nothing is felt, and what is done says nothing."""
+    nothing = np.zeros((len(images), 1), np.float32)
+    return Lessons({"front": images}, nothing, nothing, place_m)
+
+
+def untaught():
+    """The network that every test begins with."""
+    with torch.random.fork_rng():
+        torch.manual_seed(CONFIG.seed)
+        return FeaturesNet(CONFIG)
+
+
+def features_of(net, images):
+    with torch.no_grad():
+        return net.features(net.map(torch.from_numpy(images))).numpy().astype(np.float64)
+
+
+def error_m(net, seed=1):
+    """Root mean square of where a linear map of the features, fitted to half, says things are."""
+    images, place_m = scenes(200, seed)
+    seen = np.column_stack([features_of(net, images), np.ones(200)])
+    weights, *_ = np.linalg.lstsq(seen[:100], place_m[:100], rcond=None)
+    return float(np.sqrt(np.square(seen[100:] @ weights - place_m[100:]).mean()))
+
+
+@pytest.fixture(scope="module")
+def net():
+    """Features that were taught by where the hand went, which was to the bright thing."""
+    images, place_m = scenes(300, seed=0)
+    return taught(lessons_of(images, place_m), CONFIG)
+
+
+def test_features_come_to_tell_where_the_hand_will_go(net):
+    assert error_m(net) < 0.008  # a cell is 25 mm; always guessing the middle is 46 mm off
+    assert error_m(net) < 0.5 * error_m(untaught())
+
+
+def test_a_point_moves_with_what_it_follows_by_less_than_a_cell(net):
+    row = np.full((SIDE // 2, SIDE, SIDE, 3), 60, np.uint8)
+    for column, image in enumerate(row):
+        image[12 : 12 + THING, column : column + THING] = 220
+    moved = np.abs(np.diff(features_of(net, row), axis=0)).max(1)
+    assert (moved > 1e-3).all()
+
+
+def test_what_was_taught_elsewhere_stays_as_it_was():
+    images, place_m = scenes(20, seed=0)
+    short = dataclasses.replace(CONFIG, updates=2)
+    before, after = untaught(), taught(lessons_of(images, place_m), short)
+    parts = zip(before.early.parameters(), after.early.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in parts)
+    assert not torch.equal(before.heat.weight, after.heat.weight)
+
+
+def test_lessons_of_no_arm_teach_by_what_was_done_alone():
+    images, place_m = scenes(20, seed=0)
+    blind = lessons_of(images, place_m[:, :0])
+    assert np.isfinite(
+        features_of(taught(blind, dataclasses.replace(CONFIG, updates=2)), images)
+    ).all()
