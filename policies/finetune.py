@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.goal import Direction
 from policies.astray import Astray
 from policies.evaluate import Deployed, Trial, evaluate
 from policies.learner import Learner
@@ -135,18 +136,23 @@ class PracticeRun:
             told, action, verdict.reward, self._told(observation), verdict.success
         )
         self._observation = observation
-        self._count(verdict, reached=bool(info[ACHIEVED][self._goal]))
+        reached = bool(info[ACHIEVED][self._goal])
+        self._count(verdict, reached=reached)
+        self.log.verdicts.count(judged, len(self._parts.reward.sees), reached=reached)
         is_lost = bool(info[IRREVERSIBLE])
         self.log.tally.interventions += is_lost
         if verdict.ended or is_lost:
             self._end(asks_reset=verdict.reset or is_lost)
         self._learn()
 
-    def evaluate(self, episodes: int) -> list[Trial]:
-        """Attempts of the deployed policy at all forward goals, frozen, in the other world."""
+    def evaluate(self, episodes: int, direction: Direction = "forward") -> list[Trial]:
+        """Attempts of the deployed policy at all goals of a direction, frozen, in the other world.
+
+        Each begins where that direction does, whatever became of the one before.
+        """
         parts = self._parts
         env = parts.evaluation_env
-        goals = [index for index, goal in enumerate(env.goals) if goal.direction == "forward"]
+        goals = [index for index, goal in enumerate(env.goals) if goal.direction == direction]
         seed = np.random.SeedSequence((self._seed, self.log.tally.steps)).generate_state(1)[0]
         deployed = Deployed(parts.learner)
         told = self._hooks.judging

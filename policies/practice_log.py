@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from policies.evaluate import Trial, by_goal, success_rate
+from policies.verdicts import Verdicts
 
 
 @dataclass
@@ -83,15 +84,17 @@ class PracticeLog:
 
     tally: Tally = field(default_factory=Tally)
     curve: list[Point] = field(default_factory=list)
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
     def save(self) -> dict[str, Any]:
         """JSON values."""
         curve = [{**p._asdict(), "by_goal": [*p.by_goal.items()]} for p in self.curve]
-        return {"tally": self.tally.save(), "curve": curve}
+        return {"tally": self.tally.save(), "curve": curve, "verdicts": self.verdicts.save()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from what was saved."""
         self.tally.restore(state["tally"])
+        self.verdicts.restore(state.get("verdicts"))
         self.curve = [
             Point(**{**row, "by_goal": {int(goal): rate for goal, rate in row["by_goal"]}})
             for row in state["curve"]
@@ -123,4 +126,5 @@ class PracticeLog:
             "resets_per_1000_steps": tally.per_1000_steps(tally.resets),
             "interventions_per_1000_steps": tally.per_1000_steps(tally.interventions),
             "curve": self.save()["curve"],
+            **({"verdicts": self.verdicts.figures()} if self.verdicts.moments else {}),
         }
