@@ -4,12 +4,14 @@ So attempts of a learned policy that `collect` recorded teach a reward as those 
 person is asked about a few that were chosen by doubt, and about a random sample.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.reward_look import LookRule, scores
+from perception.image_trust import Doubt
+from perception.reward_look import NEVER, LookRule, scores
 from perception.reward_package import RewardEye, threshold_of
 from perception.reward_scores import Answered
 from policies.attempt_shelf import AttemptShelf
@@ -19,6 +21,7 @@ from policies.offline_data import OfflineData
 from policies.reward_frames import SeenEpisode, seen_episodes
 from robot.reward_answers import Answers
 
+Doubts = Sequence[Doubt | None]  # of each moment of an attempt
 Array = NDArray[np.float64]
 AFTER_START = slice(1, None)  # practice judges what a step led to, never where an attempt began
 
@@ -51,21 +54,23 @@ def keep_doubtful(
     """
     require_room(folder)
     shelf = AttemptShelf(folder, most, seed)
-    given = iter(answers.attempts)
+    given = zip(answers.attempts, answers.doubts, strict=True)
     for one in data.sets:
         for seen in seen_episodes(one, eye.spec.views):
-            shelf.take(_attempt(eye, one, seen, next(given), shelf.count))
+            shelf.take(_attempt(eye, one, seen, *next(given), shelf.count))
 
 
 def _attempt(
-    eye: RewardEye, data: DataSet, seen: SeenEpisode, raw: Answered, number: int
+    eye: RewardEye, data: DataSet, seen: SeenEpisode, raw: Answered, doubts: Doubts, number: int
 ) -> KeptAttempt:
     """One attempt as `policies/attempt_keeper.py` would have kept it."""
     about = KeptAbout(
         number=number, goal=_goal(data, seen), instruction=seen.text, package=eye.sha256
     )
     honest = raw.honest(eye.about.calibration)
-    own, opposite = honest.own[AFTER_START], honest.opposite[AFTER_START]
+    blind = np.array([doubt is not None for doubt in doubts])  # (T+1,) practice says nothing there
+    own = np.where(blind[:, np.newaxis], NEVER, honest.own)[AFTER_START]
+    opposite = np.where(blind[:, np.newaxis, np.newaxis], -NEVER, honest.opposite)[AFTER_START]
     rule, views = eye.about.rule, eye.spec.views
     score = scores(own, opposite, rule, views)
     return KeptAttempt(
