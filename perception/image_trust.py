@@ -155,7 +155,7 @@ class ImageTrust:
     def _moved_m(self, view: str, image: Image, tool_m: FloatArray) -> float:
         """How far the tool has moved, m, since this camera showed another image."""
         last, at_m = self._last.get(view), np.asarray(tool_m, np.float64)
-        sha256 = hashlib.sha256(np.ascontiguousarray(image)).hexdigest()
+        sha256 = hashlib.sha256(image.tobytes()).hexdigest()
         if last is None or last.sha256 != sha256:
             last = self._last[view] = _Last(sha256, tuple(at_m.tolist()))
         return float(np.linalg.norm(at_m - last.tool_m))
