@@ -6,6 +6,7 @@ Each step:
     goal of the attempt -> observation + instruction -> action -> world -> judgement -> verdict
     -> buffer -> so many updates as are due -> evaluation, if due -> checkpoint, if due
 
+A step at which whoever judges abstains is counted and nobody's lesson: the buffer does not get it.
 A person puts things back only when that is due, when the strategy asks for it (the oracle), or when
 nothing else could: then it is counted as an intervention. A run that is stopped goes on from its
 last checkpoint exactly as it would have, to the bit.
@@ -132,9 +133,12 @@ class PracticeRun:
         self._attempt_steps += 1
         judged = self._parts.reward.judge(self._goal, observation, info)
         verdict = self._parts.strategy.judge(Step(self._attempt_steps, observation, judged))
-        self._parts.online.add(
-            told, action, verdict.reward, self._told(observation), verdict.success
-        )
+        if judged.abstained:
+            self.log.tally.doubted(judged.doubt)
+        else:
+            self._parts.online.add(
+                told, action, verdict.reward, self._told(observation), verdict.success
+            )
         self._observation = observation
         reached = bool(info[ACHIEVED][self._goal])
         self._count(verdict, reached=reached)
@@ -230,7 +234,7 @@ class PracticeRun:
     def _learn(self) -> None:
         """As many updates as are due since the warm-up."""
         tally, pace, parts = self.log.tally, self._pace, self._parts
-        due = updates_due(tally.steps - pace.warmup_steps, pace.updates_per_step)
+        due = updates_due(tally.lessons - pace.warmup_steps, pace.updates_per_step)
         while tally.updates < due:
             batch = batch_from(parts.offline, parts.online, pace.rows, pace.offline_share)
             self._metrics = parts.learner.update(parts.strategy.relabel(batch))

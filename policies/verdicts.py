@@ -31,14 +31,14 @@ class Verdicts:
         return sum(map(sum, self.said))
 
     def count(self, judged: Judgement, cameras: int, *, reached: bool) -> None:
-        """One moment; nothing is counted where nobody looked.
+        """One moment; nothing is counted where nobody looked or who looks abstained.
 
         Args:
             judged: what was said.
             cameras: how many of its looks answer the instruction itself, the first ones.
             reached: the truth.
         """
-        if judged.score is None:
+        if judged.score is None or judged.abstained:
             return
         self.said[reached][judged.success] += 1
         for yes in probability(np.array(judged.looks[:cameras])).tolist():

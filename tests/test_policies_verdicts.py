@@ -35,9 +35,11 @@ def test_the_calibration_error_is_that_of_all_single_looks_at_the_instruction(co
     assert counted.figures()["ece"] == pytest.approx(whole)
 
 
-def test_where_nobody_looked_nothing_is_counted_and_no_rate_is_made_up():
+def test_where_nobody_looked_or_believed_it_nothing_is_counted_and_no_rate_is_made_up():
     verdicts = Verdicts()
     verdicts.count(Judgement(0.0, True), 0, reached=True)
+    doubted = Judgement(-1.0, False, -9.0, (-9.0, -9.0), doubt="front is black")
+    verdicts.count(doubted, 2, reached=True)
     assert verdicts.moments == 0
     assert verdicts.figures()["precision"] is None
 
