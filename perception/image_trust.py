@@ -15,9 +15,10 @@ attempts (`Usual`), after the ways in which those varied, mostly by the arm, wer
 that went out, a camera that was moved, another table. What is small in the image passes.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import msgspec
@@ -93,8 +94,8 @@ class TrustConfig:
 
 
 class _Last(NamedTuple):
-    image: Image
-    tool_m: FloatArray  # (3,) where the tool was when this image came first
+    sha256: str  # hex, of the pixels
+    tool_m: tuple[float, ...]  # (3,) where the tool was when this image came first
 
 
 class ImageTrust:
@@ -120,6 +121,16 @@ class ImageTrust:
         found = [self._check(view, image, tool_m) for view, image in images.items()]
         return next((doubt for doubt in found if doubt is not None), None)
 
+    def save(self) -> dict[str, Any]:
+        """What further doubts hang on: JSON values."""
+        return {view: last._asdict() for view, last in self._last.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from a saved state."""
+        self._last = {
+            view: _Last(last["sha256"], tuple(last["tool_m"])) for view, last in state.items()
+        }
+
     def _check(self, view: str, image: Image | None, tool_m: FloatArray) -> Doubt | None:
         if image is None:
             return Doubt(view, "missing")
@@ -143,10 +154,11 @@ class ImageTrust:
 
     def _moved_m(self, view: str, image: Image, tool_m: FloatArray) -> float:
         """How far the tool has moved, m, since this camera showed another image."""
-        last = self._last.get(view)
-        if last is None or not np.array_equal(last.image, image):
-            last = self._last[view] = _Last(image, np.array(tool_m))
-        return float(np.linalg.norm(tool_m - last.tool_m))
+        last, at_m = self._last.get(view), np.asarray(tool_m, np.float64)
+        sha256 = hashlib.sha256(image.tobytes()).hexdigest()
+        if last is None or last.sha256 != sha256:
+            last = self._last[view] = _Last(sha256, tuple(at_m.tolist()))
+        return float(np.linalg.norm(at_m - last.tool_m))
 
 
 def _unexplained(away: FloatArray, ways: FloatArray) -> FloatArray:

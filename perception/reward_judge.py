@@ -17,7 +17,7 @@ from perception.model_package import read_package
 from perception.reward import RewardInputError
 from perception.reward_bound import Bound
 from perception.reward_calibration import probability
-from perception.reward_look import Agreement, LookRule
+from perception.reward_look import NEVER, Agreement, LookRule
 from perception.reward_package import Asked, RewardEye
 
 
@@ -104,6 +104,14 @@ class RewardJudge:
     def begin(self) -> None:
         """Another attempt, or a moment that was not looked at: what was seen does not count."""
         self._agreement.begin()
+
+    def blind(self, asked: Asked) -> Glance:
+        """A moment whose images are not believed: nothing is said; the last ones are forgotten."""
+        self.begin()
+        views, opposites = len(self.rule.views), len(asked.opposites) * self.rule.reverse
+        return Glance(
+            np.full(views, NEVER), np.full((views, opposites), -NEVER), NEVER, is_yes=False
+        )
 
     def look(self, asked: Asked, images: Mapping[str, NDArray[np.uint8]]) -> Glance:
         """Whether every look agrees at this moment.

@@ -1,41 +1,24 @@
 """Keeps what a person should be asked about, while a robot practises: a wrapper of its reward.
 
-A reward that looks is wrong where it is nearly sure, so four kinds of attempts are kept, a quarter
-of the room each, by what was said of them:
-
-    no        it was never said to succeed; the highest score first
-    disagree  a camera said yes, another or the opposite question no; the widest apart first
-    yes       it was said to succeed; the lowest score first
-    sample    any, by chance, so that what is found among them holds for all
-
-Disk and memory are bounded: images of one attempt in memory, `most` attempts on disk. Nothing that
-is learned or chosen hangs on it, so a run is the same to the bit without it.
+What is kept is chosen by `policies/attempt_shelf.py`. Disk and memory are bounded: images of one
+attempt in memory, `most` attempts on disk. Nothing that is learned or chosen hangs on it, so a run
+is the same to the bit without it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from perception.goal import Goal
-from policies.kept_attempts import (
-    Kept,
-    KeptAbout,
-    KeptAttempt,
-    KeptList,
-    Kind,
-    attempt_path,
-    write_attempt,
-    write_list,
-)
+from policies.attempt_shelf import AttemptShelf
+from policies.kept_attempts import KeptAbout, KeptAttempt
 from policies.observation import Observation
 from policies.practice_env import ACHIEVED
 from policies.rewards import Judgement, RewardSource
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
 LONGEST = 500  # moments of an attempt that are kept; later ones are not
 
 
@@ -61,14 +44,11 @@ class AttemptKeeper:
             package: sha256 of the reward.
             seed: of the sample.
         """
-        self._source, self._folder, self._package = source, folder, package
-        self._quota = max(most // len(KINDS), 1)
+        self._source, self._package = source, package
+        self._shelf = AttemptShelf(folder, most, seed)
         self._goals = goals
-        self._rng = np.random.default_rng((seed, 0x6B657074))
         self._seen: list[tuple[dict[str, NDArray[Any]], Judgement, bool]] = []
         self._goal = 0
-        self._count = 0
-        self._kept: list[Kept] = []
 
     @property
     def sees(self) -> tuple[str, ...]:
@@ -95,40 +75,23 @@ class AttemptKeeper:
             return
         attempt = self._attempt()
         self._seen = []
-        before = {one.attempt for one in self._kept}
-        self._kept = [*self._shortened([*self._kept, *self._reasons(attempt)])]
-        after = {one.attempt for one in self._kept}
-        if attempt.about.number in after:
-            write_attempt(self._folder, attempt)
-        self._count += 1
-        write_list(self._folder, KeptList(self._count, tuple(self._kept)))
-        for number in before - after:  # after the list, which must never name what is not there
-            attempt_path(self._folder, number).unlink(missing_ok=True)
+        self._shelf.take(attempt)
 
     def save(self) -> dict[str, Any]:
         """What the source saves, and what is kept; the attempt that is going on is not."""
-        kept = {
-            "count": self._count,
-            "kept": msgspec.to_builtins(self._kept),
-            "chance": self._rng.bit_generator.state,
-        }
-        return {**self._source.save(), "keeper": kept}
+        return {**self._source.save(), "keeper": self._shelf.save()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on; what was removed from the disk since is not listed again."""
         self._source.restore(state)
         self._seen = []
-        if (kept := state.get("keeper")) is None:  # of a run that kept nothing until now
-            return
-        self._count = kept["count"]
-        self._rng.bit_generator.state = kept["chance"]
-        listed = msgspec.convert(kept["kept"], list[Kept])
-        self._kept = [one for one in listed if attempt_path(self._folder, one.attempt).exists()]
+        if (kept := state.get("keeper")) is not None:  # of a run that kept nothing until now
+            self._shelf.restore(kept)
 
     def _attempt(self) -> KeptAttempt:
         judged = [said for _, said, _ in self._seen]
         about = KeptAbout(
-            number=self._count,
+            number=self._shelf.count,
             goal=self._goal,
             instruction=self._goals[self._goal].text,
             package=self._package,
@@ -141,25 +104,3 @@ class AttemptKeeper:
             np.array([said.success for said in judged], np.bool_),
             np.array([reached for _, _, reached in self._seen], np.bool_),
         )
-
-    def _reasons(self, attempt: KeptAttempt) -> Iterator[Kept]:
-        """Why this attempt could be kept."""
-        number, score = attempt.about.number, attempt.score
-        surest = int(score.argmax())
-        said = int(attempt.said.argmax()) if attempt.said.any() else None
-        if said is None:
-            yield Kept("no", float(score[surest]), number, surest)
-        else:
-            yield Kept("yes", -float(score[said]), number, said)
-        low = attempt.looks.min(axis=1)  # (T,)
-        high = attempt.looks[:, : len(self.sees)].max(axis=1)  # (T,)
-        apart = np.where((low < 0) & (high > 0), high - low, 0.0)
-        if apart.any():
-            yield Kept("disagree", float(apart.max()), number, int(apart.argmax()))
-        yield Kept("sample", float(self._rng.random()), number, surest if said is None else said)
-
-    def _shortened(self, reasons: list[Kept]) -> Iterator[Kept]:
-        """The best of each kind; of equals the earlier attempt."""
-        for kind in KINDS:
-            own = [one for one in reasons if one.kind == kind]
-            yield from sorted(own, key=lambda one: (-one.key, one.attempt))[: self._quota]

@@ -1,20 +1,24 @@
 """A reward that the robot can read: a package looks through its cameras and says "reached" or not.
 
 It knows nothing of the truth. It pays only if held-out attempts have proved how seldom it errs
-(`perception/reward_bound.py`), for goals that it was taught.
+(`perception/reward_bound.py`), for goals that it was taught. Of images that are not to be believed
+(`perception/image_trust.py`) it says nothing, as the node of a graph does: it abstains.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
 from perception.goal import Goal
+from perception.image_trust import ImageTrust, TrustConfig
 from perception.reward import Images
 from perception.reward_judge import RewardJudge
 from policies.observation import Observation
 from policies.rewards import Judgement, judgement
+
+STILL_M = np.zeros(3, np.float32)  # a tool of which nothing is felt
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class ClassifierConfig:
 
     package: str = ""  # path of a package that 'reflexarc export reward' wrote
     sha256: str = ""  # of it; empty: any
+    tool: str = "tool_position_m"  # by which the robot feels whether it moves
+    trust: TrustConfig = field(default_factory=TrustConfig)
 
 
 class Classifier:
@@ -43,6 +49,7 @@ class Classifier:
         del rng
         self._judge = RewardJudge(config.package, config.sha256)
         self._asked = [self._judge.asked(goal.text) for goal in goals]
+        self._trust, self._tool = ImageTrust(config.trust, self._judge.usual), config.tool
         self.sees, self.sha256 = self._judge.rule.views, self._judge.sha256
 
     def begin(self) -> None:
@@ -50,16 +57,23 @@ class Classifier:
         self._judge.begin()
 
     def judge(self, goal: int, observation: Observation, info: Mapping[str, Any]) -> Judgement:
-        """Whether every look agrees that the goal is reached."""
+        """Whether every look agrees that the goal is reached.
+
+        In a world without the tensor `tool` a frozen camera is not noticed.
+        """
         del info
         images = {view: cast("Images", observation[view]) for view in self.sees}
-        glance = self._judge.look(self._asked[goal], images)
-        return judgement(glance.is_yes)._replace(score=glance.score, looks=glance.looks)
+        tool_m = np.asarray(observation.get(self._tool, STILL_M), np.float32)
+        doubt, asked = self._trust.doubt(images, tool_m), self._asked[goal]
+        glance = self._judge.look(asked, images) if doubt is None else self._judge.blind(asked)
+        said = judgement(glance.is_yes)._replace(score=glance.score, looks=glance.looks)
+        return said if doubt is None else said._replace(doubt=f"{doubt.view} is {doubt.reason}")
 
     def save(self) -> dict[str, Any]:
         """The last moments of the attempt."""
-        return {"moments": self._judge.save()}
+        return {"moments": self._judge.save(), "trust": self._trust.save()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on with them."""
         self._judge.restore(state["moments"])
+        self._trust.restore(state.get("trust", {}))  # of a run from before it could abstain: none

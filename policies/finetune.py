@@ -6,6 +6,7 @@ Each step:
     goal of the attempt -> observation + instruction -> action -> world -> judgement -> verdict
     -> buffer -> so many updates as are due -> evaluation, if due -> checkpoint, if due
 
+A step at which whoever judges abstains is counted and nobody's lesson: the buffer does not get it.
 A person puts things back only when that is due, when the strategy asks for it (the oracle), or when
 nothing else could: then it is counted as an intervention. A run that is stopped goes on from its
 last checkpoint exactly as it would have, to the bit.
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.goal import Direction
 from policies.astray import Astray
 from policies.evaluate import Deployed, Trial, evaluate
 from policies.learner import Learner
@@ -131,22 +133,30 @@ class PracticeRun:
         self._attempt_steps += 1
         judged = self._parts.reward.judge(self._goal, observation, info)
         verdict = self._parts.strategy.judge(Step(self._attempt_steps, observation, judged))
-        self._parts.online.add(
-            told, action, verdict.reward, self._told(observation), verdict.success
-        )
+        if judged.abstained:
+            self.log.tally.doubted(judged.doubt)
+        else:
+            self._parts.online.add(
+                told, action, verdict.reward, self._told(observation), verdict.success
+            )
         self._observation = observation
-        self._count(verdict, reached=bool(info[ACHIEVED][self._goal]))
+        reached = bool(info[ACHIEVED][self._goal])
+        self._count(verdict, reached=reached)
+        self.log.verdicts.count(judged, len(self._parts.reward.sees), reached=reached)
         is_lost = bool(info[IRREVERSIBLE])
         self.log.tally.interventions += is_lost
         if verdict.ended or is_lost:
             self._end(asks_reset=verdict.reset or is_lost)
         self._learn()
 
-    def evaluate(self, episodes: int) -> list[Trial]:
-        """Attempts of the deployed policy at all forward goals, frozen, in the other world."""
+    def evaluate(self, episodes: int, direction: Direction = "forward") -> list[Trial]:
+        """Attempts of the deployed policy at all goals of a direction, frozen, in the other world.
+
+        Each begins where that direction does, whatever became of the one before.
+        """
         parts = self._parts
         env = parts.evaluation_env
-        goals = [index for index, goal in enumerate(env.goals) if goal.direction == "forward"]
+        goals = [index for index, goal in enumerate(env.goals) if goal.direction == direction]
         seed = np.random.SeedSequence((self._seed, self.log.tally.steps)).generate_state(1)[0]
         deployed = Deployed(parts.learner)
         told = self._hooks.judging
@@ -224,7 +234,7 @@ class PracticeRun:
     def _learn(self) -> None:
         """As many updates as are due since the warm-up."""
         tally, pace, parts = self.log.tally, self._pace, self._parts
-        due = updates_due(tally.steps - pace.warmup_steps, pace.updates_per_step)
+        due = updates_due(tally.lessons - pace.warmup_steps, pace.updates_per_step)
         while tally.updates < due:
             batch = batch_from(parts.offline, parts.online, pace.rows, pace.offline_share)
             self._metrics = parts.learner.update(parts.strategy.relabel(batch))

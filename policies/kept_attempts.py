@@ -28,7 +28,7 @@ ABOUT, IMAGES = "about", "images/"
 MOST_BYTES = 2**30  # of all arrays of a file, unpacked
 
 Kind = Literal["no", "disagree", "yes", "sample"]
-"""Why an attempt is kept; `policies/attempt_keeper.py` says what each means."""
+"""Why an attempt is kept; `policies/attempt_shelf.py` says what each means."""
 
 
 class KeptError(InputError):
@@ -142,7 +142,8 @@ def read_list(folder: Path) -> KeptList:
     except OSError as error:
         raise KeptError(
             f"{folder} keeps no attempts ({error.strerror}); 'reflexarc finetune TASK --reward "
-            "PACKAGE.onnx --keep 60' does, while it practises"
+            "PACKAGE.onnx --keep 60' does, while it practises, and 'reflexarc evaluate reward "
+            "PACKAGE.onnx DATA --keep 60 --out RUN' of recorded attempts"
         ) from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise KeptError(f"{path} is malformed: {error}") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perception.reward_bound import upper_bound
-from policies.attempt_keeper import KINDS
+from policies.attempt_shelf import KINDS
 from policies.kept_attempts import Kept, KeptList, Kind, attempt_path
 from policies.label_book import Label, standing
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from policies.evaluate import Trial, by_goal, success_rate
+from policies.verdicts import Verdicts
 
 
 @dataclass
@@ -27,15 +28,25 @@ class Tally:
     resets: int = 0  # a person put things back; the first time, at the start, is not counted
     interventions: int = 0  # of these, where nothing else could have
     returned: float = 0.0  # sum of the rewards that the learner was told
+    abstained: dict[str, int] = field(default_factory=dict)  # steps nobody learned from, by reason
 
     def save(self) -> dict[str, Any]:
         """JSON values."""
         return asdict(self)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what was saved."""
+        """Goes on from what was saved; a count that was not made yet stays as it is."""
         for one in fields(self):
-            setattr(self, one.name, state[one.name])
+            setattr(self, one.name, state.get(one.name, getattr(self, one.name)))
+
+    def doubted(self, reason: str) -> None:
+        """Whoever judges abstained at a step."""
+        self.abstained[reason] = self.abstained.get(reason, 0) + 1
+
+    @property
+    def lessons(self) -> int:
+        """Steps that taught something."""
+        return self.steps - sum(self.abstained.values())
 
     def per_1000_steps(self, count: int) -> float:
         """A count in relation to the length of the run."""
@@ -83,15 +94,17 @@ class PracticeLog:
 
     tally: Tally = field(default_factory=Tally)
     curve: list[Point] = field(default_factory=list)
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
     def save(self) -> dict[str, Any]:
         """JSON values."""
         curve = [{**p._asdict(), "by_goal": [*p.by_goal.items()]} for p in self.curve]
-        return {"tally": self.tally.save(), "curve": curve}
+        return {"tally": self.tally.save(), "curve": curve, "verdicts": self.verdicts.save()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from what was saved."""
         self.tally.restore(state["tally"])
+        self.verdicts.restore(state.get("verdicts"))
         self.curve = [
             Point(**{**row, "by_goal": {int(goal): rate for goal, rate in row["by_goal"]}})
             for row in state["curve"]
@@ -120,7 +133,9 @@ class PracticeLog:
             "practice_at_first": known[0] if known else None,
             "practice_at_last": known[-1] if known else None,
             "false_successes": tally.false_successes,
+            "abstained": dict(tally.abstained),
             "resets_per_1000_steps": tally.per_1000_steps(tally.resets),
             "interventions_per_1000_steps": tally.per_1000_steps(tally.interventions),
             "curve": self.save()["curve"],
+            **({"verdicts": self.verdicts.figures()} if self.verdicts.moments else {}),
         }

@@ -37,6 +37,12 @@ class Judgement(NamedTuple):
     success: bool  # the goal is said to be reached
     score: float | None = None  # log-odds of the look that agrees least; None: nobody looked
     looks: tuple[float, ...] = ()  # log-odds of "yes" now: by each of `sees`, then by each opposite
+    doubt: str = ""  # why it abstained; empty: it did not
+
+    @property
+    def abstained(self) -> bool:
+        """Nothing was said: the step is nobody's lesson."""
+        return bool(self.doubt)
 
 
 class RewardSource(Protocol):

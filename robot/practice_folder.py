@@ -88,8 +88,9 @@ def begun(path: Path) -> InputError:
 
 
 def reported(outcome: Mapping[str, Any]) -> str:
-    """An outcome for a person, three lines."""
+    """An outcome for a person, three lines, and one more where the reward abstained."""
     low, high = outcome["final_interval"]
+    doubts = ", ".join(f"{why} {count} times" for why, count in outcome["abstained"].items())
     return (
         f"deployed: {100 * outcome['first_success']:.0f} % before practice, "
         f"{100 * outcome['final_success']:.0f} % after {outcome['steps']} steps (95 %: "
@@ -98,7 +99,8 @@ def reported(outcome: Mapping[str, Any]) -> str:
         f"succeed, {outcome['false_successes']} of these in vain; "
         f"{outcome['resets_per_1000_steps']:.2f} resets and "
         f"{outcome['interventions_per_1000_steps']:.2f} interventions per 1000 steps\n"
-        f"package: {outcome['package']}\n"
+        + (f"the reward abstained at steps that taught nothing: {doubts}\n" if doubts else "")
+        + f"package: {outcome['package']}\n"
     )
 
 

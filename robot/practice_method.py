@@ -16,6 +16,7 @@ import msgspec
 from perception.model_package import read_package
 from perception.quantities import InputError
 from perception.tables import config_from_options, load_item
+from policies.data_set import DataSet
 from policies.data_set_about import hash_of
 from policies.learners import LEARNERS
 from policies.practice_settings import Config as FinetuneConfig
@@ -52,11 +53,14 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     finetune: dict[str, Any] = {}  # of `policies.practice_settings.Config`
     offline: Offline | None = None
     data: tuple[str, ...] = ()  # recipes in configs/data, or .toml files; one set for all seeds
+    folders: tuple[str, ...] = ()  # of data sets that are there, or that stages of the grid make
     sees: tuple[str, ...] = ()  # tensors that the policy reads; none: all that are observed
     features: str = ""  # package by which it sees: then it reads features and no object's place
+    start: str = ""  # checkpoint of train policy to go on from; empty: new weights
     data_online: bool = False  # the episodes of the task are the first of the online buffer too
     online_capacity: int = 250_000  # transitions; the oldest give way
     final_episodes: int = 100  # of the last evaluation
+    final_backward_episodes: int = 0  # likewise, of the goals that undo
 
 
 def finetune_config(method: Method) -> FinetuneConfig:
@@ -76,10 +80,14 @@ def resolved(method: Method) -> dict[str, Any]:
     """
     found = msgspec.to_builtins(method)
     found["finetune"] = asdict(finetune_config(method))
-    if not method.features:
-        del found["features"]  # what it was before there were any
-    else:
+    if method.features:
         found["features"] = read_package(Path(method.features)).sha256
+    found["folders"] = [DataSet(Path(one)).about.recipe_sha256 for one in method.folders]
+    if method.start:
+        found["start"] = _sha256_of(Path(method.start))
+    for young in ("features", "folders", "start", "final_backward_episodes"):
+        if not found[young]:
+            del found[young]  # a method is what it was before there were any
     found["data"] = {name: hash_of(load_recipe(name).to_json()) for name in method.data}
     chosen = [
         ("learner", LEARNERS, method.learner, method.learner_options, "learner_options"),
@@ -100,6 +108,13 @@ def config_hash(task: str, method: Method) -> str:
     """Of the task and all that the method resolves to; a row's name says its seed."""
     text = json.dumps([task, world_row(task), resolved(method)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _sha256_of(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"start = {str(path)!r}: it cannot be read: {error.strerror}") from error
 
 
 def tupled(options: Mapping[str, Any]) -> dict[str, Any]:

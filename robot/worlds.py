@@ -21,6 +21,7 @@ from policies.practice_env import PracticeEnv
 from sim.manipulation_tasks import MANIPULATION_TASKS
 
 OWN_VECTORS = "world"  # in place of an encoder: what the world itself says of its goals in numbers
+SEEN = ("lid", "place", "sweep", "drawer", "bin_weight")  # tasks that cameras show too
 
 
 class WorldRow(NamedTuple):
@@ -46,9 +47,16 @@ WORLDS: dict[str, WorldRow] = {
         task: WorldRow("sim.arm_env:ArmEnv", "arm6", row.expert, {"task": task}, row.options)
         for task, row in MANIPULATION_TASKS.items()
     },
-    "lid_images": WorldRow(  # two cameras beside the numbers
-        "sim.arm_env:ArmEnv", "arm6", "lid_expert", {"task": "lid", "images": True}
-    ),
+    **{  # two cameras beside the numbers
+        f"{task}_images": WorldRow(
+            "sim.arm_env:ArmEnv",
+            "arm6",
+            MANIPULATION_TASKS[task].expert,
+            {"task": task, "images": True},
+            MANIPULATION_TASKS[task].options,
+        )
+        for task in SEEN
+    },
 }
 
 

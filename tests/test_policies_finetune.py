@@ -12,7 +12,7 @@ from policies.practice_env import spec_of
 from policies.practice_log import Point, PracticeLog, practised
 from policies.practice_settings import Config, updates_due
 from policies.replay_buffer import ReplayBuffer
-from policies.rewards import Truth, make_reward
+from policies.rewards import Judgement, Truth, make_reward
 from policies.spec import with_instruction
 from policies.strategies import STRATEGIES
 from policies.strategy import Scene, make_strategy
@@ -385,6 +385,33 @@ def test_false_successes_are_counted_apart():
     parts = parts_of(reward="noisy_truth")
     tally = practise(parts, steps=400).log.tally
     assert 0 < tally.false_successes <= tally.successes
+
+
+class Doubting(Truth):
+    """Says what is, and nothing of every other step."""
+
+    def __init__(self):
+        self.steps = 0
+
+    def judge(self, goal, observation, info):
+        self.steps += 1
+        if self.steps % 2:
+            return super().judge(goal, observation, info)
+        return Judgement(-1.0, False, doubt="front is black")
+
+
+def test_a_step_at_which_the_reward_abstains_is_counted_and_teaches_nothing(tmp_path):
+    parts = parts_of()._replace(reward=Doubting())
+    run = practise(parts, steps=100, updates_per_step=1)
+    tally = run.log.tally
+    assert (tally.abstained, tally.lessons, len(parts.online)) == ({"front is black": 50}, 50, 50)
+    assert tally.updates == practise(parts_of(), steps=50, updates_per_step=1).log.tally.updates > 0
+    assert run.log.figures()["abstained"] == {"front is black": 50}
+    older = run.log.save()
+    del older["tally"]["abstained"]  # of a run from before it could abstain
+    restored = PracticeLog()
+    restored.restore(older)
+    assert (restored.tally.abstained, restored.tally.steps) == ({}, 100)
 
 
 def test_progress_and_metrics_are_told():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tiny_reward import DARK, GOALS, VIEWS, image_of, proved_package
 
+from perception.image_trust import coarse, usual_of
 from perception.quantities import InputError
 from policies.kept_attempts import read_attempt, read_list
 from policies.rewards import REWARDS, Truth, make_reward, require_seen
@@ -126,3 +127,37 @@ def test_practice_keeps_what_a_package_saw_beside_its_checkpoints(options, tmp_p
     assert kept.about.package == options["classifier"]["sha256"]
     assert keeping(source, world, told._replace(keep=0)) is source
     assert isinstance(keeping(make_reward("truth"), world, told), Truth)  # it looks at nothing
+
+
+def test_a_classifier_says_nothing_of_images_that_it_cannot_believe(options):
+    source = make_reward("classifier", options["classifier"], goals=GOALS)
+    seen = said(source, REACHED, 2)
+    blind = source.judge(REACHED, {**SEEN, "wrist": np.zeros_like(SEEN["wrist"])}, INFO)
+    assert (blind.reward, blind.success, blind.doubt) == (-1.0, False, "wrist is black")
+    assert len(blind.looks) == 4  # as many as of a moment that it sees, none of which agrees
+    assert max(blind.looks) == blind.score < -100
+    assert (seen, said(source, REACHED, 2)) == ([False, True], [False, True])  # two on end, anew
+    assert not source.judge(REACHED, SEEN, INFO).abstained
+
+
+def test_a_classifier_notices_a_frozen_camera_by_the_tool_also_after_a_stop(options):
+    def at(x_m):
+        return {**SEEN, "tool_position_m": np.array([x_m, 0.0, 0.0], np.float32)}
+
+    source, other = (make_reward("classifier", options["classifier"], goals=GOALS) for _ in "ab")
+    assert not source.judge(REACHED, at(0.0), INFO).abstained
+    other.restore(json.loads(json.dumps(source.save())))
+    for one in (source, other):
+        assert not one.judge(REACHED, at(0.005), INFO).abstained
+        assert one.judge(REACHED, at(0.02), INFO).doubt == "front is frozen"
+
+
+def test_a_classifier_abstains_where_images_are_unlike_those_that_proved_it(tmp_path):
+    def usually(level):
+        rng = np.random.default_rng(1)
+        usual = usual_of([coarse(image_of(level, rng)) for _ in range(200)])
+        package = proved_package(tmp_path / f"{level}.onnx", dict.fromkeys(VIEWS, usual))
+        return make_reward("classifier", {"package": str(package.path)}, goals=GOALS)
+
+    assert usually(120).judge(REACHED, SEEN, INFO).doubt == "front is unusual"
+    assert not usually(DARK).judge(REACHED, SEEN, INFO).abstained

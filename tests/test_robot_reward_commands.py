@@ -18,6 +18,7 @@ from perception.reward_package import REWARD, about_of
 from perception.torch_threads import one_thread
 from policies.data_set import DataSet, DataSetWriter
 from policies.episodes import read_episode, write_episode
+from policies.kept_attempts import attempt_path, read_attempt, read_list
 from policies.offline_data import open_offline
 from policies.rewards import make_reward
 from robot.cli import main
@@ -304,3 +305,46 @@ def test_a_vision_language_model_is_written_to_a_folder(refused, lesson, tmp_pat
     line = refused("export", "reward", tmp_path, lesson, "--out", tmp_path / "proved.onnx")
     assert f"{tmp_path} is a folder; a robot carries a package (.onnx)" in line
     assert f"train reward DATA --teacher {tmp_path} --out reward.onnx" in line
+
+
+def test_recorded_attempts_that_it_doubts_are_kept_as_practice_keeps_them(
+    call, proved, lesson, tmp_path
+):
+    tried = write_attempts(tmp_path / "tried", 6, 6, seed=11)
+    run = tmp_path / "run"
+    code, said, _ = call("evaluate", "reward", proved, tried, "--keep", 8, "--out", run)
+    assert code == 0
+    assert f"'reflexarc label {run}' asks about them" in said
+    found = read_list(run / "attempts")
+    assert found.attempts == 24
+    assert {one.kind for one in found.kept} >= {"no", "yes", "sample"}
+    recorded = [*open_offline([tried]).episodes()]
+    source = make_reward("classifier", {"package": str(proved)}, goals=GOALS)
+    for number in {one.attempt for one in found.kept}:
+        kept, episode = read_attempt(attempt_path(run / "attempts", number)), recorded[number]
+        assert kept.about.instruction == episode.about.instruction
+        assert kept.reached.tolist() == episode.success.tolist()
+        source.begin()
+        for at in range(len(kept.said)):  # as the same package says it while a robot practises
+            seen = {view: episode.observation[view][at + 1] for view in source.sees}
+            judged = source.judge(episode.about.goal, seen, {})
+            assert judged.looks == pytest.approx(kept.looks[at], abs=1e-5)
+            assert (judged.success, judged.score) == (
+                kept.said[at],
+                pytest.approx(kept.score[at], abs=1e-5),
+            )
+    assert call("label", run, "--truth")[0] == 0
+    out = tmp_path / "again.onnx"
+    arguments = ("--labels", run, "--out", out, "--updates", 2, *TINY, "--json")
+    code, said, _ = call("train", "reward", lesson, *arguments)
+    assert (code, json.loads(said)["labels"] > 4) == (0, True)
+
+
+def test_attempts_are_kept_in_a_folder_of_their_own(refused, call, proved, held, tmp_path):
+    line = refused("evaluate", "reward", proved, held, "--keep", 8)
+    assert "--keep 8 needs --out FOLDER" in line
+    few = write_attempts(tmp_path / "few", 1, 1, seed=12)
+    run = tmp_path / "run"
+    assert call("evaluate", "reward", proved, few, "--keep", 4, "--out", run)[0] == 0
+    line = refused("evaluate", "reward", proved, few, "--keep", 4, "--out", run)
+    assert f"{run / 'attempts'} keeps attempts of another run already" in line

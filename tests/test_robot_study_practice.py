@@ -16,6 +16,7 @@ from robot.practising import collect_recipes, practice_run
 from robot.study.practice_grid import PracticeCell, load_grid
 from robot.study.practice_report import table
 from robot.study.practice_worker import Order, Places, measure, plan_of, practice_of
+from robot.study.prepared_method import Ready
 from robot.study.rows import is_finished, row_path, write_row
 from robot.worlds import WORLDS, make_world
 
@@ -261,8 +262,9 @@ SMALL = {"hidden": [8], "critic_hidden": [8], "batch_size": 8}
 
 def test_an_order_says_all_that_a_process_needs(grid, methods, recipe, tmp_path):
     data = {(str(recipe), ""): tmp_path / "shown"}
-    places = Places(tmp_path / "rows", tmp_path / "checkpoints", data)
-    plan = plan_of(grid, grid.cells([3]), places, 1)
+    ready = {cell: Ready(grid.method_of(cell), grid.hash_of(cell)) for cell in grid.cells([3])}
+    places = Places(tmp_path / "rows", tmp_path / "checkpoints", data, ready)
+    plan = plan_of([*ready], places, 1)
     order = msgspec.json.decode(plan.order(plan.cells[0]), type=Order)
     assert order.cell == PracticeCell("tabletop", "switching", 3)
     assert order.method == methods["switching"]
@@ -323,8 +325,9 @@ def test_a_dry_run_says_what_each_run_takes(recipe, tmp_path, capsys, monkeypatc
     assert main([*command, "--methods", "switching", "--json"]) == 0
     (cost,) = json.loads(capsys.readouterr().out)
     assert (cost["task"], cost["method"], cost["seeds"]) == ("tabletop", "switching", 2)
-    step_s, update_s = 1 + 1 / 25, 1 / 6  # of the world and an action of 25; one update of six
-    assert cost["practice_s"] == pytest.approx(40 * step_s + 35 * update_s)  # 5 of warm-up
+    step_s, judge_s, update_s = 1 + 1 / 25, 1, 1 / 6  # world and an action of 25; an update of six
+    practised_s = 40 * (step_s + judge_s) + 35 * update_s  # 5 of warm-up
+    assert cost["practice_s"] == pytest.approx(practised_s)
     assert cost["evaluation_s"] == pytest.approx((2 * 4 + 4) * 200 * step_s)
     assert cost["offline_s"] == 0
     assert not (tmp_path / "docs").exists()

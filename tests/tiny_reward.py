@@ -32,8 +32,8 @@ TINY = ("--set", "backbone=tiny", "--set", "learning_rate=0.01", "--set", "backb
 
 
 def image_of(level, rng):
-    """(16, 16, 3) uint8, noise about a grey level."""
-    return np.clip(rng.normal(level, 20, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
+    """(16, 16, 3) uint8, noise about a grey level, enough not to be taken for a covered lens."""
+    return np.clip(rng.normal(level, 28, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
 
 
 def attempt_of(goal, succeeds, seed, steps=6, after=2):
@@ -74,7 +74,7 @@ def write_attempts(folder, successes, failures, seed=0, about=LAMP):
     return folder
 
 
-def proved_package(path):
+def proved_package(path, usual=None):
     """A reward that was taught the lamp, and whose promise is taken for granted."""
     from perception.reward_makers.embedded import EmbeddedMaker
     from perception.reward_module import Config
@@ -95,5 +95,6 @@ def proved_package(path):
         opposites={GOALS[0].text: [GOALS[1].text], GOALS[1].text: [GOALS[0].text]},
         rule=LookRule(VIEWS, 2),
         bound=bound,
+        usual=usual or {},
     )
     return maker.export(path, looks, {REWARD: msgspec.to_builtins(about)})

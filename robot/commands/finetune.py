@@ -117,7 +117,7 @@ class Finetune:
         if self.graph:
             return self._through_graph(out)
         method = self._method()
-        checkpoint = self._checkpoint()
+        checkpoint = self._checkpoint() or (Path(method.start) if method.start else None)
         refuse_unfit(self.task, world_of(self.task, method), method, self.seed, checkpoint)
         settings = {"task": self.task, "seed": self.seed, **with_training(lambda: resolved(method))}
         folder = PracticeFolder(out)
@@ -245,7 +245,10 @@ class Finetune:
         data = () if self._data_are_given else method.data
         finetune = {**method.finetune, **judged}
         seen = {"features": str(self.features)} if self.features else {}
-        return msgspec.structs.replace(method, data=data, finetune=finetune, **seen, **final)
+        folders = () if self._data_are_given else method.folders
+        return msgspec.structs.replace(
+            method, data=data, folders=folders, finetune=finetune, **seen, **final
+        )
 
     def _of_flags(self) -> Method:
         return Method(
@@ -291,6 +294,7 @@ class Finetune:
         self, method: Method, console: Console, interrupted: Callable[[], bool]
     ) -> OfflineData | None:
         folders = self._folders(console, interrupted, method.features, method.data)
+        folders += map(Path, method.folders)
         return open_offline(folders) if folders else None
 
     def _folders(

@@ -17,10 +17,11 @@ from policies.learner import Learner, make_learner
 from policies.practice_env import GOAL, PracticeEnv
 from policies.practice_settings import paced
 from policies.replay_buffer import ReplayBuffer
+from policies.rewards import RewardSource
 from policies.spec import INSTRUCTION, PolicySpec, fixed_shape, with_instruction
 from robot.policy_reads import policy_spec
 from robot.practice_method import Method, finetune_config, tupled
-from robot.practising import world_of
+from robot.practising import reward_for, world_of
 from robot.recipes import load_recipe
 from robot.worlds import OWN_VECTORS, vectors_of, world_row
 
@@ -45,16 +46,17 @@ def cost_of(task: str, method: Method) -> Cost:
     world, config = world_of(task, method), finetune_config(method)
     spec = with_instruction(policy_spec(world, method), _vector_size(task, world, method))
     learner = make_learner(method.learner, spec, tupled(method.learner_options))
-    rows, world_s = _walked(world, spec)
+    reward = reward_for(task, world, method, 0)
+    rows, world_s, judge_s = _walked(world, spec, reward)
     act_s = _timed(lambda: learner.act(rows["first"], explore=True), STEPS)
     update_s = _update_s(learner, rows["buffer"])
     pace = paced(config, learner.practice)
     updates = max(0, config.steps - pace.warmup_steps) * pace.updates_per_step
     evaluations = config.evaluation_episodes * (config.steps // config.evaluate_every + 1)
-    attempts = evaluations + method.final_episodes
+    attempts = evaluations + method.final_episodes + method.final_backward_episodes
     return Cost(
         _offline_s(method, spec, rows["buffer"], update_s),
-        config.steps * (world_s + act_s) + updates * update_s,
+        config.steps * (world_s + act_s + judge_s) + updates * update_s,
         attempts * world.episode_steps * (world_s + act_s),
     )
 
@@ -68,25 +70,31 @@ def _offline_s(method: Method, spec: PolicySpec, buffer: ReplayBuffer, own_s: fl
     return method.offline.updates * _update_s(make_learner(name, spec, tupled(options)), buffer)
 
 
-def _walked(world: PracticeEnv, spec: PolicySpec) -> tuple[dict[str, Any], float]:
-    """A buffer of random steps, the first observation, and what a step of the world takes."""
+def _walked(
+    world: PracticeEnv, spec: PolicySpec, reward: RewardSource
+) -> tuple[dict[str, Any], float, float]:
+    """A buffer of random steps, the first observation, and what a step and a judgement take."""
     rng = np.random.default_rng(0)
     told = {INSTRUCTION: _vector(spec)}
     observation, _ = world.reset(seed=0, options={GOAL: 0})
     first = before = {**observation, **told}
     buffer = ReplayBuffer(spec, STEPS)
     low, high = ([getattr(bound, end) for bound in spec.action] for end in ("minimum", "maximum"))
-    taken_s = 0.0
+    world_s = judge_s = 0.0
+    reward.begin()
     for _ in range(STEPS):
         action = rng.uniform(low, high)
         began_s = time.process_time()
-        observation, *_ = world.step(action)
-        taken_s += time.process_time() - began_s
+        observation, *_, info = world.step(action)
+        stepped_s = time.process_time()
+        reward.judge(0, observation, info)
+        world_s += stepped_s - began_s
+        judge_s += time.process_time() - stepped_s
         after = {**observation, **told}
         buffer.add(before, action, -1.0, after, success=False)
         before = after
     buffer.end_episode()
-    return {"buffer": buffer, "first": first}, taken_s / STEPS
+    return {"buffer": buffer, "first": first}, world_s / STEPS, judge_s / STEPS
 
 
 def _update_s(learner: Learner, buffer: ReplayBuffer) -> float:

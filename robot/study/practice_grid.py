@@ -11,19 +11,27 @@
 
 `reference` names the method with which the report compares the others; `[beside]` shows methods of
 other grids in this one's report: `tabletop = ["switching"]`. In place of `task`, tables
-`[tasks.NAME]` say what is particular to each of several tasks.
+`[tasks.NAME]` say what is particular to each of several tasks. `[prepare]` names what is made
+before a run of a task and seed can begin (`robot.study.stages`); then {NAME} in `features`,
+`folders`, `start` and `reward_options` is a folder that was made. `like = METHOD` begins with what
+a method above it says.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from perception.quantities import InputError
 from robot.config import find_config, read_toml
-from robot.practice_method import Method, resolved
+from robot.practice_method import Method, config_hash, resolved
+from robot.study.prepared_method import placed, prepared_hash, unplaced
+from robot.study.stages import Stages, check_stages
 from robot.worlds import world_row
+
+LIKE = "like"  # in a method: another of the same file
 
 
 class _Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +44,7 @@ class _Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     common: dict[str, Any] = {}
     reference: str = ""
     beside: dict[str, list[str]] = {}
+    prepare: dict[str, str] = {}  # command lines by name, in their order
 
     def __post_init__(self) -> None:
         """Refuses a grid of no task, or of one that is named twice."""
@@ -75,6 +84,7 @@ class PracticeGrid(msgspec.Struct, frozen=True):
     tasks: dict[str, dict[str, Method]]  # methods by name, of each task
     reference: str = ""  # method with which the report compares
     beside: dict[str, list[str]] = {}  # methods of other grids that the report shows too, by grid
+    prepare: dict[str, str] = {}  # stages by name: what stands after `reflexarc`
 
     @property
     def method_names(self) -> list[str]:
@@ -94,6 +104,17 @@ class PracticeGrid(msgspec.Struct, frozen=True):
         """What a cell is to measure."""
         return self.tasks[cell.task][cell.method]
 
+    def stages_of(self, cell: PracticeCell, root: Path = Path()) -> Stages:
+        """What is made for a cell, in a folder of its task and seed."""
+        return Stages(self.prepare, cell.task, cell.seed, root)
+
+    def hash_of(self, cell: PracticeCell) -> str:
+        """Of all that a cell is to measure."""
+        method = self.method_of(cell)
+        if not placed(method):
+            return config_hash(cell.task, method)
+        return prepared_hash(method, self.stages_of(cell))
+
 
 def load_grid(name_or_path: str) -> PracticeGrid:
     """Reads a grid, and checks all that can be checked before a run.
@@ -104,23 +125,25 @@ def load_grid(name_or_path: str) -> PracticeGrid:
     path = find_config("studies", name_or_path)
     try:
         grid = msgspec.convert(read_toml(path), _Grid)
+        methods = _whole(grid.methods)
         tasks = {
             task: {
                 name: msgspec.convert(_merged(_merged(grid.common, of_task), own), Method)
-                for name, own in grid.methods.items()
+                for name, own in methods.items()
             }
             for task, of_task in (grid.tasks or {grid.task: {}}).items()
         }
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, InputError) as error:
         raise InputError(f"{path}: {error}") from error
     try:
         for task, methods in tasks.items():
             world_row(task)
+            check_stages(grid.prepare, map(placed, methods.values()))
             for method in methods.values():
-                resolved(method)
+                resolved(unplaced(method))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    return PracticeGrid(path.stem, grid.seeds, tasks, grid.reference, grid.beside)
+    return PracticeGrid(path.stem, grid.seeds, tasks, grid.reference, grid.beside, grid.prepare)
 
 
 def method_named(name: str, task: str) -> Method:
@@ -142,7 +165,25 @@ def method_named(name: str, task: str) -> Method:
         raise InputError(
             f"the grid {grid_name} has no method {method_name!r}; it has {', '.join(methods)}"
         )
+    if values := placed(methods[method_name]):
+        raise InputError(
+            f"--method {name} stands on what 'reflexarc study practice {grid_name}' makes "
+            f"({', '.join(values)}); choose another, or give all by flags"
+        )
     return methods[method_name]
+
+
+def _whole(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Methods with what they say like others; raises an InputError if there is none above it."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, own in methods.items():
+        other = own.get(LIKE)
+        if other is not None and other not in found:
+            above = ", ".join(found) or "none"
+            raise InputError(f"{name}: like = {other!r} is no method above it; there are: {above}")
+        said = {key: value for key, value in own.items() if key != LIKE}
+        found[name] = _merged(found[other] if other else {}, said)
+    return found
 
 
 def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

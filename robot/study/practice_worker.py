@@ -8,18 +8,20 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from policies.evaluate import success_rate
+from policies.evaluate import Trial, success_rate
+from policies.finetune import PracticeRun
 from policies.offline_data import open_offline
 from robot.hooks import Hooks, Interrupted
 from robot.practice_method import Method, config_hash, resolved
 from robot.practising import Beginning, Practice, practice_run
 from robot.provenance import commit, hardware
 from robot.study.conduct import Plan
-from robot.study.practice_grid import PracticeCell, PracticeGrid
+from robot.study.practice_grid import PracticeCell
+from robot.study.prepared_method import Ready
 from robot.study.rows import Row
 from robot.study.worker import work
 
@@ -33,6 +35,8 @@ class Order(msgspec.Struct):
     method: Method
     checkpoints: str  # folder
     data: tuple[str, ...] = ()  # folders of the data sets that the method begins with
+    config_hash: str = ""  # empty: that of the method as it stands here
+    prepared: dict[str, Any] = {}  # what stages made of it, for the row
 
 
 DataKey = tuple[str, str]
@@ -50,15 +54,16 @@ class Places(NamedTuple):
     rows: Path  # folder
     checkpoints: Path  # folder of those of all cells
     data: Mapping[DataKey, Path]  # data set of each recipe, as it is seen
+    ready: Mapping[PracticeCell, Ready]  # what cells are to measure
 
 
-def plan_of(grid: PracticeGrid, cells: Sequence[PracticeCell], places: Places, jobs: int) -> Plan:
+def plan_of(cells: Sequence[PracticeCell], places: Places, jobs: int) -> Plan:
     """Cells of a grid as something that can be conducted."""
 
     def order(cell: PracticeCell) -> str:
-        method = grid.method_of(cell)
+        method, config, prepared = places.ready[cell]
         data = tuple(str(places.data[key]) for key in data_keys(method))
-        told = Order(cell, method, str(places.checkpoints / cell.name), data)
+        told = Order(cell, method, str(places.checkpoints / cell.name), data, config, prepared)
         return msgspec.json.encode(told).decode()
 
     return Plan(cells, order, places.rows, jobs, WORKER)
@@ -81,21 +86,34 @@ def measure(order: Order, hooks: Hooks) -> Row | None:
         return None
     final = run.evaluate(method.final_episodes)
     rate = success_rate(final)
+    more = _backward(run, method.final_backward_episodes)
+    if order.prepared:
+        more["prepared"] = order.prepared
     shutil.rmtree(order.checkpoints, ignore_errors=True)
     return {
         "cell": cell.name,
         "kind": "practice",
         **vars(cell),
         "commit": code,
-        "config_hash": config_hash(cell.task, method),
+        "config_hash": order.config_hash or config_hash(cell.task, method),
         "hardware": hardware(),
         "settings": resolved(method),
-        "final": {"trials": len(final), "successes": sum(trial.success for trial in final)},
+        "final": _counted(final),
+        **more,
         **run.log.figures(),
         "final_success": rate.value,  # of more attempts than the last point of the curve
         "wall_seconds": round(time.monotonic() - began_s, 1),
         "cpu_seconds": round(time.process_time() - began_cpu_s, 1),
     }
+
+
+def _backward(run: PracticeRun, episodes: int) -> dict[str, Any]:
+    """The last evaluation of the way back; nothing if none is asked for."""
+    return {"final_backward": _counted(run.evaluate(episodes, "backward"))} if episodes else {}
+
+
+def _counted(trials: Sequence[Trial]) -> dict[str, int]:
+    return {"trials": len(trials), "successes": sum(trial.success for trial in trials)}
 
 
 def practice_of(order: Order) -> Practice:
@@ -104,9 +122,11 @@ def practice_of(order: Order) -> Practice:
     Raises:
         InputError: its data are missing, damaged or do not fit each other.
     """
-    data = open_offline([Path(folder) for folder in order.data]) if order.data else None
-    cell = order.cell
-    return Practice(cell.task, order.method, cell.seed, Beginning(data), Path(order.checkpoints))
+    folders = [Path(one) for one in (*order.data, *order.method.folders)]
+    data = open_offline(folders) if folders else None
+    cell, method = order.cell, order.method
+    beginning = Beginning(data, Path(method.start) if method.start else None)
+    return Practice(cell.task, method, cell.seed, beginning, Path(order.checkpoints))
 
 
 def main(argv: list[str]) -> int:

@@ -9,16 +9,19 @@ from typing import Any
 import msgspec
 import tyro
 
+from perception.quantities import InputError
 from perception.reward_calibration import probability, reliability
 from perception.reward_look import LookRule
 from perception.reward_open import open_reward
 from perception.reward_package import EVEN, RewardEye, threshold_of
 from perception.reward_scores import calibrating
+from policies.kept_attempts import FOLDER
 from policies.offline_data import open_offline
 from robot.commands.train.reward import line
 from robot.console import Console
-from robot.options import require_folders
+from robot.options import require_at_least, require_folders
 from robot.reward_answers import Answers, answered
+from robot.reward_keeping import keep_doubtful, require_room
 from robot.reward_lesson import described
 from robot.reward_pictures import draw_reward
 from robot.training_library import with_training
@@ -40,6 +43,10 @@ class EvaluateReward:
     """Folders of attempts with images."""
     out: Path | None = None
     """Folder for pictures: reliability.svg, false_positives.png, false_negatives.png."""
+    keep: int = 0
+    """Attempts that it is unsure of, kept in OUT/attempts for 'reflexarc label OUT'; 0: none."""
+    seed: int = 0
+    """Of the random sample among those."""
     zero_shot: bool = False
     """Ask instructions too that it was not taught; nothing is promised of them."""
     json: bool = False
@@ -48,6 +55,7 @@ class EvaluateReward:
     def __call__(self) -> int:
         """Asks, counts."""
         require_folders(self.data, "attempts")
+        kept_in = self._kept_in()
         eye = with_training(lambda: open_reward(self.package))
         data = open_offline(self.data)
         total = sum(len(one) for one in data.sets)
@@ -56,11 +64,30 @@ class EvaluateReward:
         outcome = self._outcome(eye, answers)
         pictures = draw_reward(self.out, eye, answers, outcome["threshold"]) if self.out else []
         outcome["pictures"] = [str(path) for path in pictures]
+        if kept_in is not None:
+            keep_doubtful(eye, data, answers, kept_in, self.keep, self.seed)
+            outcome["kept"] = str(kept_in)
         if self.json:
             sys.stdout.write(json.dumps(outcome) + "\n")
         else:
             sys.stdout.write(_lines(outcome))
         return 0
+
+    def _kept_in(self) -> Path | None:
+        """Where attempts are kept, if they are.
+
+        Raises:
+            InputError: fewer than none, or nowhere to keep them.
+            KeptError: others are kept there.
+        """
+        require_at_least(self, {"keep": 0, "seed": 0})
+        if not self.keep:
+            return None
+        if self.out is None:
+            raise InputError(f"--keep {self.keep} needs --out FOLDER, where they are kept")
+        folder = self.out / FOLDER
+        require_room(folder)
+        return folder
 
     def _outcome(self, eye: RewardEye, answers: Answers) -> dict[str, Any]:
         about, attempts = eye.about, answers.attempts
@@ -113,6 +140,14 @@ def _abstention(outcome: dict[str, Any]) -> str:
     )
 
 
+def _kept(outcome: dict[str, Any]) -> str:
+    """What to do with attempts that were kept."""
+    if "kept" not in outcome:
+        return ""
+    folder = Path(outcome["kept"])
+    return f"kept: {folder}; 'reflexarc label {folder.parent}' asks about them\n"
+
+
 def _lines(outcome: dict[str, Any]) -> str:
     rows = [_row(name, row) for name, row in outcome["rules"].items()]
     refused = outcome["refusal"]
@@ -128,4 +163,5 @@ def _lines(outcome: dict[str, Any]) -> str:
         + _abstention(outcome)
         + (f"pays nothing: {refused}\n" if refused else "")
         + pictures
+        + _kept(outcome)
     )

@@ -7,5 +7,6 @@ STUDY = Subjects(
     {
         "practice": "robot.commands.study.practice:StudyPractice",
         "pssl": "robot.commands.study.pssl:StudyPssl",
+        "robofume": "robot.commands.study.robofume:StudyRobofume",
     },
 )

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,16 @@ import tyro
 from perception.quantities import InputError
 from robot.commands.run import interruptible
 from robot.console import Console
-from robot.practice_method import config_hash, finetune_config
+from robot.practice_method import Method, finetune_config
 from robot.practising import collect_recipes
 from robot.study.conduct import Workers
+from robot.study.making import StagesStoppedError
 from robot.study.practice_cost import cost_of
 from robot.study.practice_grid import PracticeCell, PracticeGrid, load_grid
+from robot.study.practice_ready import as_far_as_made, made_ready, stage_costs
 from robot.study.practice_report import says, write_page
 from robot.study.practice_worker import DataKey, Places, data_keys, plan_of
+from robot.study.prepared_method import Ready
 from robot.study.processes import Processes
 from robot.study.ray_workers import RayWorkers
 from robot.study.rows import is_finished, read_rows
@@ -42,6 +46,8 @@ class StudyPractice:
     """Such as 0-4 or 0,3,7; those of the grid if left out."""
     methods: tuple[str, ...] = ()
     """Of the grid's methods, these alone."""
+    tasks: tuple[str, ...] = ()
+    """Of the grid's tasks, these alone."""
     jobs: int = 2
     """Runs at the same time, one core each."""
     workers: Literal["processes", "ray"] = "processes"
@@ -53,6 +59,8 @@ class StudyPractice:
     """Folder from which stopped runs go on."""
     data: Path = Path("data/studies")
     """Folder of the data sets that runs begin with; what is missing is collected first."""
+    prepared: Path | None = None
+    """Folder of what the grid's stages make, for each task and seed; runs/study_<grid>."""
     again: bool = False
     """Measure also what has a row."""
     dry_run: bool = False
@@ -88,18 +96,23 @@ class StudyPractice:
         console.say(f"{len(cells)} runs, {len(cells) - len(missing)} of them have rows")
         if not missing:
             return True
-        data = self._collected(grid, missing, console)
+        ready = self._ready(grid, missing, console)
+        if not ready:
+            return False
+        data = self._collected([one.method for one in ready.values()], console)
         if data is None:
             return False
-        plan = plan_of(grid, missing, Places(folder, self.checkpoints, data), self.jobs)
+        places = Places(folder, self.checkpoints, data, ready)
+        plan = plan_of([*ready], places, self.jobs)
         with self._workers() as workers:
-            return conduct_visibly(
+            complete = conduct_visibly(
                 plan,
                 lambda cell: finetune_config(grid.method_of(cell)).steps,
                 says,
                 console,
                 workers,
             )
+        return complete and len(ready) == len(missing)
 
     def _workers(self) -> AbstractContextManager[Workers]:
         """Where runs are measured; raises an InputError if there is no cluster."""
@@ -109,9 +122,14 @@ class StudyPractice:
         """What the chosen runs take."""
         cells = self._cells(grid)
         seeds = len({cell.seed for cell in cells})
-        total_s, costs = 0.0, []
+        stages = stage_costs(grid, cells, self._root(grid))
+        total_s, costs = sum(one.left_s or 0 for one in stages), [one._asdict() for one in stages]
+        if not self.json:
+            sys.stdout.writelines(f"{one}\n" for one in stages)
         for task, name in dict.fromkeys((cell.task, cell.method) for cell in cells):
-            method = grid.tasks[task][name]
+            method, remark = as_far_as_made(
+                grid, PracticeCell(task, name, cells[0].seed), self._root(grid)
+            )
             cost = with_training(lambda task=task, method=method: cost_of(task, method))
             total_s += seeds * cost.total_s
             costs.append({"task": task, "method": name, "seeds": seeds, **cost._asdict()})
@@ -119,7 +137,7 @@ class StudyPractice:
                 sys.stdout.write(
                     f"{task}, {name}: {duration(cost.total_s)} a run, of which "
                     f"{duration(cost.offline_s)} offline, {duration(cost.practice_s)} practice, at "
-                    f"most {duration(cost.evaluation_s)} evaluation\n"
+                    f"most {duration(cost.evaluation_s)} evaluation{remark}\n"
                 )
         if self.json:
             sys.stdout.write(json.dumps(costs) + "\n")
@@ -131,14 +149,24 @@ class StudyPractice:
         return 0
 
     def _is_finished(self, grid: PracticeGrid, folder: Path, cell: PracticeCell) -> bool:
-        wanted = config_hash(cell.task, grid.method_of(cell))
-        return is_finished(folder, cell, wanted, again=self.again)
+        return is_finished(folder, cell, grid.hash_of(cell), again=self.again)
 
-    def _collected(
+    def _ready(
         self, grid: PracticeGrid, cells: list[PracticeCell], console: Console
-    ) -> dict[DataKey, Path] | None:
-        """Folder of the data of each recipe that the cells begin with; None: it was stopped."""
-        methods = [grid.method_of(cell) for cell in cells]
+    ) -> dict[PracticeCell, Ready]:
+        """Methods whose stages are made; those that cannot be are said and left out."""
+        with interruptible() as interrupted:
+            try:
+                return made_ready(grid, cells, self._root(grid), console.say, interrupted)
+            except StagesStoppedError:
+                console.say("stopped; what was made is kept, the same command goes on")
+                return {}
+
+    def _root(self, grid: PracticeGrid) -> Path:
+        return self.prepared or Path("runs") / f"study_{grid.name}"
+
+    def _collected(self, methods: list[Method], console: Console) -> dict[DataKey, Path] | None:
+        """Folder of the data of each recipe that methods begin with; None: it was stopped."""
         found: dict[DataKey, Path] = {}
         with interruptible() as interrupted:
             for name, features in dict.fromkeys(key for one in methods for key in data_keys(one)):
@@ -150,11 +178,19 @@ class StudyPractice:
         return found
 
     def _cells(self, grid: PracticeGrid) -> list[PracticeCell]:
-        for name in self.methods:
-            if name not in grid.method_names:
-                raise InputError(
-                    f"--methods {name}: the grid has none; choose from "
-                    f"{', '.join(grid.method_names)}"
-                )
-        cells = grid.cells(seeds_of(self.seeds or grid.seeds))
-        return [cell for cell in cells if not self.methods or cell.method in self.methods]
+        _require_known("methods", self.methods, grid.method_names)
+        _require_known("tasks", self.tasks, [*grid.tasks])
+        return [
+            cell
+            for cell in grid.cells(seeds_of(self.seeds or grid.seeds))
+            if (not self.methods or cell.method in self.methods)
+            and (not self.tasks or cell.task in self.tasks)
+        ]
+
+
+def _require_known(option: str, given: Sequence[str], valid: Sequence[str]) -> None:
+    for name in given:
+        if name not in valid:
+            raise InputError(
+                f"--{option} {name}: the grid has none; choose from {', '.join(valid)}"
+            )
