@@ -131,6 +131,7 @@ def test_a_run_begins_with_the_policy_whose_attempts_were_held_and_sees_by_its_f
     bare, remark = as_far_as_made(grid, grid.cells([8])[1], folder)
     assert (bare.features, bare.reward) == ("", "truth")
     assert "not made yet" in remark
+    assert "front" not in bare.sees
 
 
 def test_a_row_says_both_directions_and_what_it_was_made_from(study, rows):
@@ -168,6 +169,9 @@ def test_study_robofume_foretells_stages_and_runs_and_measures_nothing(study, ca
     assert code == 0
     assert "lid_images, stage eyes: 1 of 2 are to be made, 1 s each" in out
     assert "lid_images, truth_seen:" in out
+    code, out, _ = call(*command, "--seeds", "8")  # of which nothing was made
+    assert code == 0
+    assert "evaluation, without what looks, which is not made yet" in out
     code, out, _ = call(*command, "--json")
     assert json.loads(out)[0]["stage"] == "shown"
     assert not (tmp_path / "rows").exists()

@@ -17,6 +17,9 @@ from robot.study.practice_grid import PracticeCell, PracticeGrid
 from robot.study.prepared_method import Ready, placed, ready_method, refuse_unproved, unplaced
 from robot.study.stages import Stages
 from robot.study.visibly import duration
+from robot.worlds import make_world
+
+IMAGE = "uint8"  # type of a tensor that a policy of numbers cannot read
 
 
 def made_ready(
@@ -107,6 +110,9 @@ def as_far_as_made(grid: PracticeGrid, cell: PracticeCell, root: Path) -> tuple[
     if all(made(stages, name) for name in needed):
         return ready_method(method, stages), ""
     bare = unplaced(method)
+    if bare.features != method.features:
+        numbers = [one.name for one in make_world(cell.task).tensors if one.dtype != IMAGE]
+        bare = msgspec.structs.replace(bare, sees=tuple(numbers))
     if bare.reward_options != method.reward_options:
         bare = msgspec.structs.replace(bare, reward="truth", reward_options={})
     return bare, ", without what looks, which is not made yet"
