@@ -22,7 +22,7 @@ from perception.torch_threads import one_thread
 
 TINY = {
     "embedded": {"backbone": "tiny", "learning_rate": 0.01, "backbone_rate": 0.01},
-    "vlm": OPTIONS,
+    "vlm": {**OPTIONS},
 }
 SPEC = LookSpec(VIEWS, SIDE, SIDE, 3)
 LIT = Question("light the lamp", np.array([1, 0, 0], np.float32))
