@@ -27,8 +27,8 @@ def compared(rows: Sequence[Row], method: str, reference: str) -> Compared | Non
     seeds = sorted(own.keys() & other.keys())
     if not seeds:
         return None
-    final = [_final(own[seed]) for seed in seeds]
-    beside = [_final(other[seed]) for seed in seeds]
+    final = [final_success(own[seed]) for seed in seeds]
+    beside = [final_success(other[seed]) for seed in seeds]
     start = [float(own[seed]["first_success"]) for seed in seeds]
     more = paired_bootstrap([[x] for x in final], [[x] for x in beside])
     fell = [_dip(own[seed]) for seed in seeds]
@@ -46,7 +46,8 @@ def _by_seed(rows: Sequence[Row], method: str) -> dict[int, Row]:
     return {row["seed"]: row for row in rows if row["method"] == method}
 
 
-def _final(row: Row) -> float:
+def final_success(row: Row) -> float:
+    """Part of the attempts after the last step that succeeded."""
     return row["final"]["successes"] / row["final"]["trials"]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from perception.interval import Interval
 from policies.statistics import band, clopper_pearson, interquartile_mean, stratified_bootstrap
 from robot.study import charts
-from robot.study.practice_compare import Compared, compared
+from robot.study.practice_compare import Compared, compared, final_success
 from robot.study.practice_grid import PracticeGrid
 from robot.study.practice_seen_report import seen_table
 from robot.study.rows import Row, read_rows
@@ -35,8 +35,6 @@ COLUMNS = (
     *("method", "seeds", "steps", "final", "pooled", "at the start", "mean", "regret"),
     *("continuing", "practice at first", "at last", "resets", "interventions", "minutes"),
 )
-
-
 COMPARED = ("method", "seeds", "final, less {reference}", "of its gap", "of the own gap", "dip")
 BESIDE = """
 Compared with `{reference}` on the seeds that both have, seeds paired (mean, 95 % of a paired
@@ -86,7 +84,7 @@ def curves(task: str, rows: Sequence[Row]) -> str:
     for method, found in _by_method(rows).items():
         ways = [row["curve"] for row in found]
         if len(ways[0]) <= WITHOUT_COURSE:
-            levels[method] = float(interquartile_mean([_final(row) for row in found]))
+            levels[method] = float(interquartile_mean([final_success(row) for row in found]))
             continue
         length = min(map(len, ways))
         steps = [point["step"] for point in ways[0][:length]]
@@ -157,7 +155,7 @@ def says(row: Row) -> str:
 
 
 def _cells(rows: Sequence[Row]) -> list[str]:
-    found = [[_final(row)] for row in rows]
+    found = [[final_success(row)] for row in rows]
     pooled = clopper_pearson(
         sum(row["final"]["successes"] for row in rows), sum(row["final"]["trials"] for row in rows)
     )
@@ -173,10 +171,6 @@ def _cells(rows: Sequence[Row]) -> list[str]:
         f"{_iqm(rows, 'interventions_per_1000_steps'):.2f}",
         f"{_iqm(rows, 'wall_seconds') / 60:.0f}",
     ]
-
-
-def _final(row: Row) -> float:
-    return row["final"]["successes"] / row["final"]["trials"]
 
 
 def _iqm(rows: Sequence[Row], key: str) -> float:
