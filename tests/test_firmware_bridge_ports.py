@@ -108,11 +108,9 @@ def test_nothing_there_is_no_bytes_at_once(ends):
 def test_what_nobody_fetches_is_not_taken_for_ever(ends):
     near, _ = ends
     block = bytes(READ_BYTES)
-    taken = 0
-    while count := near.write(block):
-        taken += count
-        assert taken < 1 << 24
-    assert near.write(b"one more") == 0
+    offers = (1 << 26) // len(block)
+    # a refusal is not the last word: a kernel moves bytes from buffer to buffer when it likes, and has room again
+    assert sum(near.write(block) for _ in range(offers)) < 1 << 24
 
 
 def test_an_end_that_was_closed_twice_is_lost(ends):
