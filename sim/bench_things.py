@@ -2,24 +2,22 @@
 
 Contacts are filtered by bits, because looking for them costs more than anything else in a small
 scene: things touch everything, fixtures touch things and the gripper, the table touches things.
+
+MuJoCo is imported where something is built, not with the module: who only practises a task on a
+robot reads its goals here too, and has no simulator.
 """
 
 from typing import Any
 
-from sim.gl import mujoco
-
-CYLINDER, BOX, SPHERE = (
-    mujoco.mjtGeom.mjGEOM_CYLINDER,
-    mujoco.mjtGeom.mjGEOM_BOX,
-    mujoco.mjtGeom.mjGEOM_SPHERE,
-)
 THING = {"contype": 1, "conaffinity": 3, "condim": 3, "friction": (0.6, 0.005, 0.0001)}
 GRIP = {"contype": 0, "conaffinity": 2}  # of a thing: touched by the gripper alone
+TOUCHES_THINGS = {"contype": 2, "conaffinity": 0}  # of the gripper, and of what it holds for good
 FIXTURE = {"contype": 0, "conaffinity": 3, "condim": 3, "friction": (0.5, 0.005, 0.0001)}
 TABLE = {"contype": 0, "conaffinity": 1, "condim": 3, "friction": (0.5, 0.005, 0.0001)}
 SEEN = {"contype": 0, "conaffinity": 0, "mass": 0.0}
 TABLE_COLOUR = (0.62, 0.55, 0.45, 1.0)
 TABLE_MATERIALS = ("table checks", "table speckles")  # what may lie on it in an image
+HAND = "hand"  # the body that carries palm, fingers and wrist camera
 TABLE_GEOM, KEY_LIGHT, FRONT_CAMERA = "table", "key light", "front"
 
 KNOB_RADIUS_M = 0.012
@@ -31,6 +29,8 @@ Colour = tuple[float, float, float, float]
 
 def add_bench(spec: Any) -> None:
     """The table with the arm's base at the origin, light, and the camera in front."""
+    from sim.gl import mujoco
+
     spec.worldbody.add_geom(
         name=TABLE_GEOM,
         type=mujoco.mjtGeom.mjGEOM_PLANE,
@@ -60,15 +60,34 @@ def add_fixed(spec: Any, name: str) -> Any:
 
 
 def add_cylinder(
-    body: Any, radius_m: float, half_m: float, z_m: float, colour: Colour, **rest: Any
+    body: Any,
+    radius_m: float,
+    half_m: float,
+    z_m: float,
+    colour: Colour,
+    xy_m: tuple[float, float] = (0, 0),
+    **rest: Any,
 ) -> None:
-    """An upright cylinder on the body's axis, its middle at `z_m`."""
-    body.add_geom(type=CYLINDER, size=(radius_m, half_m, 0), pos=(0, 0, z_m), rgba=colour, **rest)
+    """An upright cylinder, on the body's axis if nothing else is said, its middle at `z_m`."""
+    from sim.gl import mujoco
+
+    size, pos = (radius_m, half_m, 0), (*xy_m, z_m)
+    body.add_geom(type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=size, pos=pos, rgba=colour, **rest)
 
 
 def add_box(body: Any, center_m: Three, half_m: Three, colour: Colour, **rest: Any) -> None:
     """A box."""
-    body.add_geom(type=BOX, size=half_m, pos=center_m, rgba=colour, **rest)
+    from sim.gl import mujoco
+
+    box = mujoco.mjtGeom.mjGEOM_BOX
+    body.add_geom(type=box, size=half_m, pos=center_m, rgba=colour, **rest)
+
+
+def add_slide(body: Any, name: str, axis: Three, **rest: Any) -> None:
+    """A joint along which the body slides."""
+    from sim.gl import mujoco
+
+    body.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis, **rest)
 
 
 def add_knob(body: Any, z_m: float, colour: Colour, mass_kg: float = 0.015) -> None:
@@ -78,6 +97,8 @@ def add_knob(body: Any, z_m: float, colour: Colour, mass_kg: float = 0.015) -> N
 
 def _add_materials(spec: Any) -> None:
     """Two table cloths; which of them is seen is a matter of the look."""
+    from sim.gl import mujoco
+
     for name, builtin, share in zip(TABLE_MATERIALS, ("CHECKER", "FLAT"), (0.0, 0.2), strict=True):
         texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D)
         texture.builtin = getattr(mujoco.mjtBuiltin, f"mjBUILTIN_{builtin}")

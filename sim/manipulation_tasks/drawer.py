@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from perception.goal import Goal
-from sim.bench_things import KNOB_RADIUS_M, SEEN, add_box, add_fixed, add_knob
-from sim.gl import mujoco
+from sim.bench_things import KNOB_RADIUS_M, SEEN, add_box, add_fixed, add_knob, add_slide
 from sim.manipulation import BoolArray, Layout, Scene, is_free
 
 TRAVEL_M = 0.10  # of the drawer
@@ -39,10 +38,10 @@ class DrawerTask:
         for side in (1, -1):
             add_box(cabinet, (0.08, side * 0.056, 0.03), (0.06, 0.004, 0.03), OAK, **SEEN)
         drawer = cabinet.add_body(name="drawer", pos=(0.0, 0, HANDLE_Z_M))
-        drawer.add_joint(
-            name="drawer slide",
-            type=mujoco.mjtJoint.mjJNT_SLIDE,
-            axis=(-1, 0, 0),
+        add_slide(
+            drawer,
+            "drawer slide",
+            (-1, 0, 0),
             range=(0, TRAVEL_M),
             limited=True,
             frictionloss=self.friction_n,

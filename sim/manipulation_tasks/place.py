@@ -7,7 +7,6 @@ import numpy as np
 
 from perception.goal import Goal
 from sim.bench_things import (
-    CYLINDER,
     KNOB_HALF_M,
     KNOB_RADIUS_M,
     SEEN,
@@ -49,13 +48,8 @@ class PlaceTask:
         add_cylinder(pot, POT_RADIUS_M, half_m, half_m, COPPER, mass=self.pot_mass_kg, **THING)
         add_knob(pot, KNOB_Z_M, WOOD)
         for (x_m, y_m), colour in zip(ZONES_M, ZONE_COLOURS, strict=True):
-            spec.worldbody.add_geom(
-                type=CYLINDER,
-                size=(ZONE_RADIUS_M + 0.02, 0.0005, 0),
-                pos=(x_m, y_m, 0),
-                rgba=colour,
-                **SEEN,
-            )
+            radius_m = ZONE_RADIUS_M + 0.02
+            add_cylinder(spec.worldbody, radius_m, 0.0005, 0, colour, (x_m, y_m), **SEEN)
 
     def draw(self, goal: int, rng: np.random.Generator) -> Layout:
         """The pot stands in the other zone."""

@@ -10,10 +10,17 @@ from typing import Any
 import numpy as np
 
 from perception.goal import Goal
-from sim.bench_things import BOX, SEEN, TABLE, THING, add_box, add_cylinder
-from sim.gl import mujoco
+from sim.bench_things import (
+    HAND,
+    SEEN,
+    TABLE,
+    THING,
+    TOUCHES_THINGS,
+    add_box,
+    add_cylinder,
+    add_slide,
+)
 from sim.manipulation import BoolArray, FloatArray, Layout, Scene
-from sim.robots.arm6 import HAND, TOUCHES_THINGS
 
 COUNT = 8
 PIECE_RADIUS_M, PIECE_HALF_M, PIECE_KG = 0.011, 0.011, 0.008
@@ -46,23 +53,17 @@ class SweepTask:
         for index, name in enumerate(self.objects):
             piece = spec.worldbody.add_body(name=name, pos=(0, 0, PIECE_HALF_M))
             for axis, letter in zip(((1, 0, 0), (0, 1, 0)), "xy", strict=True):
-                piece.add_joint(
-                    name=f"{name} {letter}",
-                    type=mujoco.mjtJoint.mjJNT_SLIDE,
-                    axis=axis,
+                add_slide(
+                    piece,
+                    f"{name} {letter}",
+                    axis,
                     frictionloss=self.friction * PIECE_KG * 9.81,
                     damping=0.02,
                 )
             touch = {**THING, "mass": PIECE_KG, "condim": 1}
             add_cylinder(piece, PIECE_RADIUS_M, PIECE_HALF_M, 0, CANDY[index % 4], **touch)
         (x_m, y_m), (half_x_m, half_y_m) = TRAY_M.mean(axis=0), np.diff(TRAY_M, axis=0)[0] / 2
-        spec.worldbody.add_geom(
-            type=BOX,
-            size=(half_x_m, half_y_m, 0.0005),
-            pos=(x_m, y_m, 0),
-            rgba=WHITE,
-            **SEEN,
-        )
+        add_box(spec.worldbody, (x_m, y_m, 0), (half_x_m, half_y_m, 0.0005), WHITE, **SEEN)
         for x_m in RIM_M:  # for pieces alone: the brush reaches over it
             add_box(spec.worldbody, (x_m, 0, RIM_HALF_M[2]), RIM_HALF_M, WHITE, **TABLE)
         brush = {**TOUCHES_THINGS, "condim": 1, "mass": 0.04}

@@ -18,13 +18,12 @@ import numpy.typing as npt
 from firmware_bridge.kinematics import SerialChain
 from firmware_bridge.tool_control import ArmDescription
 from perception.quantities import InputError
+from sim.bench_things import HAND, TOUCHES_THINGS
 from sim.gl import mujoco
 
 JOINTS = 6
 FINGERS = ("finger left", "finger right")  # names of the slides; each opens by half
-HAND = "hand"  # the body that carries palm, fingers and wrist camera
 WRIST_CAMERA = "wrist"
-TOUCHES_THINGS = {"contype": 2, "conaffinity": 0}  # things have bit 2 in their conaffinity
 TOUCHES_NOTHING = {"contype": 0, "conaffinity": 0}
 SPRING_LAG_S = 0.02  # damping over stiffness of a servo: damping ratios are 0.5 to 1.1 by it
 PAD_M = (0.020, 0.004, 0.011)  # half sizes along, across and beside the finger
