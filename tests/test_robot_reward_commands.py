@@ -225,7 +225,7 @@ def test_options_that_mean_nothing_are_refused_before_anything_is_read(refused, 
     assert "no maker is called 'oracle'; valid names: embedded, vlm" in refused(
         "train", "reward", lesson, "--maker", "oracle"
     )
-    assert "no backbone is called 'huge'; valid names: lite0, tiny" in refused(
+    assert "no backbone is called 'huge'; valid names: lite0, scratch, tiny" in refused(
         "train", "reward", lesson, "--set", "backbone=huge"
     )
     assert "--most 2.0: must be between 0 and 1" in refused(
