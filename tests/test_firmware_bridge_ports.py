@@ -109,7 +109,7 @@ def test_what_nobody_fetches_is_not_taken_for_ever(ends):
     near, _ = ends
     block = bytes(READ_BYTES)
     offers = (1 << 26) // len(block)
-    # a refusal is not the last word: a kernel moves bytes from buffer to buffer when it likes, and has room again
+    # no refusal is the last word: a kernel moves bytes from buffer to buffer when it likes
     assert sum(near.write(block) for _ in range(offers)) < 1 << 24
 
 
