@@ -3,9 +3,11 @@
 Nobody tells them where objects are. Each moment of a demonstration is asked two questions about
 what will come, which only who sees the things can answer: what the demonstrator does now, and where
 the tool will be when the hand next opens or closes. The second is what pays: from the first
-image on it asks for the place of what will be grasped, in metres, as the arm itself measured it
-later. The network that answers is thrown away; the features remain, the same for all cameras.
-It is told them with noise, so that they say what counts loudly and the rest not at all.
+image on it asks for the way to what will be grasped, in metres, as the arm itself measured it
+later. From the tool it is asked and not from the arm's base, for the camera at the wrist sees it
+so. The network that answers is thrown away; the features remain, the same for all cameras.
+It is told them with noise, so that they say what counts loudly and the rest not at all, and what
+they are made of is noisy too, so that no cell of the few hundred scenes is known by heart.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +27,7 @@ from perception.onnx_export import export_onnx
 from perception.onnx_model import OnnxModel
 
 UNITS = 128  # of the network that answers
-PLACE_UNIT_M = 0.05  # places are learned in this unit: as much as a task's things are apart
+WAY_UNIT_M = 0.05  # ways are learned in this unit: as much as a task's things are apart
 LEAST_STD = 1e-3  # what never moved must not explode
 MAX_GRADIENT = 5.0  # norm
 FITTED_EVERY = 5  # one in so many maps tells mean and spread
@@ -40,14 +42,15 @@ class FeaturesConfig(NetConfig):
     learning_rate: float = 3e-3  # AdamW's; falls to 0 along a cosine
     weight_decay: float = 1e-3
     noise: float = 0.1  # standard deviation, on features in -1..1 while they are learned
+    map_noise: float = 0.5  # likewise on the map that they are made of, in its own deviations
 
     def __post_init__(self) -> None:
         """Refuses numbers that are none."""
         super().__post_init__()
         if not (min(self.updates, self.batch_size) >= 1 and self.learning_rate > 0):
             raise FeaturesError("updates and batch_size must be 1 or more, learning_rate above 0")
-        if not self.noise >= 0:
-            raise FeaturesError(f"noise = {self.noise}: give 0 or more")
+        if not (self.noise >= 0 and self.map_noise >= 0):
+            raise FeaturesError("noise and map_noise: give 0 or more")
 
 
 class Lessons(NamedTuple):
@@ -56,7 +59,7 @@ class Lessons(NamedTuple):
     images: Mapping[str, NDArray[np.uint8]]  # (N, H, W, 3) by camera
     told: NDArray[np.float32]  # (N, K) what is known without eyes: the arm's numbers, the words
     action: NDArray[np.float32]  # (N, n) in -1..1
-    place: NDArray[np.float32]  # (N, P) m, of the tool at the hand's next turn; P 0: unknown
+    way: NDArray[np.float32]  # (N, P) m, from the tool to where the hand next turns; P 0: unknown
 
 
 def taught(
@@ -91,31 +94,37 @@ class _Module(pl.LightningModule):
     def __init__(self, net: FeaturesNet, lessons: Lessons, config: FeaturesConfig) -> None:
         super().__init__()
         self.net, self.config, self.metrics = net, config, {}
-        actions, places = lessons.action.shape[1], lessons.place.shape[1]
+        self._chance = torch.Generator().manual_seed(config.seed)
+        actions, ways = lessons.action.shape[1], lessons.way.shape[1]
         width = len(lessons.images) * config.numbers + lessons.told.shape[1]
         self.answers = nn.Sequential(
-            nn.Linear(width, UNITS), nn.ReLU(), nn.Linear(UNITS, actions + places)
+            nn.Linear(width, UNITS), nn.ReLU(), nn.Linear(UNITS, actions + ways)
         )
         self.actions = actions
         self.mean = torch.from_numpy(lessons.told.mean(0))
         self.std = torch.from_numpy(lessons.told.std(0)).clamp_min(LEAST_STD)
-        self.centre_m = torch.from_numpy(lessons.place.mean(0))
+        self.centre_m = torch.from_numpy(lessons.way.mean(0))
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Lightning's hook: squared errors of both answers."""
         del batch_idx
-        features = [self.net.features(each.float()) for each in batch["maps"]]
+        features = [self.net.features(self._blurred(each.float())) for each in batch["maps"]]
         seen = [each + noise for each, noise in zip(features, batch["noise"], strict=True)]
         told = (batch["told"] - self.mean) / self.std
-        action, place = self.answers(torch.cat([*seen, told], -1)).split_with_sizes(
+        action, way = self.answers(torch.cat([*seen, told], -1)).split_with_sizes(
             [self.actions, len(self.centre_m)], -1
         )
         loss = (action.tanh() - batch["action"]).square().mean()
         if len(self.centre_m):
-            off = place - (batch["place"] - self.centre_m) / PLACE_UNIT_M
+            off = way - (batch["way"] - self.centre_m) / WAY_UNIT_M
             loss = loss + off.square().mean()
         self.metrics = {"loss": float(loss.detach())}
         return loss
+
+    def _blurred(self, maps: Tensor) -> Tensor:
+        """Maps (B, C, h, w) with noise."""
+        noise = torch.randn(maps.shape, generator=self._chance)
+        return maps + self.config.map_noise * noise / self.net.scale
 
     def configure_optimizers(self) -> Any:
         """Lightning's hook."""
@@ -157,7 +166,7 @@ def _batches(
 ) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng(config.seed)
     shape = (len(maps), config.batch_size, config.numbers)
-    told, action, place = map(torch.from_numpy, (lessons.told, lessons.action, lessons.place))
+    told, action, way = map(torch.from_numpy, (lessons.told, lessons.action, lessons.way))
     while True:
         rows = torch.from_numpy(rng.integers(len(told), size=config.batch_size))
         yield {
@@ -165,5 +174,5 @@ def _batches(
             "noise": config.noise * torch.from_numpy(rng.standard_normal(shape, np.float32)),
             "told": told[rows],
             "action": action[rows],
-            "place": place[rows],
+            "way": way[rows],
         }

@@ -5,7 +5,10 @@ only the images and what is named are read, so that the place of no object leaks
 
     step                0    1    2    3    4    5    6    7
     gripper command   open open open shut shut shut open open
-    hand's next turn    3    3    3    6    6    6    7    7     (the end, where it turns no more)
+    hand's next turn    3    3    3    3    6    6    6    8     (the end, where it turns no more)
+
+A turn that is made at a moment is still that moment's next: what is seen then, the open hand above
+the thing, is what was seen the moment before, and equal sights must not be asked for two places.
 """
 
 from collections.abc import Sequence
@@ -46,19 +49,25 @@ def feature_lessons(data: DataSet, felt: Sequence[str]) -> Lessons:
         {view: _joined([one.observation[view][:-1] for one in episodes]) for view in views},
         _joined([_told(one, names, about) for one in episodes]),
         _joined([_unit_action(one, about) for one in episodes]),
-        _joined([_places(one, about) for one in episodes]),
+        _joined([_ways(one, about) for one in episodes]),
     )
 
 
 def turns(opening: NDArray[np.float64], middle: float) -> NDArray[np.intp]:
-    """(T,) at which later step the hand is next told to go to the other side of the middle.
+    """(T,) at which step, this one or later, the hand is next told to go to the other side.
 
     T, the end, where it is not.
+
+    Args:
+        opening: (T,) what it is told.
+        middle: between open and shut.
     """
     is_open = opening > middle
     found = np.full(len(opening), len(opening))
-    for step in reversed(range(len(opening) - 1)):
-        found[step] = found[step + 1] if is_open[step] == is_open[step + 1] else step + 1
+    for step in reversed(range(1, len(opening))):
+        found[step - 1] = found[step]
+        if is_open[step] != is_open[step - 1]:
+            found[step] = found[step - 1] = step
     return found
 
 
@@ -75,15 +84,16 @@ def _unit_action(episode: Episode, about: DataSetAbout) -> NDArray[np.float32]:
     return ((2 * episode.action - low - high) / (high - low)).astype(np.float32)
 
 
-def _places(episode: Episode, about: DataSetAbout) -> NDArray[np.float32]:
-    """(T, 3) m, of the tool at the hand's next turn; (T, 0) of what is no arm."""
+def _ways(episode: Episode, about: DataSetAbout) -> NDArray[np.float32]:
+    """(T, 3) m, from the tool to where it is at the hand's next turn; (T, 0) of what is no arm."""
     axes = [bound.name for bound in about.spec.action]
     if HAND not in axes or TOOL not in episode.observation:
         return np.empty((len(episode), 0), np.float32)
     axis = axes.index(HAND)
     bound = about.spec.action[axis]
     later = turns(episode.action[:, axis], (bound.minimum + bound.maximum) / 2)
-    return episode.observation[TOOL][later]
+    tool_m = episode.observation[TOOL]  # (T+1, 3)
+    return tool_m[later] - tool_m[:-1]
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
