@@ -10,11 +10,11 @@ robot reads its goals here too, and has no simulator.
 from typing import Any
 
 THING = {"contype": 1, "conaffinity": 3, "condim": 3, "friction": (0.6, 0.005, 0.0001)}
-GRIP = {"contype": 0, "conaffinity": 2}  # of a thing: touched by the gripper alone
+GRIP: dict[str, Any] = {"contype": 0, "conaffinity": 2}  # of a thing: touched by the gripper alone
 TOUCHES_THINGS = {"contype": 2, "conaffinity": 0}  # of the gripper, and of what it holds for good
 FIXTURE = {"contype": 0, "conaffinity": 3, "condim": 3, "friction": (0.5, 0.005, 0.0001)}
 TABLE = {"contype": 0, "conaffinity": 1, "condim": 3, "friction": (0.5, 0.005, 0.0001)}
-SEEN = {"contype": 0, "conaffinity": 0, "mass": 0.0}
+SEEN: dict[str, Any] = {"contype": 0, "conaffinity": 0, "mass": 0.0}
 TABLE_COLOUR = (0.62, 0.55, 0.45, 1.0)
 TABLE_MATERIALS = ("table checks", "table speckles")  # what may lie on it in an image
 HAND = "hand"  # the body that carries palm, fingers and wrist camera

@@ -15,7 +15,7 @@ from robot.practice_method import Method, Offline, config_hash, resolved
 from robot.practising import collect_recipes, practice_run
 from robot.study.practice_grid import PracticeCell, load_grid
 from robot.study.practice_report import table
-from robot.study.practice_worker import Order, Places, measure, plan_of, practice_of
+from robot.study.practice_worker import SPENT, Order, Places, measure, plan_of, practice_of
 from robot.study.prepared_method import Ready
 from robot.study.rows import is_finished, row_path, write_row
 from robot.worlds import WORLDS, make_world
@@ -186,8 +186,12 @@ def test_a_run_becomes_a_row_and_goes_on_where_it_was_stopped(methods, ordered, 
     asked = iter(range(1000))
     order = ordered(method, "b")
     assert measure(order, Hooks(should_stop=lambda: next(asked) >= 23)) is None
+    spent = tmp_path / "b" / SPENT
+    before = msgspec.json.decode(spent.read_bytes())
+    spent.write_bytes(msgspec.json.encode({name: took + 1000 for name, took in before.items()}))
     steps = []
     row = measure(order, Hooks(steps.append))
+    assert min(row["wall_seconds"], row["cpu_seconds"]) > 1000  # what came before counts
     assert steps == list(range(24, 41))
     assert comparable(row) == comparable(whole)
     write_row(tmp_path, CELL, row)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from perception.atomic_file import write_atomically
 from policies.evaluate import Trial, success_rate
 from policies.finetune import PracticeRun
 from policies.offline_data import open_offline
@@ -25,6 +26,7 @@ from robot.study.prepared_method import Ready
 from robot.study.rows import Row
 from robot.study.worker import work
 
+SPENT = "spent.json"  # beside checkpoints: seconds up to the last stop
 WORKER = (sys.executable, "-m", "robot.study.practice_worker")
 
 
@@ -75,14 +77,12 @@ def measure(order: Order, hooks: Hooks) -> Row | None:
     Raises:
         InputError: a name or an option that there is not, or a checkpoint of another run.
     """
-    began_s, began_cpu_s = time.monotonic(), time.process_time()
+    spent = _Spent(Path(order.checkpoints))
     code = commit()  # as it is now: somebody may work on it meanwhile
     cell, method = order.cell, order.method
-    try:
-        run = practice_run(practice_of(order), hooks)
-    except Interrupted:
-        return None
-    if not run.run():
+    run = _practised(order, hooks)
+    if run is None:
+        spent.keep()
         return None
     final = run.evaluate(method.final_episodes)
     rate = success_rate(final)
@@ -102,9 +102,41 @@ def measure(order: Order, hooks: Hooks) -> Row | None:
         **more,
         **run.log.figures(),
         "final_success": rate.value,  # of more attempts than the last point of the curve
-        "wall_seconds": round(time.monotonic() - began_s, 1),
-        "cpu_seconds": round(time.process_time() - began_cpu_s, 1),
+        **spent.by_now(),
     }
+
+
+def _practised(order: Order, hooks: Hooks) -> PracticeRun | None:
+    """The run after its last step; None if it was stopped before."""
+    try:
+        run = practice_run(practice_of(order), hooks)
+    except Interrupted:
+        return None
+    return run if run.run() else None
+
+
+class _Spent:
+    """Time that a run took, with what it took before it was stopped; not what a crash lost."""
+
+    def __init__(self, checkpoints: Path) -> None:
+        self._path = checkpoints / SPENT
+        self._before: dict[str, float] = {}
+        if self._path.exists():
+            self._before = msgspec.json.decode(self._path.read_bytes(), type=dict[str, float])
+        self._began_s, self._began_cpu_s = time.monotonic(), time.process_time()
+
+    def by_now(self) -> dict[str, float]:
+        """Seconds by the clock and of the processor."""
+        now = {
+            "wall_seconds": time.monotonic() - self._began_s,
+            "cpu_seconds": time.process_time() - self._began_cpu_s,
+        }
+        return {name: round(self._before.get(name, 0.0) + took, 1) for name, took in now.items()}
+
+    def keep(self) -> None:
+        """For when the run goes on."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._path, msgspec.json.encode(self.by_now()))
 
 
 def _backward(run: PracticeRun, episodes: int) -> dict[str, Any]:
