@@ -2,7 +2,8 @@
 
 Data sets and packages carry the vectors by their texts. So an encoder is needed where data are
 made, never on a robot. `words` knows no meaning; it is for tests and machines without the encoder,
-and is never chosen by itself.
+and is never chosen by itself. `ids` knows no words either: it is what one-hot task ids are, and is
+for studies of what language is worth.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from perception.tables import load_item
 
 ENCODERS = {
+    "ids": "policies.instructions:SentenceIds",
     "minilm": "policies.sentence_encoder:SentenceEncoder",
     "words": "policies.instructions:HashedWords",
 }
@@ -44,6 +46,20 @@ class HashedWords:
         return (total / np.linalg.norm(total)).astype(np.float32)
 
 
+class SentenceIds:
+    """A direction per sentence, drawn from its hash: sentences are told apart and nothing else.
+
+    A one-hot vector up to a rotation, and without a list of all sentences.
+    """
+
+    size = HASHED_SIZE
+
+    def encode(self, text: str) -> NDArray[np.float32]:
+        """The vector (16,), of length 1."""
+        direction = _direction(text)
+        return (direction / np.linalg.norm(direction)).astype(np.float32)
+
+
 def encode_instructions(encoder: str, texts: Iterable[str]) -> dict[str, list[float]]:
     """Vectors by text, as a data set keeps them.
 
@@ -59,6 +75,6 @@ def encode_instructions(encoder: str, texts: Iterable[str]) -> dict[str, list[fl
     return {text: [*map(float, chosen.encode(text))] for text in dict.fromkeys(texts)}
 
 
-def _direction(word: str) -> NDArray[np.float64]:
-    seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
+def _direction(text: str) -> NDArray[np.float64]:
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
     return np.random.default_rng(seed).standard_normal(HASHED_SIZE)

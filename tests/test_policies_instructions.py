@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from perception.tables import ChoiceError
-from policies.instructions import ENCODERS, HashedWords, encode_instructions
+from policies.instructions import ENCODERS, HashedWords, SentenceIds, encode_instructions
 from policies.sentence_encoder import PACKAGE, EncoderError, SentenceEncoder
 
 REPO = Path(__file__).resolve().parent.parent
@@ -57,6 +57,14 @@ def test_other_words_are_nearer_than_the_opposite_and_that_than_another_task(
     assert nearness[0] < 0.99
     assert nearness[1] < 0.97  # told apart
     assert nearness[2] < 0.6
+
+
+def test_ids_tell_sentences_apart_and_know_no_words():
+    ids, words = SentenceIds(), HashedWords()
+    one, like = "put the lid on the pot", "put the lid on the low pot"
+    np.testing.assert_array_equal(ids.encode(one), ids.encode(one))
+    assert abs(ids.encode(one) @ ids.encode(like)) < 0.6 < words.encode(one) @ words.encode(like)
+    assert ids.encode(one) @ ids.encode(one) == pytest.approx(1)
 
 
 def test_nothing_is_asked_of_a_network():

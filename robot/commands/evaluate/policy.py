@@ -44,7 +44,7 @@ class EvaluatePolicy:
     episodes: int = 100
     """Attempts at each goal."""
     encoder: str = ""
-    """What makes vectors of goals that the package does not know: minilm, words, or world."""
+    """What makes vectors of goals that the package does not know: ids, minilm, words, or world."""
     seed: int = 0
     """Of the attempts; give one that no data were collected with."""
     json: bool = False
