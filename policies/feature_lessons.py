@@ -71,6 +71,19 @@ def turns(opening: NDArray[np.float64], middle: float) -> NDArray[np.intp]:
     return found
 
 
+def ways_m(
+    tool_m: NDArray[np.float32], opening: NDArray[np.float64], middle: float
+) -> NDArray[np.float32]:
+    """(T, 3) from where the tool is to where it is at the hand's next turn.
+
+    Args:
+        tool_m: (T+1, 3) its places, arm's base frame.
+        opening: (T,) what the hand is told.
+        middle: between open and shut.
+    """
+    return tool_m[turns(opening, middle)] - tool_m[:-1]
+
+
 def _told(episode: Episode, names: Sequence[str], about: DataSetAbout) -> NDArray[np.float32]:
     """(T, K) the numbers of the arm, and the vector of the words."""
     steps = len(episode)
@@ -91,9 +104,8 @@ def _ways(episode: Episode, about: DataSetAbout) -> NDArray[np.float32]:
         return np.empty((len(episode), 0), np.float32)
     axis = axes.index(HAND)
     bound = about.spec.action[axis]
-    later = turns(episode.action[:, axis], (bound.minimum + bound.maximum) / 2)
-    tool_m = episode.observation[TOOL]  # (T+1, 3)
-    return tool_m[later] - tool_m[:-1]
+    middle = (bound.minimum + bound.maximum) / 2
+    return ways_m(episode.observation[TOOL], episode.action[:, axis], middle)
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
