@@ -108,6 +108,23 @@ class Episode:
         """Steps T."""
         return len(self.action)
 
+    def until_success(self) -> "Episode":
+        """As practice would have recorded it: nothing after the first step that was paid for.
+
+        What a demonstrator does at the goal, so that a reward sees it reached, is no way there.
+        """
+        paid = np.flatnonzero(self.reward == SUCCESS)
+        steps = paid[0] + 1 if len(paid) else len(self)
+        if steps == len(self):
+            return self
+        ended: Ending = "success" if self.success[steps - 1] else "timeout"
+        return Episode(
+            captured_ns=self.captured_ns[: steps + 1],
+            observation={name: seen[: steps + 1] for name, seen in self.observation.items()},
+            about=msgspec.structs.replace(self.about, ended=ended),
+            **{name: getattr(self, name)[:steps] for name in PER_STEP},
+        )
+
 
 def write_episode(path: Path, episode: Episode) -> None:
     """Writes it whole or not at all; equal episodes give equal bytes.

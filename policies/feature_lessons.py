@@ -28,7 +28,7 @@ HAND = "gripper"  # axis of its action
 
 
 def feature_lessons(data: DataSet, felt: Sequence[str]) -> Lessons:
-    """All moments of the demonstrations that succeeded.
+    """All moments of the demonstrations that succeeded, until they did.
 
     Args:
         data: with images.
@@ -41,7 +41,7 @@ def feature_lessons(data: DataSet, felt: Sequence[str]) -> Lessons:
     """
     about = data.about
     views = look_spec(about).views
-    episodes = [*data.episodes(success=True)]
+    episodes = [one.until_success() for one in data.episodes(success=True)]
     if not episodes:
         raise DataSetError(f"{data.folder}: no episode succeeded, so there is nothing to imitate")
     names = [tensor.name for tensor in about.spec.observation if tensor.name in felt]

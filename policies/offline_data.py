@@ -39,7 +39,7 @@ class OfflineData(NamedTuple):
             DataSetError: no episode is left, or one is not of its data set.
             EpisodeError: a file is damaged.
         """
-        every = [*self.episodes(failures=failures)]
+        every = [one.until_success() for one in self.episodes(failures=failures)]
         if not every:
             names = ", ".join(str(data.folder) for data in self.sets)
             raise DataSetError(f"{names}: no episode succeeded, so there is nothing to imitate")
@@ -54,8 +54,8 @@ class OfflineData(NamedTuple):
             yield from data.episodes(success=None if failures else True)
 
     def add(self, buffer: ReplayBuffer, episodes: Iterable[Episode]) -> None:
-        """Puts episodes of these sets into a buffer of this spec."""
-        for one in episodes:
+        """Puts episodes of these sets, until their success, into a buffer of this spec."""
+        for one in map(Episode.until_success, episodes):
             buffer.add_episode(
                 one.observation,
                 one.action,

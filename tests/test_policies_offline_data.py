@@ -48,6 +48,26 @@ def test_who_imitates_learns_from_successes_alone(tmp_path):
         open_offline([failed]).buffer(G, 0, failures=False)
 
 
+def test_what_was_done_at_the_goal_teaches_no_policy(tmp_path):
+    whole = episode_of(steps=6)
+    reached = np.array([0, 0, 0, 1, 1, 1], bool)  # and stayed there, for a reward to look at
+    stayed = dataclasses.replace(
+        whole, reward=np.where(reached, 0, -1).astype(np.float32), success=reached
+    )
+    buffer = open_offline([written(tmp_path / "a", stayed)]).buffer(G, 0)
+    rows = buffer.rows(np.arange(len(buffer)))
+    np.testing.assert_array_equal(rows["action"], whole.action[:4].astype(np.float32))
+    np.testing.assert_array_equal(rows["mask"], [1, 1, 1, 0])
+    lost = dataclasses.replace(
+        stayed,
+        success=np.zeros(6, bool),  # a reward that lied
+        about=msgspec.structs.replace(stayed.about, ended="timeout"),
+    )
+    assert (len(lost.until_success()), lost.until_success().about.ended) == (4, "timeout")
+    assert stayed.until_success().about.ended == "success"
+    assert whole.until_success() is whole
+
+
 def test_two_data_sets_teach_together(tmp_path):
     other = changed(tasks={"pull": GOALS}, instructions={**ABOUT.instructions, "pull": [0.0, 1.0]})
     episode = episode_of()
