@@ -7,6 +7,7 @@ them, and neither knows the other.
 from typing import Literal, NamedTuple
 
 Direction = Literal["forward", "backward"]
+DIRECTIONS: tuple[Direction, ...] = ("forward", "backward")
 
 
 class Goal(NamedTuple):

@@ -149,13 +149,20 @@ class PracticeRun:
             self._end(asks_reset=verdict.reset or is_lost)
         self._learn()
 
-    def evaluate(self, episodes: int, direction: Direction = "forward") -> list[Trial]:
+    def evaluate(
+        self, episodes: int, direction: Direction = "forward", env: PracticeEnv | None = None
+    ) -> list[Trial]:
         """Attempts of the deployed policy at all goals of a direction, frozen, in the other world.
 
         Each begins where that direction does, whatever became of the one before.
+
+        Args:
+            episodes: attempts, of all those goals together.
+            direction: of the goals.
+            env: a world with the same goals, in place of the one for evaluations.
         """
         parts = self._parts
-        env = parts.evaluation_env
+        env = env or parts.evaluation_env
         goals = [index for index, goal in enumerate(env.goals) if goal.direction == direction]
         seed = np.random.SeedSequence((self._seed, self.log.tally.steps)).generate_state(1)[0]
         deployed = Deployed(parts.learner)

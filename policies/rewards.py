@@ -3,7 +3,8 @@
 A robot's own judgement errs, so what errors cost is to be known before a classifier is trusted:
 `noisy_truth` lies at set rates. RoboFuME's classifier gave false positives in 1 to 6 % of the steps
 at which the goal was not reached and missed 60 to 81 % of those at which it was (Yang et al., arXiv
-2310.15145, table II), and practice got better all the same. `classifier` looks at images.
+2310.15145, table II), and practice got better all the same. `classifier` looks at images; `vice`
+learns on from what practice shows.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,6 +23,7 @@ REWARDS = {
     "classifier": "policies.classifier_reward:Classifier",
     "truth": "policies.rewards:Truth",
     "noisy_truth": "policies.rewards:NoisyTruth",
+    "vice": "policies.vice:Vice",
 }
 REACHED, NOT_REACHED = 0.0, -1.0
 
@@ -69,7 +71,7 @@ class RewardSource(Protocol):
         ...
 
     def save(self) -> dict[str, Any]:
-        """What its further judgements hang on: JSON values."""
+        """What its further judgements hang on: JSON values and arrays."""
         ...
 
     def restore(self, state: Mapping[str, Any]) -> None:

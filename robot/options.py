@@ -3,9 +3,13 @@
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from perception.quantities import InputError
+
+Options = Annotated[tuple[str, ...], tyro.conf.arg(metavar="K=V"), tyro.conf.UseAppendAction]
 
 
 def parsed_options(texts: Iterable[str], flag: str = "--set") -> dict[str, Any]:

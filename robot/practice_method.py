@@ -61,6 +61,8 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     online_capacity: int = 250_000  # transitions; the oldest give way
     final_episodes: int = 100  # of the last evaluation
     final_backward_episodes: int = 0  # likewise, of the goals that undo
+    elsewhere: dict[str, dict[str, Any]] = {}  # other worlds for the last policy: options by name
+    elsewhere_episodes: int = 50  # attempts there, in each direction
 
 
 def finetune_config(method: Method) -> FinetuneConfig:
@@ -85,7 +87,9 @@ def resolved(method: Method) -> dict[str, Any]:
     found["folders"] = [DataSet(Path(one)).about.recipe_sha256 for one in method.folders]
     if method.start:
         found["start"] = _sha256_of(Path(method.start))
-    for young in ("features", "folders", "start", "final_backward_episodes"):
+    if not method.elsewhere:
+        del found["elsewhere_episodes"]
+    for young in ("features", "folders", "start", "final_backward_episodes", "elsewhere"):
         if not found[young]:
             del found[young]  # a method is what it was before there were any
     found["data"] = {name: hash_of(load_recipe(name).to_json()) for name in method.data}

@@ -1,12 +1,11 @@
-import json
-
 import numpy as np
 import pytest
-from tiny_reward import DARK, GOALS, VIEWS, image_of, proved_package
+from tiny_reward import DARK, GOALS, VIEWS, image_of, proved_package, write_attempts
 
 from perception.image_trust import coarse, usual_of
 from perception.quantities import InputError
 from policies.kept_attempts import read_attempt, read_list
+from policies.practice_checkpoint import latest_checkpoint, read_state, write_checkpoint
 from policies.rewards import REWARDS, Truth, make_reward, require_seen
 from robot.practising import Beginning, Practice, keeping
 
@@ -19,10 +18,20 @@ def said(source, goal, steps=4000, seen=SEEN):
     return [source.judge(goal, seen, INFO).success for _ in range(steps)]
 
 
+def written_and_read(state, folder):
+    write_checkpoint(folder, 10, state, lambda _: None)
+    return read_state(latest_checkpoint(folder))
+
+
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
     package = proved_package(tmp_path_factory.mktemp("reward") / "lamp.onnx")
-    return {"classifier": {"package": str(package.path), "sha256": package.sha256}}
+    shown = write_attempts(tmp_path_factory.mktemp("shown") / "lamp", successes=4, failures=1)
+    slowly = {"learning_rate": 0.003, "updates_per_step": 0.1}
+    return {
+        "classifier": {"package": str(package.path), "sha256": package.sha256},
+        "vice": {"shown": str(shown), "sees": ["front"], "hidden": [16], **slowly},
+    }
 
 
 @pytest.mark.parametrize("name", REWARDS)
@@ -33,11 +42,12 @@ def test_every_source_pays_nothing_for_success_and_minus_one_else(name, options)
 
 
 @pytest.mark.parametrize("name", REWARDS)
-def test_every_source_goes_on_from_what_it_saved(name, options):
+def test_every_source_goes_on_from_what_it_saved(name, options, tmp_path):
     source, other = (make_reward(name, options.get(name), seed, GOALS) for seed in (1, 2))
     said(source, REACHED, 10)
-    other.restore(json.loads(json.dumps(source.save())))
-    assert said(source, REACHED, 50) == said(other, REACHED, 50)
+    other.restore(written_and_read(source.save(), tmp_path))
+    on, gone_on = ([one.judge(REACHED, SEEN, INFO) for _ in range(50)] for one in (source, other))
+    assert on == gone_on  # scores to the bit
 
 
 def test_truth_says_what_is():
@@ -68,7 +78,7 @@ def test_equal_seeds_lie_at_the_same_steps():
 def test_bad_rates_and_unknown_names_are_refused():
     with pytest.raises(InputError, match=r"false_positive_rate = 1.5: a rate is from 0 to 1"):
         make_reward("noisy_truth", {"false_positive_rate": 1.5})
-    with pytest.raises(InputError, match="valid names: classifier, noisy_truth, truth"):
+    with pytest.raises(InputError, match="valid names: classifier, noisy_truth, truth, vice"):
         make_reward("vlm")
     with pytest.raises(InputError, match="no option rate; valid options: false_positive_rate"):
         make_reward("noisy_truth", {"rate": 0.1})
@@ -140,13 +150,13 @@ def test_a_classifier_says_nothing_of_images_that_it_cannot_believe(options):
     assert not source.judge(REACHED, SEEN, INFO).abstained
 
 
-def test_a_classifier_notices_a_frozen_camera_by_the_tool_also_after_a_stop(options):
+def test_a_classifier_notices_a_frozen_camera_by_the_tool_also_after_a_stop(options, tmp_path):
     def at(x_m):
         return {**SEEN, "tool_position_m": np.array([x_m, 0.0, 0.0], np.float32)}
 
     source, other = (make_reward("classifier", options["classifier"], goals=GOALS) for _ in "ab")
     assert not source.judge(REACHED, at(0.0), INFO).abstained
-    other.restore(json.loads(json.dumps(source.save())))
+    other.restore(written_and_read(source.save(), tmp_path))
     for one in (source, other):
         assert not one.judge(REACHED, at(0.005), INFO).abstained
         assert one.judge(REACHED, at(0.02), INFO).doubt == "front is frozen"

@@ -40,12 +40,14 @@ folders = ["{eyes}/data"]
 start = "{offline}/last.pt"
 final_episodes = 1
 final_backward_episodes = 2
+elsewhere_episodes = 3
 learner_options = {hidden = [8], critic_hidden = [8], batch_size = 8, warmup_steps = 5}
 [common.finetune]
 steps = 9
 evaluate_every = 9
 evaluation_episodes = 1
 [methods.truth_seen]
+elsewhere = { dim = { look = "dim" } }
 [methods.classifier_seen]
 reward = "classifier"
 reward_options = { package = "{proved}/reward.onnx" }
@@ -155,10 +157,15 @@ def test_practice_by_what_is_seen_is_judged_beside_the_truth_and_shown(study, ro
     seen = row["verdicts"]
     assert 0 < seen["moments"] == row["steps"] - sum(row["abstained"].values())
     assert "verdicts" not in rows["truth_seen"]
+    assert rows["truth_seen"]["elsewhere"]["dim"]["backward"]["trials"] == 3
+    assert "elsewhere" not in row
     text = write_page(tmp_path / "tiny", grid, [*rows.values()]).read_text()
     (head,) = [one for one in text.splitlines() if "false positives %" in one]
     line = text[text.index(head) :].partition("| classifier_seen_unproved |")[2].splitlines()[0]
     assert f"{100 * seen['accuracy']:.1f}" in line
+    shifted = text.partition("| method | seeds | dim, forward | dim, backward |")[2]
+    found = [one.split()[1] for one in shifted.splitlines() if one.startswith("| ")]
+    assert found == ["---", "truth_seen"]
 
 
 def test_study_robofume_foretells_stages_and_runs_and_measures_nothing(study, call, tmp_path):

@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
 
@@ -17,7 +17,7 @@ from robot.collecting import Collection, Counted
 from robot.commands.run import interruptible
 from robot.console import Console
 from robot.operators import OPERATORS
-from robot.options import parsed_options
+from robot.options import Options, parsed_options
 from robot.recipes import load_recipe
 
 OF_A_TASK = (
@@ -60,7 +60,7 @@ class Collect:
     chain: int = 0
     """As a robot practises: forward and backward by turns, each attempt from where the one before
     it ended, and things are put back after so many; 0: before each."""
-    set: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="K=V")] = ()
+    set: Options = ()
     """An option of the world, such as look=dim or look=moved_camera; may be given several times."""
     seed: int = 0
     """Of worlds and pilots."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import tyro
@@ -21,7 +21,7 @@ from robot.commands.run import interruptible
 from robot.console import Console
 from robot.graph_practice import Wishes, last_checkpoint, practise_through_graph, runs_of
 from robot.hooks import Hooks, Interrupted
-from robot.options import parsed_options, require_at_least
+from robot.options import Options, parsed_options, require_at_least
 from robot.practice_folder import PracticeFolder, begun, reported
 from robot.practice_method import Method, Offline, finetune_config, resolved
 from robot.practising import (
@@ -40,7 +40,6 @@ LAST = "last.pt"  # of train policy
 STEPS = 30_000
 GIVEN = ("learner", "strategy", "sees", "updates", "start", "capacity", "graph")
 UNTOLD = ("updates", "sees", "evaluation_episodes", "final_episodes", "keep")  # to a graph
-Options = Annotated[tuple[str, ...], tyro.conf.arg(metavar="K=V"), tyro.conf.UseAppendAction]
 
 
 @dataclass(frozen=True)

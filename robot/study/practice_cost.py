@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.goal import DIRECTIONS
 from perception.tables import load_item
 from policies.instructions import ENCODERS
 from policies.learner import Learner, make_learner
@@ -54,6 +55,7 @@ def cost_of(task: str, method: Method) -> Cost:
     updates = max(0, config.steps - pace.warmup_steps) * pace.updates_per_step
     evaluations = config.evaluation_episodes * (config.steps // config.evaluate_every + 1)
     attempts = evaluations + method.final_episodes + method.final_backward_episodes
+    attempts += len(DIRECTIONS) * len(method.elsewhere) * method.elsewhere_episodes
     return Cost(
         _offline_s(method, spec, rows["buffer"], update_s),
         config.steps * (world_s + act_s + judge_s) + updates * update_s,

@@ -10,7 +10,7 @@ from policies.statistics import band, clopper_pearson, interquartile_mean, strat
 from robot.study import charts
 from robot.study.practice_compare import Compared, compared, final_success
 from robot.study.practice_grid import PracticeGrid
-from robot.study.practice_seen_report import seen_table
+from robot.study.practice_seen_report import elsewhere_table, seen_table
 from robot.study.rows import Row, read_rows
 
 HEAD = """# Practice: {name}
@@ -68,7 +68,7 @@ def write_page(folder: Path, grid: PracticeGrid, rows: Sequence[Row]) -> Path:
         text += f"\n## {task}\n"
         if grid.reference:
             text += comparison(of_task, grid.reference)
-        text += seen_table(_by_method(of_task))
+        text += seen_table(_by_method(of_task)) + elsewhere_table(_by_method(of_task))
         picture = path.with_name(f"{path.stem}_{task}.svg")
         picture.write_text(curves(task, of_task))
         text += f"\n![deployed success of {task} over steps]({picture.name})\n"

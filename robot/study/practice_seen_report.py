@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from perception.goal import DIRECTIONS
 from robot.study.rows import Row
 
 COLUMNS = (
@@ -19,6 +20,12 @@ error (mean over seeds); and the bound on attempts paid in vain that it was prov
 
 """
 
+ELSEWHERE = "elsewhere"
+ELSEWHERE_HEAD = """
+The last policy in worlds in which nothing was learned, judged by the truth, all seeds together.
+
+"""
+
 
 def seen_table(rows: Mapping[str, Sequence[Row]]) -> str:
     """The table with its head; nothing where rows say none of it.
@@ -30,8 +37,41 @@ def seen_table(rows: Mapping[str, Sequence[Row]]) -> str:
     if not any("verdicts" in row or "final_backward" in row for row in every):
         return ""
     found = [[name, *_cells(of_name)] for name, of_name in rows.items()]
-    lines = [f"| {' | '.join(cells)} |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *found)]
-    return HEAD + "\n".join(lines) + "\n"
+    return HEAD + _table([COLUMNS, ["---"] * len(COLUMNS), *found])
+
+
+def elsewhere_table(rows: Mapping[str, Sequence[Row]]) -> str:
+    """Success in worlds in which nothing was learned, with its head; nothing where none was tried.
+
+    Args:
+        rows: of one task, by method.
+    """
+    tried = {name: [row for row in of_name if ELSEWHERE in row] for name, of_name in rows.items()}
+    worlds = [
+        *dict.fromkeys(w for of_name in tried.values() for row in of_name for w in row[ELSEWHERE])
+    ]
+    if not worlds:
+        return ""
+    columns = [f"{world}, {way}" for world in worlds for way in DIRECTIONS]
+    head = ["method", "seeds", *columns]
+    found = [
+        [name, str(len(of_name)), *_everywhere(of_name, worlds)]
+        for name, of_name in tried.items()
+        if of_name
+    ]
+    return ELSEWHERE_HEAD + _table([head, ["---"] * len(head), *found])
+
+
+def _everywhere(rows: Sequence[Row], worlds: Sequence[str]) -> list[str]:
+    return [
+        _success([row[ELSEWHERE][world][way] for row in rows if world in row[ELSEWHERE]])
+        for world in worlds
+        for way in DIRECTIONS
+    ]
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _cells(rows: Sequence[Row]) -> list[str]:

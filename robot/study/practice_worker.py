@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from perception.atomic_file import write_atomically
+from perception.goal import DIRECTIONS
 from policies.evaluate import Trial, success_rate
 from policies.finetune import PracticeRun
 from policies.offline_data import open_offline
@@ -25,6 +26,7 @@ from robot.study.practice_grid import PracticeCell
 from robot.study.prepared_method import Ready
 from robot.study.rows import Row
 from robot.study.worker import work
+from robot.worlds import make_world
 
 SPENT = "spent.json"  # beside checkpoints: seconds up to the last stop
 WORKER = (sys.executable, "-m", "robot.study.practice_worker")
@@ -80,6 +82,10 @@ def measure(order: Order, hooks: Hooks) -> Row | None:
     spent = _Spent(Path(order.checkpoints))
     code = commit()  # as it is now: somebody may work on it meanwhile
     cell, method = order.cell, order.method
+    worlds = {
+        name: make_world(cell.task, options, method.features)  # now: a wrong option fails at once
+        for name, options in method.elsewhere.items()
+    }
     run = _practised(order, hooks)
     if run is None:
         spent.keep()
@@ -87,6 +93,14 @@ def measure(order: Order, hooks: Hooks) -> Row | None:
     final = run.evaluate(method.final_episodes)
     rate = success_rate(final)
     more = _backward(run, method.final_backward_episodes)
+    if worlds:
+        more["elsewhere"] = {
+            name: {
+                way: _counted(run.evaluate(method.elsewhere_episodes, way, world))
+                for way in DIRECTIONS
+            }
+            for name, world in worlds.items()
+        }
     if order.prepared:
         more["prepared"] = order.prepared
     shutil.rmtree(order.checkpoints, ignore_errors=True)

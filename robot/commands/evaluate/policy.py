@@ -19,7 +19,7 @@ from policies.recipe import Goals
 from robot.actors import actor_for
 from robot.commands.run import interruptible
 from robot.console import Console
-from robot.options import require_at_least
+from robot.options import Options, parsed_options, require_at_least
 from robot.worlds import make_world, vectors_of
 
 
@@ -45,6 +45,8 @@ class EvaluatePolicy:
     """Attempts at each goal."""
     encoder: str = ""
     """What makes vectors of goals that the package does not know: ids, minilm, words, or world."""
+    set: Options = ()
+    """An option of the world, such as look=dim or look=moved_camera; may be given several times."""
     seed: int = 0
     """Of the attempts; give one that no data were collected with."""
     json: bool = False
@@ -54,7 +56,7 @@ class EvaluatePolicy:
         """Tries, counts."""
         require_at_least(self, {"episodes": 1, "seed": 0})
         features = str(self.features or "")
-        world = make_world(self.task)
+        world = make_world(self.task, parsed_options(self.set))
         goals = [n for n, one in enumerate(world.goals) if self.goal in ("both", one.direction)]
         vectors = self._vectors(world)
         actors = {
