@@ -21,7 +21,6 @@ from policies.practice_env import PracticeEnv
 from sim.manipulation_tasks import MANIPULATION_TASKS
 
 OWN_VECTORS = "world"  # in place of an encoder: what the world itself says of its goals in numbers
-SEEN = ("lid", "place", "sweep", "drawer", "bin_weight")  # tasks that cameras show too
 
 
 class WorldRow(NamedTuple):
@@ -49,13 +48,9 @@ WORLDS: dict[str, WorldRow] = {
     },
     **{  # two cameras beside the numbers
         f"{task}_images": WorldRow(
-            "sim.arm_env:ArmEnv",
-            "arm6",
-            MANIPULATION_TASKS[task].expert,
-            {"task": task, "images": True},
-            MANIPULATION_TASKS[task].options,
+            "sim.arm_env:ArmEnv", "arm6", row.expert, {"task": task, "images": True}, row.options
         )
-        for task in SEEN
+        for task, row in MANIPULATION_TASKS.items()
     },
 }
 

@@ -172,6 +172,19 @@ def test_what_is_particular_to_a_task_is_said_once_for_all_methods(tmp_path, rec
     assert grid.tasks["tabletop"]["medal"].data == (str(recipe),)
 
 
+def test_a_grid_like_another_says_what_differs_alone(tmp_path, recipe):
+    fewer = 'like = "robofume"\ntask = "lid_images"\n[prepare]\n'
+    fewer += 'shown = "collect {task} --episodes 5 --seed {seed} --out {shown}"\n'
+    grid, whole = load_grid(written(tmp_path, recipe, fewer)), load_grid("robofume")
+    assert ([*grid.tasks], len(whole.tasks)) == (["lid_images"], 5)
+    assert grid.tasks["lid_images"] == whole.tasks["lid_images"]
+    one, other = (each.stages_of(PracticeCell("lid_images", "bc", 0)) for each in (grid, whole))
+    differ = [name for name in whole.prepare if one.token(name) != other.token(name)]
+    assert {*whole.prepare} - {*differ} == {"near", "far"}  # all else stands on what was shown
+    with pytest.raises(InputError, match="like = 'robofume_5': that is like another itself"):
+        load_grid(written(tmp_path, recipe, fewer.replace("robofume", "robofume_5")))
+
+
 def test_data_are_made_once_and_their_folder_names_the_recipe(recipe, data):
     assert data.name.startswith("shown-")
     told = []

@@ -14,7 +14,8 @@ other grids in this one's report: `tabletop = ["switching"]`. In place of `task`
 `[tasks.NAME]` say what is particular to each of several tasks. `[prepare]` names what is made
 before a run of a task and seed can begin (`robot.study.stages`); then {NAME} in `features`,
 `folders`, `start` and `reward_options` is a folder that was made. `like = METHOD` begins with what
-a method above it says.
+a method above it says; `like = GRID` at the head of a file begins with all that another grid says,
+so that `[prepare] shown = ...` is the whole of a grid with fewer demonstrations.
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,8 @@ from robot.study.prepared_method import placed, prepared_hash, unplaced
 from robot.study.stages import Stages, check_stages
 from robot.worlds import world_row
 
-LIKE = "like"  # in a method: another of the same file
+LIKE = "like"  # in a method: another of the same file; at the head: another file
+TASK, TASKS = "task", "tasks"  # of a grid's own, either takes the place of what it is like
 
 
 class _Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,7 +126,7 @@ def load_grid(name_or_path: str) -> PracticeGrid:
     """
     path = find_config("studies", name_or_path)
     try:
-        grid = msgspec.convert(read_toml(path), _Grid)
+        grid = msgspec.convert(_said(path), _Grid)
         methods = _whole(grid.methods)
         tasks = {
             task: {
@@ -144,6 +146,20 @@ def load_grid(name_or_path: str) -> PracticeGrid:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return PracticeGrid(path.stem, grid.seeds, tasks, grid.reference, grid.beside, grid.prepare)
+
+
+def _said(path: Path) -> dict[str, Any]:
+    """All that a file says, with what it says like another, which is like none."""
+    own = read_toml(path)
+    if LIKE not in own:
+        return own
+    other = find_config("studies", own.pop(LIKE))
+    base = read_toml(other)
+    if LIKE in base:
+        raise InputError(f"like = {other.stem!r}: that is like another itself; name that one")
+    if TASK in own or TASKS in own:
+        base = {key: value for key, value in base.items() if key not in (TASK, TASKS)}
+    return _merged(base, own)
 
 
 def method_named(name: str, task: str) -> Method:
