@@ -115,7 +115,7 @@ class Vice:
             while self._due >= 1:
                 self._due -= 1
                 self._update()
-        return judgement(log_odds > 0)._replace(score=log_odds)
+        return judgement(log_odds > 0)._replace(score=log_odds, looks=(log_odds,))
 
     def save(self) -> dict[str, Any]:
         """Weights, moments of their descent, failures and chance."""

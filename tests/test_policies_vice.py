@@ -63,6 +63,9 @@ def test_what_pleased_it_in_vain_is_a_failure_in_its_next_lessons(shown):
     assert source.judge(PUSH, beside, INFO).success
     later = [source.judge(PUSH, beside, INFO).success for _ in range(800)][-100:]
     assert not any(later)
+    assert (said := source.judge(PUSH, beside, INFO)).looks == (
+        said.score,
+    )  # its calibration counts
     assert source.judge(PUSH, at(1.0), INFO).success
 
 
