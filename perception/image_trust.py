@@ -7,12 +7,13 @@ meaning and compares it with a limit; the first that is crossed is named:
     black     the 95th percentile of its grey levels                         (grey levels, below)
     covered   the contrast that 88 of 100 of its blocks stay below              (grey levels, below)
     frozen    how far the tool has moved since the image last changed        (m, above)
-    unusual   its distance from the images that the reward was proved on     (1, above)
+    unusual   the part of it that is unlike the images that the reward was proved on  (1, above)
 
 A still image is no fault while the robot stands still, so `frozen` asks the robot's own sense of
-where its tool is. `unusual` compares the mean colours of a coarse grid with those of the held-out
-attempts (`Usual`), after the ways in which those varied, mostly by the arm, were taken out: a lamp
-that went out, a camera that was moved, another table. What is small in the image passes.
+where its tool is. `unusual` compares the colours of a grid with the median of the held-out attempts
+(`Usual`): the arm and what it carries are never more than so much of an image, and all else stays
+where it was until a lamp goes out, a camera is moved or the table is another. What is small in the
+image passes, and so does a camera that was moved by a little.
 """
 
 import hashlib
@@ -29,26 +30,25 @@ from perception.monitor import block_texture
 from perception.quantities import FloatArray
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
-CELLS = 6  # of the coarse grid, along each axis
-FLOOR = 4.0  # grey levels; a cell that never varied may yet vary by the sensor's noise
-WAYS = 6  # in which images vary, mostly by where the arm is
-DIGITS = 4  # of numbers that go into a package
-MARGIN = 1.25  # of the limit, over the greatest distance among the images that it comes from
+CELLS = 25  # of the grid, along each axis
+FLOOR = 2.0  # grey levels; a cell that never varied may yet vary by the sensor's noise
+FAR = 4.0  # spreads from the median at which a colour of a cell is unlike it
+SPREAD_OF_MAD = 1.4826  # standard deviation of a normal distribution over its median deviation
+DIGITS = 1  # of grey levels that go into a package
+MARGIN = 1.25  # of the limit, over the greatest part among the images that it comes from
+LEAST = 0.02  # of a limit: of images that are all the same, too
 
 
 class Usual(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What images of one camera usually look like, coarsely; n = CELLS * CELLS * 3."""
 
-    mean: tuple[float, ...]  # (n,) grey levels, row by row, RGB
-    spread: tuple[float, ...]  # (n,) standard deviation, FLOOR at least
-    ways: tuple[tuple[float, ...], ...]  # (WAYS, n) unit vectors: how they vary most, in spreads
-    limit: float  # distance from which on an image is unusual
+    median: tuple[float, ...]  # (n,) grey levels, row by row, RGB
+    spread: tuple[float, ...]  # (n,) about it, FLOOR at least
+    limit: float  # part of an image from which on it is unusual
 
     def distance(self, image: Image) -> float:
-        """Root mean square, in standard deviations, of what its usual ways do not explain."""
-        mean, spread = np.array([self.mean, self.spread], np.float32)
-        away = (coarse(image) - mean) / spread  # (n,)
-        return float(_unexplained(away, np.array(self.ways, np.float32)))
+        """Part of its colours that are unlike the median, from 0 to 1."""
+        return float(_unlike(coarse(image), *np.array([self.median, self.spread], np.float32)))
 
 
 def coarse(image: Image) -> FloatArray:
@@ -60,14 +60,10 @@ def coarse(image: Image) -> FloatArray:
 def usual_of(images: Sequence[FloatArray]) -> Usual:
     """What is usual, by the coarse images (n,) of many moments, at least one."""
     every = np.stack(images)  # (m, n)
-    mean, spread = every.mean(axis=0), np.maximum(every.std(axis=0), FLOOR)
-    away = (every - mean) / spread
-    ways = np.linalg.svd(away, full_matrices=False)[2][:WAYS]
-    limit = MARGIN * float(_unexplained(away, ways).max())
-    rows = tuple(tuple(way) for way in ways.round(DIGITS).tolist())
-    return Usual(
-        tuple(mean.round(DIGITS).tolist()), tuple(spread.round(DIGITS).tolist()), rows, limit
-    )
+    median = np.median(every, axis=0)
+    spread = np.maximum(SPREAD_OF_MAD * np.median(np.abs(every - median), axis=0), FLOOR)
+    limit = MARGIN * max(float(_unlike(every, median, spread).max()), LEAST)
+    return Usual(*(tuple(one.round(DIGITS).tolist()) for one in (median, spread)), limit)
 
 
 class Doubt(NamedTuple):
@@ -161,7 +157,6 @@ class ImageTrust:
         return float(np.linalg.norm(at_m - last.tool_m))
 
 
-def _unexplained(away: FloatArray, ways: FloatArray) -> FloatArray:
-    """(...) of deviations (..., n), without their parts along `ways` (w, n)."""
-    rest = away - away @ ways.T @ ways
-    return np.sqrt(np.mean(rest**2, axis=-1))
+def _unlike(colours: FloatArray, median: FloatArray, spread: FloatArray) -> FloatArray:
+    """(...) part of colours (..., n) that are FAR from their median."""
+    return np.mean(np.abs(colours - median) > FAR * spread, axis=-1)

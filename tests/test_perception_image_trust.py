@@ -46,14 +46,28 @@ def test_a_camera_of_which_nothing_usual_is_known_is_not_compared():
     assert trust().doubt({"front": scene(80)}, AT_M) is None
 
 
-def test_usual_ways_to_vary_are_no_distance():
-    base, way = np.zeros(108, np.float32) + 100, np.zeros(108, np.float32)
-    way[:54] = 1  # half of the image gets brighter and darker
-    learned = usual_of([base + amount * way for amount in np.linspace(-40, 40, 21)])
-    explained = np.asarray(base + 60 * way).reshape(6, 6, 3).astype(np.uint8)
-    other = np.asarray(base + 60 * way[::-1]).reshape(6, 6, 3).astype(np.uint8)
-    assert learned.distance(explained) < 0.1
-    assert learned.distance(other) > 5
+def table(arm_at=0, moved_px=0, seed=0):
+    """(50, 50, 3): a board on a plain ground, over which an arm reaches from any side."""
+    image = np.random.default_rng(seed).normal(150, 2, (50, 50, 3))
+    image[10 + moved_px : 40 + moved_px, 10:40] -= 60
+    image[:, arm_at : arm_at + 8] = 40
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def test_an_arm_may_be_anywhere_but_a_camera_where_it_was():
+    learned = usual_of([coarse(table(arm_at=n % 42, seed=n)) for n in range(200)])
+    arm_at = np.random.default_rng(1).integers(0, 42, 40)
+    watch = trust(front=learned)
+    assert [watch.doubt({"front": table(x, seed=x + 900)}, AT_M) for x in arm_at] == [None] * 40
+    for x in arm_at:
+        doubt = watch.doubt({"front": table(x, moved_px=9, seed=x + 900)}, AT_M)
+        assert doubt is not None
+        assert doubt.reason == "unusual"
+
+
+def test_images_that_are_all_the_same_leave_room_for_noise():
+    still = usual_of([coarse(table())])
+    assert still.distance(table(seed=1)) < still.limit
 
 
 def test_what_is_usual_goes_through_a_manifest_unchanged(usual):
