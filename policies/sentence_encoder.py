@@ -41,6 +41,7 @@ class SentenceEncoder:
         """
         library = _installed("sentence_transformers")
         damaged = _installed("safetensors").SafetensorError
+        _installed("transformers.utils.logging").disable_progress_bar()  # of 103 weights
         folder = Path(_installed(PACKAGE).get_model_path()) if folder is None else folder
         try:
             self._model = library.SentenceTransformer(

@@ -111,9 +111,16 @@ def comparison(rows: Sequence[Row], reference: str) -> str:
 
 
 def _compared_cells(one: Compared) -> list[str]:
-    gaps = ["-" if part is None else f"{part:.0%}" for part in (one.of_gap, one.of_own_gap)]
+    gaps = [_of_gap(part) for part in (one.of_gap, one.of_own_gap)]
     more = f"{one.more.value:+.2f} ({one.more.low:+.2f} to {one.more.high:+.2f})"
     return [one.method, str(one.seeds), more, *gaps, f"{one.dip:.2f}"]
+
+
+def _of_gap(part: float | None) -> str:
+    """A part of a gap, for the table; below -1 it is the gap that is small."""
+    if part is None:
+        return "-"
+    return f"{part:.0%}" if part >= -1 else "below -100%"
 
 
 def _beside(folder: Path, grid: PracticeGrid) -> list[Row]:
