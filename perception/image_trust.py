@@ -48,7 +48,8 @@ class Usual(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def distance(self, image: Image) -> float:
         """Part of its colours that are unlike the median, from 0 to 1."""
-        return float(_unlike(coarse(image), *np.array([self.median, self.spread], np.float32)))
+        median, spread = np.array([self.median, self.spread], np.float32)
+        return float(_unlike(coarse(image), median, spread))
 
 
 def coarse(image: Image) -> FloatArray:

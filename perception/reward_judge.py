@@ -17,7 +17,7 @@ from perception.model_package import read_package
 from perception.reward import RewardInputError
 from perception.reward_bound import Bound
 from perception.reward_calibration import probability
-from perception.reward_look import NEVER, Agreement, LookRule
+from perception.reward_look import NEVER, Agreement, LookRule, moment_score
 from perception.reward_package import Asked, RewardEye
 
 
@@ -28,6 +28,7 @@ class Glance(NamedTuple):
     opposite: NDArray[np.float64]  # (v, o) to each of its opposites, as far as they are asked
     score: float  # of the look that agrees least, over the last images
     is_yes: bool
+    lost: bool | None = None  # only a person can put things right; None: it was not taught to tell
 
     @property
     def yes(self) -> tuple[float, ...]:
@@ -74,11 +75,19 @@ class RewardJudge:
             )
         self.bound, self.threshold = _promise(self._eye)
         self._agreement = Agreement(self.rule)
+        about = self._eye.about
+        self._lost_bound = about.lost_bound
+        self._lost = self._eye.asked(about.lost) if about.lost_bound else None
 
     @property
     def rule(self) -> LookRule:
         """Which looks have to agree; its cameras are those that it looks through."""
         return self._eye.about.rule
+
+    @property
+    def tells_lost(self) -> bool:
+        """Whether it says when only a person can put things right."""
+        return self._lost is not None
 
     @property
     def usual(self) -> Mapping[str, Usual]:
@@ -125,7 +134,7 @@ class RewardJudge:
         """
         own, opposite = self._answers(asked, images)
         score = self._agreement.score(own, opposite)
-        return Glance(own, opposite, score, score > self.threshold)
+        return Glance(own, opposite, score, score > self.threshold, self._is_lost(images))
 
     def save(self) -> list[float]:
         """The last moments of the attempt."""
@@ -134,6 +143,12 @@ class RewardJudge:
     def restore(self, moments: Sequence[float]) -> None:
         """Goes on with them."""
         self._agreement.restore(moments)
+
+    def _is_lost(self, images: Mapping[str, NDArray[np.uint8]]) -> bool | None:
+        bound = self._lost_bound
+        if self._lost is None or bound is None or bound.threshold is None:
+            return None
+        return moment_score(*self._answers(self._lost, images)) > bound.threshold
 
     def _answers(
         self, asked: Asked, images: Mapping[str, NDArray[np.uint8]]

@@ -32,6 +32,11 @@ class LookRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ", ".join(words + ["asked both ways"] * self.reverse)
 
 
+def rule_of_lost(views: Sequence[str]) -> LookRule:
+    """Of the question whether only a person can put things right: no opposite, one moment."""
+    return LookRule(tuple(views), frames=1, reverse=False)
+
+
 def moment_score(own: NDArray[np.floating], opposite: NDArray[np.floating]) -> float:
     """Of one moment.
 

@@ -66,7 +66,9 @@ class Classifier:
         tool_m = np.asarray(observation.get(self._tool, STILL_M), np.float32)
         doubt, asked = self._trust.doubt(images, tool_m), self._asked[goal]
         glance = self._judge.look(asked, images) if doubt is None else self._judge.blind(asked)
-        said = judgement(glance.is_yes)._replace(score=glance.score, looks=glance.looks)
+        said = judgement(glance.is_yes)._replace(
+            score=glance.score, looks=glance.looks, lost=glance.lost
+        )
         return said if doubt is None else said._replace(doubt=f"{doubt.view} is {doubt.reason}")
 
     def save(self) -> dict[str, Any]:

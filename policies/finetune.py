@@ -143,8 +143,7 @@ class PracticeRun:
         reached = bool(info[ACHIEVED][self._goal])
         self._count(verdict, reached=reached)
         self.log.verdicts.count(judged, len(self._parts.reward.sees), reached=reached)
-        is_lost = bool(info[IRREVERSIBLE])
-        self.log.tally.interventions += is_lost
+        is_lost = self._is_lost(judged.lost, truly=bool(info[IRREVERSIBLE]))
         if verdict.ended or is_lost:
             self._end(asks_reset=verdict.reset or is_lost)
         self._learn()
@@ -214,6 +213,14 @@ class PracticeRun:
         tally.reached_steps += reached
         self._said |= verdict.success
         self._reached |= reached
+
+    def _is_lost(self, told: bool | None, *, truly: bool) -> bool:
+        """Whether a person is called for: who judges says so, or the truth where it does not."""
+        tally, called = self.log.tally, truly if told is None else told
+        tally.interventions += called
+        tally.false_interventions += called and not truly
+        tally.lost_steps += truly and not called
+        return called
 
     def _end(self, *, asks_reset: bool) -> None:
         tally, config = self.log.tally, self._config

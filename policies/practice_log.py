@@ -27,6 +27,8 @@ class Tally:
     false_successes: int = 0  # of these, not reached in truth
     resets: int = 0  # a person put things back; the first time, at the start, is not counted
     interventions: int = 0  # of these, where nothing else could have
+    false_interventions: int = 0  # of these, where something else could have
+    lost_steps: int = 0  # at which only a person could help and nobody was called
     returned: float = 0.0  # sum of the rewards that the learner was told
     abstained: dict[str, int] = field(default_factory=dict)  # steps nobody learned from, by reason
 
@@ -136,6 +138,8 @@ class PracticeLog:
             "abstained": dict(tally.abstained),
             "resets_per_1000_steps": tally.per_1000_steps(tally.resets),
             "interventions_per_1000_steps": tally.per_1000_steps(tally.interventions),
+            "false_interventions": tally.false_interventions,
+            "lost_steps": tally.lost_steps,
             "curve": self.save()["curve"],
             **({"verdicts": self.verdicts.figures()} if self.verdicts.moments else {}),
         }

@@ -11,6 +11,9 @@ it is off.
     opposite       -     -     -   ...   no    no    no     no
 
 What judges is the truth of each moment.
+
+Whether only a person can put things right is one more question, a sentence of who teaches it. Of an
+attempt that ended so the last image says yes; all others, of the second half of each attempt, no.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +40,8 @@ class SeenEpisode(NamedTuple):
     opposites: tuple[str, ...]  # instructions of the other direction
     reached: NDArray[np.bool_]  # (T+1,) the goal is reached, by the truth; at moment 0 it is not
     succeeded: bool  # as the attempt ended
+    lost: bool = False  # only a person can put right how it ended
+    lasting: int | None = None  # last moments that show success; None: as the lesson says
 
 
 def look_spec(about: DataSetAbout, views: Sequence[str] = ()) -> LookSpec:
@@ -91,7 +96,22 @@ def seen(episode: Episode, about: DataSetAbout, views: Sequence[str]) -> SeenEpi
         opposites,
         np.concatenate([[False], episode.success]),
         words.ended == "success",
+        words.ended == "irreversible",
     )
+
+
+def whether_lost(seen: SeenEpisode, text: str, begin: int = 0) -> SeenEpisode:
+    """An attempt, asked whether only a person can put things right.
+
+    Args:
+        seen: the attempt.
+        text: the sentence that asks.
+        begin: first moment that is asked about.
+    """
+    ended = np.zeros(len(seen.reached) - begin, np.bool_)
+    ended[-1] = seen.lost
+    images = {view: every[begin:] for view, every in seen.images.items()}
+    return SeenEpisode(images, text, (), ended, seen.lost, seen.lost, lasting=1)
 
 
 def opposites_of(about: DataSetAbout, task: str, text: str) -> tuple[str, ...]:
@@ -111,8 +131,8 @@ class Labels(NamedTuple):
 
 def labels_of(seen: SeenEpisode, positive_frames: int = POSITIVE_FRAMES) -> Labels:
     """The rule at the head of this file."""
-    moments = len(seen.reached)
-    first = moments - positive_frames if seen.succeeded else moments
+    moments, lasting = len(seen.reached), seen.lasting or positive_frames
+    first = moments - lasting if seen.succeeded else moments
     no = np.flatnonzero(~seen.reached[: max(first, 0)])  # what was reached and lost says nothing
     yes = np.arange(max(first, 0), moments)
     late = np.arange(moments // 2, moments)

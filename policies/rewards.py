@@ -40,6 +40,7 @@ class Judgement(NamedTuple):
     score: float | None = None  # log-odds of the look that agrees least; None: nobody looked
     looks: tuple[float, ...] = ()  # log-odds of "yes" now: by each of `sees`, then by each opposite
     doubt: str = ""  # why it abstained; empty: it did not
+    lost: bool | None = None  # only a person can put things right; None: it does not tell
 
     @property
     def abstained(self) -> bool:

@@ -169,7 +169,8 @@ def _rewarded(wishes: Wishes, names: Mapping[str, str], task: str) -> list[str]:
     for goal in make_manipulation(task).goals:
         judge.asked(goal.text)
     node = names[REWARD]
-    return [f"{node}.package={wishes.reward}", f"{node}.sha256={judge.sha256}"]
+    told = [f"{node}.package={wishes.reward}", f"{node}.sha256={judge.sha256}"]
+    return [*told, f"{names[WORLD]}.calls_help=false"] if judge.tells_lost else told
 
 
 def _seeing(wishes: Wishes, names: Mapping[str, str]) -> list[str]:

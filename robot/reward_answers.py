@@ -16,7 +16,7 @@ from perception.reward_package import Asked, RewardEye
 from perception.reward_scores import Answered
 from policies.data_set import DataSet
 from policies.offline_data import OfflineData
-from policies.reward_frames import SeenEpisode, look_spec, seen_episodes
+from policies.reward_frames import SeenEpisode, look_spec, seen_episodes, whether_lost
 
 STILL_M = np.zeros(3, np.float32)  # a tool that does not move
 
@@ -28,6 +28,7 @@ class Answers(NamedTuple):
     files: list[Path]  # of each
     usual: dict[str, Usual]  # by camera: what their images look like
     doubts: list[list[Doubt | None]]  # of each moment of each: why a robot would abstain
+    lost: list[Answered]  # each, asked whether only a person can put things right; or none
 
     def trusted(self) -> list[Answered]:
         """The attempts as a robot takes them, that gives no answer where it doubts the images."""
@@ -64,17 +65,20 @@ def answered(
     attempts: list[Answered] = []
     files: list[Path] = []
     doubts: list[list[Doubt | None]] = []
+    lost: list[Answered] = []
     seen_coarsely: dict[str, list[FloatArray]] = {view: [] for view in eye.spec.views}
     for one in data.sets:
         files += one.paths
         for seen in seen_episodes(one, eye.spec.views):
             attempts.append(answers_to(eye, seen, eye.asked(seen.text, unknown)))
             doubts.append(doubts_of(seen, eye.about.usual))
+            if text := eye.about.lost:
+                lost.append(answers_to(eye, whether_lost(seen, text), eye.asked(text)))
             for view, images in seen.images.items():
                 seen_coarsely[view] += map(coarse, images)
             progress(len(attempts))
     usual = {view: usual_of(images) for view, images in seen_coarsely.items()}
-    return Answers(attempts, files, usual, doubts)
+    return Answers(attempts, files, usual, doubts, lost)
 
 
 def answers_to(answerer: Answerer, seen: SeenEpisode, asked: Asked) -> Answered:

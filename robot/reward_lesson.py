@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from perception.quantities import InputError
 from perception.reward import Looks, LookSpec
 from perception.reward_calibration import Calibration, fit_calibration, probability
@@ -10,6 +12,7 @@ from perception.reward_look import LookRule
 from perception.reward_package import Asked, RewardAbout, asked_of
 from perception.reward_scores import Answered, calibrating, false_at_recall, judged
 from perception.risk import calibration_error
+from policies.instructions import encode_instructions
 from policies.offline_data import OfflineData
 from policies.reward_frames import (
     SeenEpisode,
@@ -18,9 +21,11 @@ from policies.reward_frames import (
     opposites_of,
     seen_episodes,
     split,
+    whether_lost,
 )
 
 LEFT_OUT = 0.2  # of the episodes of each kind
+EVEN_ODDS = 0.5  # probability above which a look is one of success
 
 
 class RewardLesson(NamedTuple):
@@ -33,10 +38,17 @@ class RewardLesson(NamedTuple):
     learn: list[SeenEpisode]
     left_out: list[SeenEpisode]
     recipes: list[str]  # hashes
+    lost: str = (
+        ""  # what is asked to know whether only a person can put things right; empty: it is not
+    )
 
     def looks(self, positive_frames: int) -> Looks:
         """What the episodes teach."""
-        return looks_of(self.learn, self.spec, self.instructions, positive_frames)
+        if not self.lost:
+            return looks_of(self.learn, self.spec, self.instructions, positive_frames)
+        asked = [whether_lost(one, self.lost, len(one.reached) // 2) for one in self.learn]
+        looks = looks_of([*self.learn, *asked], self.spec, self.instructions, positive_frames)
+        return _as_often(looks, self.lost)
 
     def asked(self, seen: SeenEpisode) -> Asked:
         """The question of an episode."""
@@ -52,11 +64,12 @@ class RewardLesson(NamedTuple):
             calibration=calibration,
             rule=rule,
             data=self.recipes,
+            lost=self.lost,
         )
 
 
 def read_lesson(
-    data: OfflineData, views: Sequence[str], seed: int, *, without_failures: bool
+    data: OfflineData, views: Sequence[str], seed: int, *, without_failures: bool, lost: str = ""
 ) -> RewardLesson:
     """Reads all episodes and splits them.
 
@@ -65,29 +78,48 @@ def read_lesson(
         views: cameras; none: all.
         seed: of the split.
         without_failures: whether demonstrations alone may teach.
+        lost: what is asked to know whether only a person can put things right; empty: nothing.
 
     Raises:
-        InputError: no images, episodes of one kind alone, or two of a kind that are too few to
-            leave one out.
+        InputError: no images, episodes of one kind alone, two of a kind that are too few to leave
+            one out, or none that only a person could put right where that is asked.
     """
     spec = look_spec(data.sets[0].about, views)
     episodes = [one for each in data.sets for one in seen_episodes(each, spec.views)]
     _check_kinds(episodes, without_failures=without_failures)
     learn, left_out = split(episodes, LEFT_OUT, seed)
+    if lost and not any(episodes[n].lost for n in learn):
+        raise InputError(
+            "no episode ended where only a person could put things right, so none shows what "
+            "that looks like; collect some ('reflexarc collect TASK --noise 1'), or give no --lost"
+        )
     opposites: dict[str, list[str]] = {}
     for each in data.sets:
         for task, goals in each.about.tasks.items():
             for goal in goals:
                 opposites[goal.text] = [*opposites_of(each.about, task, goal.text)]
+    vectors = {text: data.instructions[text] for text in opposites}
+    if lost:
+        vectors |= encode_instructions(data.encoder, [lost])
+        opposites[lost] = []
     return RewardLesson(
         spec,
         data.encoder,
-        {text: data.instructions[text] for text in opposites},
+        vectors,
         opposites,
         [episodes[n] for n in learn],
         [episodes[n] for n in left_out],
         [each.about.recipe_sha256 for each in data.sets],
+        lost,
     )
+
+
+def _as_often(looks: Looks, text: str) -> Looks:
+    """Looks in which the yeses to a rare question are drawn as often as those to all others."""
+    rare = (looks.asked == looks.text.index(text)) & (looks.success > EVEN_ODDS)
+    others = int((looks.success > EVEN_ODDS).sum()) - int(rare.sum())
+    share = others / max(len(looks.text) - 1, 1) / int(rare.sum())
+    return looks._replace(weight=np.where(rare, share, 1).astype(np.float32))
 
 
 def calibrated(attempts: Sequence[Answered]) -> Calibration:

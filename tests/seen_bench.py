@@ -24,12 +24,20 @@ TEXTS = [goal.text for goal in make_manipulation("lid").goals]
 ALWAYS, NEVER = -100.0, 100.0  # thresholds, log-odds; "always" as soon as there are two images
 
 
-def lid_reward(path, threshold=ALWAYS, views=("front", "wrist"), texts=TEXTS, usual=None):
-    """A reward for the lid; its promise is taken for granted. None as threshold: it has none."""
+LOST = "the lid is out of reach"
+
+
+def lid_reward(
+    path, threshold=ALWAYS, views=("front", "wrist"), texts=TEXTS, usual=None, lost=None
+):
+    """A reward for the lid; its promise is taken for granted. None as threshold: it has none.
+
+    `lost` is the threshold above which it calls for a person; None: it does not.
+    """
     bound = None
     if threshold is not None:
         bound = bound_of(np.full(200, threshold)).recalled(np.full(1, threshold + 1))
-    vectors = encode_instructions("words", texts)
+    vectors = encode_instructions("words", [*texts, *([LOST] if lost is not None else [])])
     about = RewardAbout(
         spec=LookSpec(tuple(views), SIDE_PX, SIDE_PX, len(vectors[texts[0]])),
         encoder="words",
@@ -38,6 +46,10 @@ def lid_reward(path, threshold=ALWAYS, views=("front", "wrist"), texts=TEXTS, us
         rule=LookRule(tuple(views), 2),
         bound=bound,
         usual=usual or {},
+        lost=LOST if lost is not None else "",
+        lost_bound=None
+        if lost is None
+        else bound_of(np.full(200, lost)).recalled(np.ones(1) + lost),
     )
     content, manifest = network()
     extra = {REWARD: msgspec.to_builtins(about)}

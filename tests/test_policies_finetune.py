@@ -414,6 +414,29 @@ def test_a_step_at_which_the_reward_abstains_is_counted_and_teaches_nothing(tmp_
     assert (restored.tally.abstained, restored.tally.steps) == ({}, 100)
 
 
+class Watchful(Truth):
+    """Says itself when only a person could help: at every 40th step."""
+
+    def __init__(self):
+        self.steps = 0
+
+    def judge(self, goal, observation, info):
+        self.steps += 1
+        judged = super().judge(goal, observation, {**info, "achieved": [False] * 99})
+        return judged._replace(lost=self.steps % 40 == 0)
+
+
+def test_who_judges_calls_for_a_person_where_it_tells_and_the_truth_where_it_does_not():
+    parts = parts_of()._replace(reward=Watchful())
+    parts.env.lost_at = (10, 80)  # the first is never noticed
+    tally = practise(parts, steps=130).log.tally
+    assert (tally.interventions, tally.false_interventions, tally.lost_steps) == (3, 2, 1)
+    silent = parts_of()
+    silent.env.lost_at = (10, 80)
+    tally = practise(silent, steps=130).log.tally
+    assert (tally.interventions, tally.false_interventions, tally.lost_steps) == (2, 0, 0)
+
+
 def test_progress_and_metrics_are_told():
     steps, told = [], []
     hooks = Hooks(steps.append, lambda step, metrics: told.append((step, *metrics)))

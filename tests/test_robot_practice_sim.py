@@ -207,6 +207,7 @@ class Seat:
         inputs = arrived(observed=observed_of(felt, self.now_ns), **found)
         (_, verdict), (_, judged) = self.node.step(self.now_ns, Inputs(inputs, {}))
         assert (judged.success, judged.abstained) == (verdict.yes, verdict.abstained)
+        self.lost = judged.lost
         return verdict
 
 
@@ -246,6 +247,18 @@ def test_a_camera_that_stands_still_while_the_arm_moves_is_not_believed(seat):
     assert not seat.see(tool_m=0.00, front=still).abstained  # nor does the arm move
     assert seat.see(tool_m=0.05, front=still).reason == "front is frozen (0.05, limit 0.01)"
     assert not seat.see(tool_m=0.06).abstained
+
+
+@pytest.mark.parametrize(("threshold", "calls"), [(None, False), (ALWAYS, True), (NEVER, False)])
+def test_it_calls_for_a_person_if_it_was_taught_to_see_that_one_is_needed(
+    tmp_path, threshold, calls
+):
+    lid_reward(tmp_path / "reward.onnx", lost=threshold)
+    seat = Seat(tmp_path / "reward.onnx")
+    seat.see()
+    assert seat.lost == calls
+    seat.see(wrist=BLACK)  # what is not believed calls nobody
+    assert not seat.lost
 
 
 class Passage:

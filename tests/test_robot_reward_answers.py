@@ -46,7 +46,7 @@ def test_where_a_robot_abstains_nothing_was_said_and_what_it_was_is_kept():
     seen.images["front"][3:] = 0
     half, none = doubts_of(seen, {}), [None] * 5
     seen.images["wrist"][:] = 0
-    answers = Answers(attempts, [], {}, [none, half, doubts_of(seen, {})])
+    answers = Answers(attempts, [], {}, [none, half, doubts_of(seen, {})], [])
     whole, late, never = answers.trusted()
     np.testing.assert_array_equal(whole.own, own)
     np.testing.assert_array_equal(late.own[:3], own[:3])

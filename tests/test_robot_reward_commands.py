@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 from test_perception_model_package import MANIFEST, graph_bytes
 from tiny_data import ABOUT, episode_of
-from tiny_reward import GOALS, LAMP, SIDE, TINY, attempt_of, write_attempts
+from tiny_reward import (
+    GOALS,
+    LAMP,
+    SIDE,
+    TINY,
+    VIEWS,
+    WORDED,
+    attempt_of,
+    broken_attempt,
+    write_attempts,
+    write_broken,
+)
 from tiny_vlm import OPTIONS, write_vlm
 
 from perception.model_package import read_package, write_package
@@ -89,6 +100,32 @@ def test_held_out_attempts_prove_the_bound_and_their_package_may_pay(proved, pac
 
 def about_recipe(held):
     return msgspec.structs.replace(LAMP, recipe={"seed": 1}).recipe_sha256
+
+
+def test_a_reward_may_learn_when_only_a_person_can_help(call, tmp_path):
+    lesson = write_attempts(tmp_path / "lesson", 8, 3, about=WORDED)
+    held = write_attempts(tmp_path / "held", 40, 40, seed=1, about=WORDED)
+    broken, out = write_broken(tmp_path / "broken", 4, seed=5), tmp_path / "lamp.onnx"
+    asked = ("--lost", "the lamp is broken", "--updates", 150, *TINY)
+    assert call("train", "reward", lesson, broken, "--out", out, *asked)[0] == 0
+    more, proved = write_broken(tmp_path / "more", 5, seed=6), tmp_path / "proved.onnx"
+    code, said, _ = call("export", "reward", out, held, more, "--out", proved)
+    assert code == 0
+    assert "calls for a person in vain in at most 1.75 % of such attempts" in said
+    assert "it sees 100 % of the 10 that need one" in said
+    source = make_reward("classifier", {"package": str(proved)}, goals=GOALS)
+
+    def lost(one):
+        seen = ({view: one.observation[view][at] for view in VIEWS} for at in range(len(one) + 1))
+        return [source.judge(one.about.goal, moment, {}).lost for moment in seen]
+
+    assert lost(broken_attempt(0, seed=99)) == [False] * 6 + [True]
+    assert not any(lost(attempt_of(1, succeeds=True, seed=99)))
+
+
+def test_what_is_never_shown_cannot_be_asked(refused, lesson, tmp_path):
+    said = refused("train", "reward", lesson, "--lost", "the lamp is broken", *TINY)
+    assert "no episode ended where only a person could put things right" in said
 
 
 def test_too_few_attempts_write_nothing_and_say_how_many_more_would_do(call, package, tmp_path):

@@ -13,6 +13,7 @@ from perception.reward_look import LookRule
 from perception.reward_package import REWARD, RewardAbout
 from policies.data_set import DataSetWriter
 from policies.episodes import Episode, EpisodeAbout
+from policies.instructions import encode_instructions
 from policies.reward_frames import look_spec, looks_of, seen
 
 SIDE = 16  # px
@@ -27,6 +28,9 @@ LAMP = msgspec.structs.replace(
     spec=SPEC,
     tasks={"lamp": GOALS},
     instructions={GOALS[0].text: [1.0, 0.0, 0.0], GOALS[1].text: [0.6, 0.8, 0.0]},
+)
+WORDED = msgspec.structs.replace(  # whose vectors an encoder can make more of
+    LAMP, instructions=encode_instructions("words", [goal.text for goal in GOALS])
 )
 TINY = ("--set", "backbone=tiny", "--set", "learning_rate=0.01", "--set", "backbone_rate=0.01")
 
@@ -71,6 +75,23 @@ def write_attempts(folder, successes, failures, seed=0, about=LAMP):
         for number in range(successes + failures):
             for goal in range(len(GOALS)):
                 writer.append(attempt_of(goal, number < successes, seed * 1000 + 2 * number + goal))
+    return folder
+
+
+def broken_attempt(goal, seed, steps=6):
+    """The lamp breaks in the last moment, half of the image gets brighter than any lamp."""
+    one = attempt_of(goal, succeeds=False, seed=seed, steps=steps)
+    for images in one.observation.values():
+        images[-1, : SIDE // 2] = 250
+    return dataclasses.replace(one, about=msgspec.structs.replace(one.about, ended="irreversible"))
+
+
+def write_broken(folder, count, seed):
+    """A data set of so many attempts at each goal in which the lamp breaks."""
+    about = msgspec.structs.replace(WORDED, seed=seed, recipe={"broken": seed})
+    with DataSetWriter(folder, about) as writer:
+        for number in range(2 * count):
+            writer.append(broken_attempt(number % 2, seed * 1000 + number))
     return folder
 
 

@@ -157,7 +157,7 @@ class RewardNode(Node[RewardConfig]):
             attempt=told.attempt,
             goal=told.goal,
             success=glance.is_yes,
-            lost=False,
+            lost=bool(glance.lost),
             abstained=bool(reason),
         )
         return [("verdict", verdict), ("judged", judged)]

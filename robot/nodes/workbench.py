@@ -56,6 +56,7 @@ class WorkbenchConfig:
     reward: str = "truth"  # row of policies.rewards.REWARDS; who judges for one who practises
     reward_options: dict[str, Any] = field(default_factory=dict)
     judges: bool = True  # false: nobody judges here, as a node that sees does
+    calls_help: bool = True  # false: nobody calls for a person here, as a node that sees does
     sees: tuple[str, ...] = ()  # tensors that are observed, such as tool_position_m; empty: all
     attempt_s: float = 0.0  # s until an attempt has failed; 0: the task's own
     observe_hz: float = 5.0  # of a policy
@@ -207,7 +208,7 @@ class WorkbenchNode(Node[WorkbenchConfig]):
         if self.config.judges:
             said = self._reward.judge(self._goal, {}, {ACHIEVED: achieved}).success
             emissions.append(("judged", msgspec.structs.replace(is_so, success=said)))
-        if lost:
+        if lost and self.config.calls_help:
             reason = "what lies there cannot be reached any more"
             call = HelpNeeded(captured_ns=now_ns, attempt=self._attempt, reason=reason)
             emissions.append(("help", call))

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import tyro
 from perception.model_package import read_package, write_package
 from perception.quantities import InputError
 from perception.reward_bound import CONFIDENCE, LIMIT, Bound
+from perception.reward_look import rule_of_lost
 from perception.reward_package import REWARD, RewardEye, threshold_of
-from perception.reward_scores import proved
+from perception.reward_scores import Answered, proved
 from policies.offline_data import OfflineData, open_offline
 from robot.commands.train.reward import line
 from robot.console import Console
@@ -60,9 +62,14 @@ class ExportReward:
         bound = proved(honest, rule, eye.spec.views, self.most, CONFIDENCE)
         refusal = bound.refusal()
         if refusal is None:
-            held = [one.about.recipe_sha256 for one in data.sets]
+            lost = _lost_bound([one.honest(calibration) for one in answers.lost], eye)
             about = msgspec.structs.replace(
-                eye.about, calibration=calibration, bound=bound, held=held, usual=answers.usual
+                eye.about,
+                calibration=calibration,
+                bound=bound,
+                held=[one.about.recipe_sha256 for one in data.sets],
+                usual=answers.usual,
+                lost_bound=lost if lost and lost.refusal() is None else None,
             )
             scores = described(attempts, about, rule, threshold_of(about))
             manifest = msgspec.structs.replace(
@@ -76,7 +83,7 @@ class ExportReward:
             )
             content = self.package.read_bytes()
             with_training(lambda: write_package(self.out, content, manifest))
-            self._report(bound, scores, None)
+            self._report(bound, scores, None, lost)
             return 0
         self._report(bound, None, refusal)
         return 1
@@ -109,20 +116,46 @@ class ExportReward:
                     "other attempts, with another --seed"
                 )
 
-    def _report(self, bound: Bound, scores: dict[str, Any] | None, refusal: str | None) -> None:
+    def _report(
+        self,
+        bound: Bound,
+        scores: dict[str, Any] | None,
+        refusal: str | None,
+        lost: Bound | None = None,
+    ) -> None:
         written = None if refusal else str(self.out)
         outcome = {
             "package": written,
             "bound": msgspec.to_builtins(bound),
             "held": scores,
             "refusal": refusal,
+            "lost": msgspec.to_builtins(lost),
         }
         if self.json:
             sys.stdout.write(json.dumps(outcome) + "\n")
         elif scores is None:
             sys.stdout.write(f"not written: {refusal}\n")
         else:
-            sys.stdout.write(f"{line(scores)}\n{promise(bound)}\npackage: {written}\n")
+            told = f"{_of_lost(lost)}\n" if lost else ""
+            sys.stdout.write(f"{line(scores)}\n{promise(bound)}\n{told}package: {written}\n")
+
+
+def _lost_bound(attempts: Sequence[Answered], eye: RewardEye) -> Bound | None:
+    """What held-out attempts, calibrated, prove of a call for a person; None: none is asked for."""
+    if not attempts:
+        return None
+    views = eye.spec.views
+    return proved(attempts, rule_of_lost(views), views, LIMIT, CONFIDENCE)
+
+
+def _of_lost(bound: Bound) -> str:
+    """What is promised of calls for a person, for a person."""
+    if refusal := bound.refusal():
+        return f"it does not call for a person: {refusal}"
+    return (
+        f"calls for a person in vain in at most {100 * bound.upper:.2f} % of such attempts; it "
+        f"sees {100 * (bound.recall or 0):.0f} % of the {bound.recall_episodes} that need one"
+    )
 
 
 def promise(bound: Bound) -> str:

@@ -67,6 +67,9 @@ class TrainReward:
     teacher: Path | None = None
     """A reward whose verdicts teach in place of the outcomes of the data, such as that of the maker
     vlm; what persons said in --labels still counts."""
+    lost: str = ""
+    """A sentence such as "the lid is out of reach": the reward learns to say so too, from episodes
+    that ended where only a person could put things right. Empty: it is not asked."""
     without_failures: bool = False
     """Learn from demonstrations alone, though no episode failed."""
     set: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="K=V")] = ()
@@ -82,7 +85,13 @@ class TrainReward:
         console = Console(quiet=self.json)
         teacher = self._teacher()
         data = open_offline(self.data)
-        lesson = read_lesson(data, self.views, self.seed, without_failures=self.without_failures)
+        lesson = read_lesson(
+            data,
+            self.views,
+            self.seed,
+            without_failures=self.without_failures,
+            lost=self.lost,
+        )
         labelled = [
             one for run in self.labels for one in read_labelled(run, lesson.spec, lesson.opposites)
         ]
