@@ -26,6 +26,7 @@ from policies.episodes import Episode
 from policies.observation import Observation
 from policies.rewards import Judgement, RewardError, judgement
 
+MOST_NUMBERS = 4096  # of a row: images are for `perception.image_features` to make numbers of
 LEAST_SPREAD = 1e-3  # of an input, in its own unit: what never moved is not blown up
 
 
@@ -34,7 +35,7 @@ class ViceConfig:
     """What it learns from, and how."""
 
     shown: str = ""  # folder of a data set: successes, and what came before them
-    sees: tuple[str, ...] = ()  # tensors of an observation; images are not among them
+    sees: tuple[str, ...] = ()  # tensors of an observation: numbers, such as features of images
     hidden: tuple[int, ...] = (128, 128)
     updates_before: int = 500  # before the first step, from what was shown
     updates_per_step: float = 0.5
@@ -212,6 +213,11 @@ def _rows_of(
         seen = [one.observation[name][1:].reshape(len(one), -1) for name in config.sees]
         asked = np.tile(np.eye(len(texts), dtype=np.float32)[goal], (len(one), 1))
         rows = np.concatenate([*seen, asked], 1, dtype=np.float32)
+        if rows.shape[1] > MOST_NUMBERS:
+            raise RewardError(
+                f"{', '.join(config.sees)} are {rows.shape[1]} numbers, more than {MOST_NUMBERS}: "
+                "see by features ('reflexarc export features') and name these"
+            )
         reached.append(rows[one.success])
         before.append(rows[~one.success])
         if one.success.any():

@@ -93,6 +93,12 @@ def test_what_it_cannot_learn_from_is_refused(shown, options, words):
         vice(shown, **options)
 
 
+def test_whole_images_are_too_much(shown, monkeypatch):
+    monkeypatch.setattr("policies.vice.MOST_NUMBERS", 3)  # a row is two numbers and two goals
+    with pytest.raises(InputError, match="position_m are 4 numbers, more than 3: see by features"):
+        vice(shown)
+
+
 def test_a_goal_that_nobody_was_shown_to_reach_is_refused(tmp_path):
     with DataSetWriter(tmp_path / "half", msgspec.structs.replace(ABOUT, seed=1)) as writer:
         writer.append(shown_at(PUSH, 0))
