@@ -44,9 +44,7 @@ class RewardAbout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     data: list[str] = []  # hashes of the recipes that taught it
     held: list[str] = []  # of the recipes whose attempts proved the bound
     usual: dict[str, Usual] = {}  # by camera: what the images of those attempts look like
-    lost: str = (
-        ""  # what is asked to know whether only a person can put things right; empty: it is not
-    )
+    lost: str = ""  # what is asked to know whether only a person can help; empty: nothing
     lost_bound: Bound | None = None  # of how often that is said in vain; None: it is not said
 
 

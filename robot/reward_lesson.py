@@ -38,9 +38,7 @@ class RewardLesson(NamedTuple):
     learn: list[SeenEpisode]
     left_out: list[SeenEpisode]
     recipes: list[str]  # hashes
-    lost: str = (
-        ""  # what is asked to know whether only a person can put things right; empty: it is not
-    )
+    lost: str = ""  # what is asked to know whether only a person can help; empty: nothing
 
     def looks(self, positive_frames: int) -> Looks:
         """What the episodes teach."""
