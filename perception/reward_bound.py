@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from perception.approach_events import rate_bounds
 
 LIMIT = 0.02  # of all attempts
+CALLS = 0.05  # of all attempts, in which a person may be called in vain: that teaches nothing wrong
 CONFIDENCE = 0.95
 
 

@@ -17,7 +17,7 @@ from perception.model_package import read_package
 from perception.reward import RewardInputError
 from perception.reward_bound import Bound
 from perception.reward_calibration import probability
-from perception.reward_look import NEVER, Agreement, LookRule, moment_score
+from perception.reward_look import NEVER, Agreement, LookRule, helplessness
 from perception.reward_package import Asked, RewardEye
 
 
@@ -148,7 +148,8 @@ class RewardJudge:
         bound = self._lost_bound
         if self._lost is None or bound is None or bound.threshold is None:
             return None
-        return moment_score(*self._answers(self._lost, images)) > bound.threshold
+        own, _ = self._answers(self._lost, images)
+        return bool(helplessness(own) > bound.threshold)
 
     def _answers(
         self, asked: Asked, images: Mapping[str, NDArray[np.uint8]]

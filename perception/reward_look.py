@@ -32,9 +32,12 @@ class LookRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ", ".join(words + ["asked both ways"] * self.reverse)
 
 
-def rule_of_lost(views: Sequence[str]) -> LookRule:
-    """Of the question whether only a person can put things right: no opposite, one moment."""
-    return LookRule(tuple(views), frames=1, reverse=False)
+def helplessness(own: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(...) log-odds that only a person can put things right, of answers (..., v) by view.
+
+    The mean: what one camera does not see the other may. One moment is enough, as it lasts.
+    """
+    return np.asarray(own, np.float64).mean(-1)
 
 
 def moment_score(own: NDArray[np.floating], opposite: NDArray[np.floating]) -> float:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.reward_bound import Bound, bound_of, upper_bound
+from perception.reward_bound import CONFIDENCE, Bound, bound_of, upper_bound
 from perception.reward_calibration import Calibration
-from perception.reward_look import NEVER, LookRule, scores
+from perception.reward_look import NEVER, LookRule, helplessness, scores
 
 EARLY = 3  # moments; a yes that comes so much too soon errs less than one for nothing
 
@@ -109,6 +109,22 @@ def proved(
 ) -> Bound:
     """The bound that held-out attempts prove, with what "yes" is still said to; calibrated."""
     worst, best = _extremes(attempts, rule, views)
+    return bound_of(worst, limit, confidence).recalled(best)
+
+
+def proved_helpless(
+    asked: Sequence[Answered], limit: float, confidence: float = CONFIDENCE
+) -> Bound:
+    """The bound on calls for a person in vain that held-out attempts prove, with what is seen.
+
+    Args:
+        asked: whether only a person can put things right, calibrated; `reached` says where.
+        limit: part of the attempts in which a person may be called in vain.
+        confidence: that it is kept.
+    """
+    found = [(helplessness(one.own), one.reached) for one in asked]
+    worst = np.array([said[~is_so].max(initial=NEVER) for said, is_so in found])
+    best = np.array([said[is_so].max() for said, is_so in found if is_so.any()])
     return bound_of(worst, limit, confidence).recalled(best)
 
 

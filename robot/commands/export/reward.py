@@ -12,10 +12,9 @@ import tyro
 
 from perception.model_package import read_package, write_package
 from perception.quantities import InputError
-from perception.reward_bound import CONFIDENCE, LIMIT, Bound
-from perception.reward_look import rule_of_lost
+from perception.reward_bound import CALLS, CONFIDENCE, LIMIT, Bound
 from perception.reward_package import REWARD, RewardEye, threshold_of
-from perception.reward_scores import Answered, proved
+from perception.reward_scores import Answered, proved, proved_helpless
 from policies.offline_data import OfflineData, open_offline
 from robot.commands.train.reward import line
 from robot.console import Console
@@ -44,6 +43,8 @@ class ExportReward:
     """The package to write."""
     most: float = LIMIT
     """Part of the attempts in which it may say yes in vain, 0 to 1."""
+    most_calls: float = CALLS
+    """Likewise, in which it may call for a person in vain, if it was taught to (--lost)."""
     json: bool = False
     """Print the outcome as JSON, and no progress."""
 
@@ -62,7 +63,7 @@ class ExportReward:
         bound = proved(honest, rule, eye.spec.views, self.most, CONFIDENCE)
         refusal = bound.refusal()
         if refusal is None:
-            lost = _lost_bound([one.honest(calibration) for one in answers.lost], eye)
+            lost = self._helpless([one.honest(calibration) for one in answers.lost])
             about = msgspec.structs.replace(
                 eye.about,
                 calibration=calibration,
@@ -88,9 +89,14 @@ class ExportReward:
         self._report(bound, None, refusal)
         return 1
 
+    def _helpless(self, asked: Sequence[Answered]) -> Bound | None:
+        """What is proved of calls for a person; None: it was not taught to call."""
+        return proved_helpless(asked, self.most_calls) if asked else None
+
     def _check(self) -> None:
-        if not 0 < self.most < 1:
-            raise InputError(f"--most {self.most}: must be between 0 and 1")
+        for option, most in (("most", self.most), ("most-calls", self.most_calls)):
+            if not 0 < most < 1:
+                raise InputError(f"--{option} {most}: must be between 0 and 1")
         require_package_name(self.out)
         require_folders(self.data, "attempts")
 
@@ -138,14 +144,6 @@ class ExportReward:
         else:
             told = f"{_of_lost(lost)}\n" if lost else ""
             sys.stdout.write(f"{line(scores)}\n{promise(bound)}\n{told}package: {written}\n")
-
-
-def _lost_bound(attempts: Sequence[Answered], eye: RewardEye) -> Bound | None:
-    """What held-out attempts, calibrated, prove of a call for a person; None: none is asked for."""
-    if not attempts:
-        return None
-    views = eye.spec.views
-    return proved(attempts, rule_of_lost(views), views, LIMIT, CONFIDENCE)
 
 
 def _of_lost(bound: Bound) -> str:
