@@ -160,7 +160,10 @@ def about_of(package: ModelPackage) -> RewardAbout:
     try:
         about = msgspec.convert(manifest.extra.get(REWARD), RewardAbout)
     except msgspec.ValidationError as error:
-        raise RewardInputError(f"{package.path}: its reward is malformed: {error}") from error
+        raise RewardInputError(
+            f"{package.path}: its reward is malformed: {error}; if an older version wrote it, "
+            "prove it again with 'reflexarc export reward'"
+        ) from error
     if (manifest.inputs, manifest.outputs) != tensors_of(about.spec):
         raise RewardInputError(f"{package.path}: its tensors are not those of a reward")
     return about
