@@ -79,7 +79,8 @@ class Finetune:
     strategy_set: Options = ()
     """An option of the strategy."""
     reward: str = "truth"
-    """Who says whether a goal is reached: truth, noisy_truth, or a package of export reward."""
+    """Who says whether a goal is reached: truth, noisy_truth, vice, or a package of export
+    reward."""
     reward_set: Options = ()
     """An option of the reward source, such as false_negative_rate=0.7."""
     steps: int | None = None
