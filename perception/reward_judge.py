@@ -17,7 +17,7 @@ from perception.model_package import read_package
 from perception.reward import RewardInputError
 from perception.reward_bound import Bound
 from perception.reward_calibration import probability
-from perception.reward_look import NEVER, Agreement, LookRule, helplessness
+from perception.reward_look import NEVER, Agreement, LookRule, helplessness, moment_score
 from perception.reward_package import Asked, RewardEye
 
 
@@ -28,6 +28,7 @@ class Glance(NamedTuple):
     opposite: NDArray[np.float64]  # (v, o) to each of its opposites, as far as they are asked
     score: float  # of the look that agrees least, over the last images
     is_yes: bool
+    unsure: bool = False  # "no" is said where successes were, too
     lost: bool | None = None  # only a person can put things right; None: it was not taught to tell
 
     @property
@@ -50,16 +51,17 @@ class Glance(NamedTuple):
 class RewardJudge:
     """Judges attempts one after the other."""
 
-    def __init__(self, package: str, sha256: str = "") -> None:
+    def __init__(self, package: str, sha256: str = "", *, hesitates: bool = False) -> None:
         """Reads the package.
 
         Args:
             package: path of what 'reflexarc export reward' wrote.
             sha256: of it; empty: any.
+            hesitates: whether it is unsure where a "no" may be a success.
 
         Raises:
-            RewardInputError: none is given, it is another than it was, it promises nothing, or it
-                is none of a reward.
+            RewardInputError: none is given, it is another than it was, it promises nothing, it does
+                not know where successes were and is to hesitate, or it is none of a reward.
             ModelPackageError: it is missing or damaged.
         """
         if not package:
@@ -76,6 +78,12 @@ class RewardJudge:
         self.bound, self.threshold = _promise(self._eye)
         self._agreement = Agreement(self.rule)
         about = self._eye.about
+        self._unsure = about.unsure if hesitates else None
+        if hesitates and about.unsure is None:
+            raise RewardInputError(
+                f"{package} does not know where it may miss a success: prove it again with "
+                "'reflexarc export reward'"
+            )
         self._lost_bound = about.lost_bound
         self._lost = self._eye.asked(about.lost) if about.lost_bound else None
 
@@ -134,7 +142,9 @@ class RewardJudge:
         """
         own, opposite = self._answers(asked, images)
         score = self._agreement.score(own, opposite)
-        return Glance(own, opposite, score, score > self.threshold, self._is_lost(images))
+        is_yes, doubtful = score > self.threshold, self._unsure
+        unsure = not is_yes and doubtful is not None and moment_score(own, opposite) > doubtful
+        return Glance(own, opposite, score, is_yes, unsure, self._is_lost(images))
 
     def save(self) -> list[float]:
         """The last moments of the attempt."""

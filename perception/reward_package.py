@@ -43,6 +43,7 @@ class RewardAbout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     bound: Bound | None = None  # None: held-out attempts were never looked at
     data: list[str] = []  # hashes of the recipes that taught it
     held: list[str] = []  # of the recipes whose attempts proved the bound
+    unsure: float | None = None  # log-odds above which a "no" may be a success; None: not known
     usual: dict[str, Usual] = {}  # by camera: what the images of those attempts look like
     lost: str = ""  # what is asked to know whether only a person can help; empty: nothing
     lost_bound: Bound | None = None  # of how often that is said in vain; None: it is not said

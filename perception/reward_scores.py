@@ -14,6 +14,7 @@ from perception.reward_bound import CONFIDENCE, Bound, bound_of, upper_bound
 from perception.reward_calibration import Calibration
 from perception.reward_look import NEVER, LookRule, helplessness, scores
 
+SURPASS = 0.9  # of the successes
 EARLY = 3  # moments; a yes that comes so much too soon errs less than one for nothing
 
 Array = NDArray[np.float64]
@@ -110,6 +111,15 @@ def proved(
     """The bound that held-out attempts prove, with what "yes" is still said to; calibrated."""
     worst, best = _extremes(attempts, rule, views)
     return bound_of(worst, limit, confidence).recalled(best)
+
+
+def doubtful(attempts: Sequence[Answered], rule: LookRule, views: Sequence[str]) -> float | None:
+    """Log-odds that most successes of held-out attempts, calibrated, surpass; None: no success.
+
+    Below the threshold of a promise but above this, a "no" is no sign of failure.
+    """
+    _, best = _extremes(attempts, rule, views)
+    return float(np.quantile(best, 1 - SURPASS)) if len(best) else None
 
 
 def proved_helpless(

@@ -18,6 +18,7 @@ from perception.reward_judge import RewardJudge
 from policies.observation import Observation
 from policies.rewards import Judgement, judgement
 
+UNSURE = "it may be a success"
 STILL_M = np.zeros(3, np.float32)  # a tool of which nothing is felt
 
 
@@ -36,6 +37,8 @@ class Classifier:
 
     Config = ClassifierConfig
 
+    hesitates = False  # a "no" that may be a success is a "no"
+
     def __init__(
         self, config: ClassifierConfig, rng: np.random.Generator, goals: Sequence[Goal]
     ) -> None:
@@ -47,7 +50,7 @@ class Classifier:
             ModelPackageError: it is missing or damaged.
         """
         del rng
-        self._judge = RewardJudge(config.package, config.sha256)
+        self._judge = RewardJudge(config.package, config.sha256, hesitates=self.hesitates)
         self._asked = [self._judge.asked(goal.text) for goal in goals]
         self._trust, self._tool = ImageTrust(config.trust, self._judge.usual), config.tool
         self.sees, self.sha256 = self._judge.rule.views, self._judge.sha256
@@ -69,7 +72,9 @@ class Classifier:
         said = judgement(glance.is_yes)._replace(
             score=glance.score, looks=glance.looks, lost=glance.lost
         )
-        return said if doubt is None else said._replace(doubt=f"{doubt.view} is {doubt.reason}")
+        if doubt is not None:
+            return said._replace(doubt=f"{doubt.view} is {doubt.reason}")
+        return said._replace(doubt=UNSURE) if glance.unsure else said
 
     def save(self) -> dict[str, Any]:
         """The last moments of the attempt."""
@@ -79,3 +84,13 @@ class Classifier:
         """Goes on with them."""
         self._judge.restore(state["moments"])
         self._trust.restore(state.get("trust", {}))  # of a run from before it could abstain: none
+
+
+class HesitantClassifier(Classifier):
+    """Judges by a package, and says nothing where its "no" may be a success.
+
+    A promise of few yeses in vain costs most of the successes. Seen by the held-out attempts they
+    lie between its threshold and `unsure`; taught as failures they would unlearn what reached them.
+    """
+
+    hesitates = True

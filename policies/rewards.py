@@ -3,8 +3,9 @@
 A robot's own judgement errs, so what errors cost is to be known before a classifier is trusted:
 `noisy_truth` lies at set rates. RoboFuME's classifier gave false positives in 1 to 6 % of the steps
 at which the goal was not reached and missed 60 to 81 % of those at which it was (Yang et al., arXiv
-2310.15145, table II), and practice got better all the same. `classifier` looks at images; `vice`
-learns on from what practice shows.
+2310.15145, table II), and practice got better all the same. `classifier` looks at images, and so
+does `hesitant_classifier`, which abstains where a "no" may be a success; `vice` learns on from what
+practice shows.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,6 +22,7 @@ from policies.practice_env import ACHIEVED
 
 REWARDS = {
     "classifier": "policies.classifier_reward:Classifier",
+    "hesitant_classifier": "policies.classifier_reward:HesitantClassifier",
     "truth": "policies.rewards:Truth",
     "noisy_truth": "policies.rewards:NoisyTruth",
     "vice": "policies.vice:Vice",

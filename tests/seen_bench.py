@@ -28,7 +28,13 @@ LOST = "the lid is out of reach"
 
 
 def lid_reward(
-    path, threshold=ALWAYS, views=("front", "wrist"), texts=TEXTS, usual=None, lost=None
+    path,
+    threshold=ALWAYS,
+    views=("front", "wrist"),
+    texts=TEXTS,
+    usual=None,
+    lost=None,
+    unsure=None,
 ):
     """A reward for the lid; its promise is taken for granted. None as threshold: it has none.
 
@@ -45,6 +51,7 @@ def lid_reward(
         opposites={text: [other for other in texts if other != text] for text in texts},
         rule=LookRule(tuple(views), 2),
         bound=bound,
+        unsure=unsure,
         usual=usual or {},
         lost=LOST if lost is not None else "",
         lost_bound=None

@@ -4,6 +4,7 @@ from tiny_reward import DARK, GOALS, VIEWS, image_of, proved_package, write_atte
 
 from perception.image_trust import coarse, usual_of
 from perception.quantities import InputError
+from policies.classifier_reward import UNSURE
 from policies.kept_attempts import read_attempt, read_list
 from policies.practice_checkpoint import latest_checkpoint, read_state, write_checkpoint
 from policies.rewards import REWARDS, Truth, make_reward, require_seen
@@ -25,11 +26,12 @@ def written_and_read(state, folder):
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
-    package = proved_package(tmp_path_factory.mktemp("reward") / "lamp.onnx")
+    package = proved_package(tmp_path_factory.mktemp("reward") / "lamp.onnx", unsure=-0.6)
     shown = write_attempts(tmp_path_factory.mktemp("shown") / "lamp", successes=4, failures=1)
     slowly = {"learning_rate": 0.003, "updates_per_step": 0.1}
     return {
         "classifier": {"package": str(package.path), "sha256": package.sha256},
+        "hesitant_classifier": {"package": str(package.path)},
         "vice": {"shown": str(shown), "sees": ["front"], "hidden": [16], **slowly},
     }
 
@@ -78,7 +80,7 @@ def test_equal_seeds_lie_at_the_same_steps():
 def test_bad_rates_and_unknown_names_are_refused():
     with pytest.raises(InputError, match=r"false_positive_rate = 1.5: a rate is from 0 to 1"):
         make_reward("noisy_truth", {"false_positive_rate": 1.5})
-    with pytest.raises(InputError, match="valid names: classifier, noisy_truth, truth, vice"):
+    with pytest.raises(InputError, match="valid names: classifier, hesitant_classifier, noisy"):
         make_reward("vlm")
     with pytest.raises(InputError, match="no option rate; valid options: false_positive_rate"):
         make_reward("noisy_truth", {"rate": 0.1})
@@ -137,6 +139,17 @@ def test_practice_keeps_what_a_package_saw_beside_its_checkpoints(options, tmp_p
     assert kept.about.package == options["classifier"]["sha256"]
     assert keeping(source, world, told._replace(keep=0)) is source
     assert isinstance(keeping(make_reward("truth"), world, told), Truth)  # it looks at nothing
+
+
+def test_who_hesitates_says_nothing_where_a_no_may_be_a_success(tmp_path):
+    package = proved_package(tmp_path / "strict.onnx", threshold=1e6, unsure=-0.5)
+    sure, hesitant = (
+        make_reward(name, {"package": str(package.path)}, goals=GOALS)
+        for name in ("classifier", "hesitant_classifier")
+    )
+    assert [sure.judge(goal, SEEN, INFO).doubt for goal in (MISSED, REACHED)] == ["", ""]
+    assert [hesitant.judge(goal, SEEN, INFO).doubt for goal in (MISSED, REACHED)] == ["", UNSURE]
+    assert not said(hesitant, REACHED, 3)[-1]  # it pays nothing all the same
 
 
 def test_a_classifier_says_nothing_of_images_that_it_cannot_believe(options):

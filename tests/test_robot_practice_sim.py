@@ -261,6 +261,16 @@ def test_it_calls_for_a_person_if_it_was_taught_to_see_that_one_is_needed(
     assert not seat.lost
 
 
+def test_who_hesitates_abstains_where_a_no_may_be_a_success(tmp_path):
+    lid_reward(tmp_path / "reward.onnx", NEVER, unsure=ALWAYS)
+    assert not Seat(tmp_path / "reward.onnx").see().abstained
+    hesitant = Seat(tmp_path / "reward.onnx", hesitates=True).see()
+    assert (hesitant.yes, hesitant.reason) == (False, "it may be a success")
+    lid_reward(tmp_path / "reward.onnx", NEVER)
+    with pytest.raises(InputError, match="does not know where it may miss a success: prove it"):
+        Seat(tmp_path / "reward.onnx", hesitates=True)
+
+
 class Passage:
     """A features node, shown one moment after the other."""
 

@@ -95,7 +95,7 @@ def write_broken(folder, count, seed):
     return folder
 
 
-def proved_package(path, usual=None):
+def proved_package(path, usual=None, threshold=-0.5, unsure=None):
     """A reward that was taught the lamp, and whose promise is taken for granted."""
     from perception.reward_makers.embedded import EmbeddedMaker
     from perception.reward_module import Config
@@ -108,7 +108,7 @@ def proved_package(path, usual=None):
     config = Config(backbone="tiny", learning_rate=0.01, backbone_rate=0.01)
     maker = EmbeddedMaker(look_spec(LAMP), config, 0)
     maker.fit(looks, 60)
-    bound = bound_of(np.full(200, -0.5)).recalled(np.ones(1))
+    bound = bound_of(np.full(200, threshold)).recalled(np.ones(1) + threshold)
     about = RewardAbout(
         spec=maker.spec,
         encoder="words",
@@ -116,6 +116,7 @@ def proved_package(path, usual=None):
         opposites={GOALS[0].text: [GOALS[1].text], GOALS[1].text: [GOALS[0].text]},
         rule=LookRule(VIEWS, 2),
         bound=bound,
+        unsure=unsure,
         usual=usual or {},
     )
     return maker.export(path, looks, {REWARD: msgspec.to_builtins(about)})

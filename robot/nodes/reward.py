@@ -17,6 +17,7 @@ from perception.quantities import InputError
 from perception.reward_judge import Glance, RewardJudge
 from perception.reward_look import NEVER
 from perception.reward_package import Asked
+from policies.classifier_reward import UNSURE
 from robot.clock import SECOND_NS
 from robot.messages import CameraImage, Instruction, Observed, StepJudgement, Verdict
 from robot.node import Emission, Input, Inputs, Node, NodeContext, Output
@@ -34,6 +35,7 @@ class RewardConfig:
     sha256: str = ""  # of it; empty: any
     tool: str = "tool_position_m"  # tensor by which the robot feels whether it moves
     most_apart_s: float = 0.05  # s between an observation and its images
+    hesitates: bool = False  # says nothing where a "no" may be a success
     trust: TrustConfig = field(default_factory=TrustConfig)
 
 
@@ -52,7 +54,7 @@ class RewardNode(Node[RewardConfig]):
     def __init__(self, config: RewardConfig, context: NodeContext) -> None:
         """Opens the package, so that one that promises nothing is refused before anything moves."""
         super().__init__(config, context)
-        self._judge = RewardJudge(config.package, config.sha256)
+        self._judge = RewardJudge(config.package, config.sha256, hesitates=config.hesitates)
         self._views = self._judge.rule.views
         if strange := [view for view in self._views if view not in VIEWS]:
             raise InputError(
@@ -123,8 +125,10 @@ class RewardNode(Node[RewardConfig]):
         else:
             self._judge.begin()
             glance = BLIND
-        self._count(glance, abstained=doubt is not None)
         reason = "" if doubt is None else str(doubt)
+        if glance.unsure:
+            reason = UNSURE
+        self._count(glance, abstained=bool(reason))
         return self._said(observed.captured_ns, told, glance, reason)
 
     def _count(self, glance: Glance, *, abstained: bool) -> None:

@@ -14,7 +14,7 @@ from perception.model_package import read_package, write_package
 from perception.quantities import InputError
 from perception.reward_bound import CALLS, CONFIDENCE, LIMIT, Bound
 from perception.reward_package import REWARD, RewardEye, threshold_of
-from perception.reward_scores import Answered, proved, proved_helpless
+from perception.reward_scores import Answered, doubtful, proved, proved_helpless
 from policies.offline_data import OfflineData, open_offline
 from robot.commands.train.reward import line
 from robot.console import Console
@@ -69,6 +69,7 @@ class ExportReward:
                 calibration=calibration,
                 bound=bound,
                 held=[one.about.recipe_sha256 for one in data.sets],
+                unsure=doubtful(honest, rule, eye.spec.views),
                 usual=answers.usual,
                 lost_bound=lost if lost and lost.refusal() is None else None,
             )
