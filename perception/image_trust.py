@@ -64,7 +64,8 @@ def usual_of(images: Sequence[FloatArray]) -> Usual:
     median = np.median(every, axis=0)
     spread = np.maximum(SPREAD_OF_MAD * np.median(np.abs(every - median), axis=0), FLOOR)
     limit = MARGIN * max(float(_unlike(every, median, spread).max()), LEAST)
-    return Usual(*(tuple(one.round(DIGITS).tolist()) for one in (median, spread)), limit)
+    told_median, told_spread = (tuple(one.round(DIGITS).tolist()) for one in (median, spread))
+    return Usual(told_median, told_spread, limit)
 
 
 class Doubt(NamedTuple):
