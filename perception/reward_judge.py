@@ -126,9 +126,9 @@ class RewardJudge:
         """A moment whose images are not believed: nothing is said; the last ones are forgotten."""
         self.begin()
         views, opposites = len(self.rule.views), len(asked.opposites) * self.rule.reverse
-        return Glance(
-            np.full(views, NEVER), np.full((views, opposites), -NEVER), NEVER, is_yes=False
-        )
+        own, opposite = np.full(views, NEVER), np.full((views, opposites), -NEVER)
+        lost = False if self.tells_lost else None  # who cannot see does not call either
+        return Glance(own, opposite, NEVER, is_yes=False, lost=lost)
 
     def look(self, asked: Asked, images: Mapping[str, NDArray[np.uint8]]) -> Glance:
         """Whether every look agrees at this moment.

@@ -121,6 +121,8 @@ def test_a_reward_may_learn_when_only_a_person_can_help(call, tmp_path):
 
     assert lost(broken_attempt(0, seed=99)) == [False] * 6 + [True]
     assert not any(lost(attempt_of(1, succeeds=True, seed=99)))
+    black = dict.fromkeys(VIEWS, np.zeros((SIDE, SIDE, 3), np.uint8))
+    assert source.judge(0, black, {}).lost is False  # and not None, which asks the truth
 
 
 def test_what_is_never_shown_cannot_be_asked(refused, lesson, tmp_path):
