@@ -4,7 +4,7 @@ Of answers alone: who gave them does not matter, a network or a vision-language 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -122,6 +122,29 @@ def doubtful(attempts: Sequence[Answered], rule: LookRule, views: Sequence[str])
     return float(np.quantile(best, 1 - SURPASS)) if len(best) else None
 
 
+class Calls(NamedTuple):
+    """How often a person is called, by attempts."""
+
+    attempts: int
+    in_vain: int  # attempts in which it is called where nobody is needed
+    in_vain_upper: float  # 95 % upper bound of that part of all attempts
+    helpless: int  # attempts that end where only a person can put things right
+    found: int  # of those, in which it is called there
+
+
+def calls(asked: Sequence[Answered], threshold: float) -> Calls:
+    """Counts of calls above a threshold, log-odds; `asked` as `proved_helpless` takes it."""
+    worst, best = _helpless_extremes(asked)
+    in_vain = int((worst > threshold).sum())
+    return Calls(
+        attempts=len(asked),
+        in_vain=in_vain,
+        in_vain_upper=upper_bound(in_vain, len(asked)),
+        helpless=len(best),
+        found=int((best > threshold).sum()),
+    )
+
+
 def proved_helpless(
     asked: Sequence[Answered], limit: float, confidence: float = CONFIDENCE
 ) -> Bound:
@@ -132,9 +155,7 @@ def proved_helpless(
         limit: part of the attempts in which a person may be called in vain.
         confidence: that it is kept.
     """
-    found = [(helplessness(one.own), one.reached) for one in asked]
-    worst = np.array([said[~is_so].max(initial=NEVER) for said, is_so in found])
-    best = np.array([said[is_so].max() for said, is_so in found if is_so.any()])
+    worst, best = _helpless_extremes(asked)
     return bound_of(worst, limit, confidence).recalled(best)
 
 
@@ -149,10 +170,19 @@ def _extremes(
     attempts: Sequence[Answered], rule: LookRule, views: Sequence[str]
 ) -> tuple[Array, Array]:
     """Highest scores while the goal is not reached, (n,), and while it is, (r,) where it is."""
-    found = [scores(one.own, one.opposite, rule, views) for one in attempts]
-    pairs = list(zip(found, (one.reached for one in attempts), strict=True))
-    worst = np.array([said[~is_so].max(initial=NEVER) for said, is_so in pairs])
-    best = np.array([said[is_so].max() for said, is_so in pairs if is_so.any()])
+    return _highest((scores(one.own, one.opposite, rule, views), one.reached) for one in attempts)
+
+
+def _helpless_extremes(asked: Sequence[Answered]) -> tuple[Array, Array]:
+    """As `_extremes`, of whether only a person can put things right."""
+    return _highest((helplessness(one.own), one.reached) for one in asked)
+
+
+def _highest(said: Iterable[tuple[Array, NDArray[np.bool_]]]) -> tuple[Array, Array]:
+    """Highest scores of each attempt where something is not so, (n,), and where it is, (r,)."""
+    pairs = [*said]
+    worst = np.array([score[~is_so].max(initial=NEVER) for score, is_so in pairs])
+    best = np.array([score[is_so].max() for score, is_so in pairs if is_so.any()])
     return worst, best
 
 

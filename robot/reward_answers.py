@@ -32,10 +32,11 @@ class Answers(NamedTuple):
 
     def trusted(self) -> list[Answered]:
         """The attempts as a robot takes them, that gives no answer where it doubts the images."""
-        return [
-            one._replace(own=np.where(_are(doubts)[:, np.newaxis], NEVER, one.own))
-            for one, doubts in zip(self.attempts, self.doubts, strict=True)
-        ]
+        return self._believed(self.attempts)
+
+    def trusted_lost(self) -> list[Answered]:
+        """Likewise, asked whether only a person can put things right."""
+        return self._believed(self.lost)
 
     def abstained(self) -> dict[str, Any]:
         """At how many moments it doubts, in how many attempts at all of them, and why; for JSON."""
@@ -43,6 +44,12 @@ class Answers(NamedTuple):
         reasons = Counter(f"{doubt.view} is {doubt.reason}" for doubt in every)
         whole = sum(all(_are(doubts)) for doubts in self.doubts)
         return {"moments": len(every), "whole_attempts": whole, "reasons": dict(reasons)}
+
+    def _believed(self, attempts: Sequence[Answered]) -> list[Answered]:
+        return [
+            one._replace(own=np.where(_are(doubts)[:, np.newaxis], NEVER, one.own))
+            for one, doubts in zip(attempts, self.doubts, strict=bool(attempts))
+        ]
 
 
 def answered(

@@ -113,6 +113,13 @@ def test_a_reward_may_learn_when_only_a_person_can_help(call, tmp_path):
     assert code == 0
     assert "calls for a person in vain in at most 4." in said
     assert "it sees 100 % of the 10 that need one" in said
+    _, said, _ = call("evaluate", "reward", proved, held, more)
+    assert "170 attempts (at most 4.5 % of such), in 10 of the 10 that need one" in said
+    _, said, _ = call("evaluate", "reward", out, held, "--json")
+    assert json.loads(said)["calls"] | {"in_vain": 0, "in_vain_upper": 0} == {
+        "proved": False, "threshold": 0.0, "attempts": 160, "in_vain": 0, "in_vain_upper": 0,
+        "helpless": 0, "found": 0,
+    }  # fmt: skip
     source = make_reward("classifier", {"package": str(proved)}, goals=GOALS)
 
     def lost(one):

@@ -13,8 +13,8 @@ from perception.quantities import InputError
 from perception.reward_calibration import probability, reliability
 from perception.reward_look import LookRule
 from perception.reward_open import open_reward
-from perception.reward_package import EVEN, RewardEye, threshold_of
-from perception.reward_scores import calibrating
+from perception.reward_package import EVEN, RewardAbout, RewardEye, threshold_of
+from perception.reward_scores import calibrating, calls
 from policies.kept_attempts import FOLDER
 from policies.offline_data import open_offline
 from robot.commands.train.reward import line
@@ -101,6 +101,7 @@ class EvaluateReward:
             "refusal": eye.refusal(),
             "bound": msgspec.to_builtins(about.bound),
             **described(attempts, about, about.rule, threshold),
+            "calls": _calls(about, answers),
             "abstained": answers.abstained(),
             "where_it_answers": described(answers.trusted(), about, about.rule, threshold),
             "rules": {
@@ -118,6 +119,32 @@ def partial_rules(rule: LookRule) -> list[LookRule]:
     on_end = LookRule(rule.views, rule.frames, reverse=False)
     opposite = LookRule(rule.views, 1, reverse=True)
     return [*dict.fromkeys([*single, together, on_end, opposite, rule])]
+
+
+def _calls(about: RewardAbout, answers: Answers) -> dict[str, Any] | None:
+    """How often it calls for a person; None: it was not taught to.
+
+    One that has proved no threshold is asked at even odds, as are the parts of a rule.
+    """
+    if not about.lost:
+        return None
+    bound = about.lost_bound
+    threshold = bound.threshold if bound and bound.threshold is not None else EVEN
+    found = calls([one.honest(about.calibration) for one in answers.trusted_lost()], threshold)
+    return {"proved": bound is not None, "threshold": threshold, **found._asdict()}
+
+
+def _called(outcome: dict[str, Any]) -> str:
+    """The same, for a person."""
+    found = outcome["calls"]
+    if found is None:
+        return ""
+    unproved = "" if found["proved"] else " (at even odds: it has not proved when to)"
+    return (
+        f"calls for a person in vain in {found['in_vain']} of {found['attempts']} attempts (at "
+        f"most {100 * found['in_vain_upper']:.1f} % of such), in {found['found']} of the "
+        f"{found['helpless']} that need one{unproved}\n"
+    )
 
 
 def _row(name: str, row: dict[str, Any]) -> str:
@@ -160,6 +187,7 @@ def _lines(outcome: dict[str, Any]) -> str:
         "at even odds, look by look:\n"
         + "\n".join(rows)
         + "\n"
+        + _called(outcome)
         + _abstention(outcome)
         + (f"pays nothing: {refused}\n" if refused else "")
         + pictures
