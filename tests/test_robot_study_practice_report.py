@@ -28,6 +28,7 @@ def row(method, seed, hits, way=(0.5, 0.5), task="lid"):
         "continuing_reward": 0.0,
         "resets_per_1000_steps": 0.0,
         "interventions_per_1000_steps": 0.0,
+        "attempts": 0,
         "wall_seconds": 60.0,
         "curve": points,
     }
@@ -88,6 +89,64 @@ def test_each_task_is_compared_by_itself(tmp_path):
     page = write_page(tmp_path / "practice_grid", GRID, [*ROWS, *drawer]).read_text()
     assert page.index("## lid") < page.index("## drawer")
     assert page.count("| wsrl | 3 | +0.20") == 2
+
+
+SEEN = PracticeGrid("seen", "0-2", {}, reference="bc", ideal="truth")
+
+
+def seen_row(method, seed, forward, back, task="lid", **more):
+    """A row of practice in both directions."""
+    found = row(method, seed, forward, task=task)
+    return found | {"final_backward": {"trials": 100, "successes": back}} | more
+
+
+def judged_row(method, seed, forward, back, in_vain):
+    said = {"said": [[90, 5], [3, 2]], "ece": 0.01}
+    paid = {"attempts": 50, "successes": 20, "false_successes": in_vain}
+    return seen_row(method, seed, forward, back, verdicts=said, **paid)
+
+
+def test_both_directions_close_a_gap_and_are_a_part_of_the_ideal(tmp_path):
+    rows = [seen_row("bc", 0, 40, 60), seen_row("bc", 1, 50, 70), seen_row("truth", 0, 90, 70)]
+    rows += [judged_row("vice", 0, 70, 50, 5), judged_row("vice", 1, 90, 82, 3)]
+    page = write_page(tmp_path / "practice_seen", SEEN, rows).read_text()
+    assert "| bc | 2 | 0.45 | 0.65 | 0.55 | 0.50 0.60 | - | 62% |" in page
+    assert "| truth | 1 | 0.90 | 0.70 | 0.80 | 0.80 | 60% | 100% |" in page  # of seed 0 alone
+    assert "| vice | 2 | 0.80 | 0.66 | 0.73 | 0.60 0.86 | 40% | 75% |" in page
+    assert "| vice | 2 | 100 | 40 | 8 | 8.0 | 5.3 | 60.0 | 28.6 | 92.0 | 0.010 | - |" in page
+    assert "All tasks" not in page
+    picture = (tmp_path / "practice_seen_lid_in_vain.svg").read_text()
+    assert picture.count('r="3"') == 2  # bc and the truth made no attempts by a reward
+    assert picture.count('r="6"') == 1
+
+
+def test_tasks_beside_each_other_have_a_mean_of_those_that_all_have(tmp_path):
+    rows = [seen_row("bc", 0, 40, 60), seen_row("truth", 0, 90, 90), seen_row("vice", 0, 80, 60)]
+    rows += [seen_row("bc", 0, 80, 80, "drawer"), seen_row("truth", 0, 100, 100, "drawer")]
+    rows += [seen_row("bc", 0, 0, 0, "sweep")]
+    page = write_page(tmp_path / "practice_seen", SEEN, rows).read_text()
+    assert "| lid | drawer | sweep | mean | of the gap of `bc` | of `truth` |" in page
+    assert "| bc | 0.50 (1) | 0.80 (1) | 0.00 (1) | 0.65 (2) | - | 68% |" in page
+    assert "| truth | 0.90 (1) | 1.00 (1) | - | 0.95 (2) | 86% | 100% |" in page
+    assert "| vice | 0.70 (1) | - | - | 0.70 (1) | 40% | 78% |" in page
+
+
+def test_without_methods_to_compare_with_both_directions_are_shown_all_the_same(tmp_path):
+    alone = PracticeGrid("seen", "0-2", {})
+    page = write_page(tmp_path / "practice_seen", alone, [seen_row("drq", 0, 10, 90)]).read_text()
+    assert "| method | seeds | forward | back | both | each seed |\n" in page
+    assert "| drq | 1 | 0.10 | 0.90 | 0.50 | 0.50 |\n" in page
+
+
+def test_a_picture_of_errors_is_drawn_where_there_were_some(tmp_path):
+    write_page(tmp_path / "practice_seen", SEEN, [judged_row("vice", 0, 70, 50, 0)])
+    assert not (tmp_path / "practice_seen_lid_in_vain.svg").exists()
+
+
+def test_levels_are_told_apart():
+    svg = curves("lid", [*ROWS[:3], row("offline", 0, 50)])
+    assert "- - bc" in svg
+    assert "··· offline" in svg
 
 
 def test_a_reference_that_is_nowhere_is_refused(tmp_path):

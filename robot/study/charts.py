@@ -10,6 +10,7 @@ from robot.study.statistics import Interval
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 840, 340, 64, 270, 36, 48
 ROW_HEIGHT, LABEL_WIDTH = 26, 340
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
+DASHES = (("5 4", "- -"), ("1.5 4", "···"), ("10 4", "— —"), ("9 4 1.5 4", "- ·"))  # and its sign
 Point = tuple[float, float]
 Span = tuple[float, float, float]  # x, and two heights
 
@@ -47,11 +48,33 @@ def lines(
         parts += [_way(plane, way, colour), _legend(number, name, colour)]
     for number, (name, level) in enumerate(levels.items(), len(series)):
         if math.isfinite(level):
-            y = plane.y(level)
+            y, (dash, sign) = plane.y(level), DASHES[(number - len(series)) % len(DASHES)]
             parts.append(
-                f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#555" stroke-dasharray="5 4"/>'
+                f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#555" '
+                f'stroke-dasharray="{dash}"/>'
             )
-            parts.append(_legend(number, f"- - {name}", "#555"))
+            parts.append(_legend(number, f"{sign} {name}", "#555"))
+    return _document(WIDTH, HEIGHT, parts)
+
+
+def scatter(axes: Axes, series: Mapping[str, Sequence[Point]]) -> str:
+    """Points by name, each a small dot, their mean a large one; heights are 0 to 1.
+
+    Args:
+        axes: title and what is drawn over what, with units.
+        series: at least one point for each name.
+    """
+    plane = _Plane(1.05 * max(x for way in series.values() for x, _ in way) or 1.0, 1.05)
+    parts = [*_frame(axes, plane)]
+    for number, (name, way) in enumerate(series.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        middle = tuple(sum(each) / len(way) for each in zip(*way, strict=True))
+        for (x, y), radius, opacity in [*((p, 3, 0.45) for p in way), (middle, 6, 1)]:
+            parts.append(
+                f'<circle cx="{plane.x(x):.1f}" cy="{plane.y(y):.1f}" r="{radius}" '
+                f'fill="{colour}" fill-opacity="{opacity}"/>'
+            )
+        parts.append(_legend(number, name, colour))
     return _document(WIDTH, HEIGHT, parts)
 
 

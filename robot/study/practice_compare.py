@@ -36,8 +36,8 @@ def compared(rows: Sequence[Row], method: str, reference: str) -> Compared | Non
         method,
         len(seeds),
         more,
-        _closed(final, beside),
-        _closed(final, start) if own[seeds[0]]["steps"] > 1 else None,
+        closed(final, beside),
+        closed(final, start) if own[seeds[0]]["steps"] > 1 else None,
         float(interquartile_mean(fell)),
     )
 
@@ -51,10 +51,23 @@ def final_success(row: Row) -> float:
     return row["final"]["successes"] / row["final"]["trials"]
 
 
-def _closed(final: Sequence[float], before: Sequence[float]) -> float | None:
+def both_success(row: Row) -> float:
+    """The same in both directions, each counting alike; of one where one alone was tried."""
+    found = [row[key] for key in ("final", "final_backward") if key in row]
+    return sum(one["successes"] / one["trials"] for one in found) / len(found)
+
+
+def closed(final: Sequence[float], before: Sequence[float]) -> float | None:
     """Part of the gap to 1 that is gone, of means over seeds."""
     had, has = (sum(found) / len(found) for found in (before, final))
     return None if had >= NEARLY_ALL else (has - had) / (1 - had)
+
+
+def part_of_gap(part: float | None) -> str:
+    """For a table; "-" where there is none; below -1 it is the gap that is small."""
+    if part is None:
+        return "-"
+    return f"{part:.0%}" if part >= -1 else "below -100%"
 
 
 def _dip(row: Row) -> float:

@@ -9,13 +9,14 @@
     [methods.switching]
     strategy = "switching"
 
-`reference` names the method with which the report compares the others; `[beside]` shows methods of
-other grids in this one's report: `tabletop = ["switching"]`. In place of `task`, tables
-`[tasks.NAME]` say what is particular to each of several tasks. `[prepare]` names what is made
-before a run of a task and seed can begin (`robot.study.stages`); then {NAME} in `features`,
-`folders`, `start` and `reward_options` is a folder that was made. `like = METHOD` begins with what
-a method above it says; `like = GRID` at the head of a file begins with all that another grid says,
-so that `[prepare] shown = ...` is the whole of a grid with fewer demonstrations.
+`reference` names the method with which the report compares the others, `ideal` the one that they
+are a part of; `[beside]` shows methods of other grids in this one's report: `tabletop =
+["switching"]`. In place of `task`, tables `[tasks.NAME]` say what is particular to each of several
+tasks. `[prepare]` names what is made before a run of a task and seed can begin
+(`robot.study.stages`); then {NAME} in `features`, `folders`, `start` and `reward_options` is a
+folder that was made. `like = METHOD` begins with what a method above it says; `like = GRID` at the
+head of a file begins with all that another grid says, so that `[prepare] shown = ...` is the whole
+of a grid with fewer demonstrations.
 """
 
 from collections.abc import Mapping
@@ -45,6 +46,7 @@ class _Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seeds: str = "0-4"
     common: dict[str, Any] = {}
     reference: str = ""
+    ideal: str = ""
     beside: dict[str, list[str]] = {}
     prepare: dict[str, str] = {}  # command lines by name, in their order
 
@@ -55,8 +57,9 @@ class _Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not self.methods:
             raise ValueError("it has no method: write [methods.NAME]")
         shown = [*self.methods, *(name for names in self.beside.values() for name in names)]
-        if self.reference and self.reference not in shown:
-            raise ValueError(f"reference = {self.reference!r} is none of {', '.join(shown)}")
+        for key, name in (("reference", self.reference), ("ideal", self.ideal)):
+            if name and name not in shown:
+                raise ValueError(f"{key} = {name!r} is none of {', '.join(shown)}")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class PracticeGrid(msgspec.Struct, frozen=True):
     seeds: str
     tasks: dict[str, dict[str, Method]]  # methods by name, of each task
     reference: str = ""  # method with which the report compares
+    ideal: str = ""  # method that the others are shown as a part of
     beside: dict[str, list[str]] = {}  # methods of other grids that the report shows too, by grid
     prepare: dict[str, str] = {}  # stages by name: what stands after `reflexarc`
 
@@ -145,7 +149,8 @@ def load_grid(name_or_path: str) -> PracticeGrid:
                 resolved(unplaced(method))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    return PracticeGrid(path.stem, grid.seeds, tasks, grid.reference, grid.beside, grid.prepare)
+    told = (grid.reference, grid.ideal, grid.beside, grid.prepare)
+    return PracticeGrid(path.stem, grid.seeds, tasks, *told)
 
 
 def _said(path: Path) -> dict[str, Any]:

@@ -8,9 +8,20 @@ import numpy as np
 from perception.interval import Interval
 from policies.statistics import band, clopper_pearson, interquartile_mean, stratified_bootstrap
 from robot.study import charts
-from robot.study.practice_compare import Compared, compared, final_success
+from robot.study.practice_compare import (
+    Compared,
+    both_success,
+    compared,
+    final_success,
+    part_of_gap,
+)
 from robot.study.practice_grid import PracticeGrid
-from robot.study.practice_seen_report import elsewhere_table, seen_table
+from robot.study.practice_seen_report import (
+    all_tasks_table,
+    both_table,
+    elsewhere_table,
+    seen_table,
+)
 from robot.study.rows import Row, read_rows
 
 HEAD = """# Practice: {name}
@@ -63,15 +74,25 @@ def write_page(folder: Path, grid: PracticeGrid, rows: Sequence[Row]) -> Path:
     shown = [*rows, *_beside(folder, grid)]
     text = HEAD.format(name=grid.name, seeds=told, trials=trials) + table(shown) + "\n"
     path = folder.with_suffix(".md")
-    for task in dict.fromkeys(row["task"] for row in shown):
-        of_task = [row for row in shown if row["task"] == task]
+    tasks = {
+        task: [row for row in shown if row["task"] == task]
+        for task in dict.fromkeys(row["task"] for row in shown)
+    }
+    by_method = {task: _by_method(of_task) for task, of_task in tasks.items()}
+    text += all_tasks_table(by_method, grid.reference, grid.ideal)
+    for task, of_task in tasks.items():
         text += f"\n## {task}\n"
         if grid.reference:
             text += comparison(of_task, grid.reference)
-        text += seen_table(_by_method(of_task)) + elsewhere_table(_by_method(of_task))
+        text += both_table(by_method[task], grid.reference, grid.ideal)
+        text += seen_table(by_method[task]) + elsewhere_table(by_method[task])
         picture = path.with_name(f"{path.stem}_{task}.svg")
         picture.write_text(curves(task, of_task))
         text += f"\n![deployed success of {task} over steps]({picture.name})\n"
+        if drawn := in_vain(task, of_task):
+            picture = path.with_name(f"{path.stem}_{task}_in_vain.svg")
+            picture.write_text(drawn)
+            text += f"\n![success of {task} over attempts paid in vain]({picture.name})\n"
     path.write_text(text)
     return path
 
@@ -96,6 +117,24 @@ def curves(task: str, rows: Sequence[Row]) -> str:
     return charts.lines(axes, series, levels, bands)
 
 
+def in_vain(task: str, rows: Sequence[Row]) -> str:
+    """SVG: what became of policies over the attempts paid in vain; empty where none was."""
+    series = {
+        method: [
+            (100 * row["false_successes"] / row["attempts"], both_success(row))
+            for row in found
+            if row["attempts"]
+        ]
+        for method, found in _by_method(rows).items()
+    }
+    if not any(x for points in series.values() for x, _ in points):
+        return ""
+    axes = charts.Axes(
+        f"{task}: errors of the reward", "attempts of practice paid in vain, %", "deployed success"
+    )
+    return charts.scatter(axes, {method: points for method, points in series.items() if points})
+
+
 def comparison(rows: Sequence[Row], reference: str) -> str:
     """The table of what each method adds to the reference; nothing if that has no rows."""
     found = [
@@ -111,16 +150,9 @@ def comparison(rows: Sequence[Row], reference: str) -> str:
 
 
 def _compared_cells(one: Compared) -> list[str]:
-    gaps = [_of_gap(part) for part in (one.of_gap, one.of_own_gap)]
+    gaps = [part_of_gap(part) for part in (one.of_gap, one.of_own_gap)]
     more = f"{one.more.value:+.2f} ({one.more.low:+.2f} to {one.more.high:+.2f})"
     return [one.method, str(one.seeds), more, *gaps, f"{one.dip:.2f}"]
-
-
-def _of_gap(part: float | None) -> str:
-    """A part of a gap, for the table; below -1 it is the gap that is small."""
-    if part is None:
-        return "-"
-    return f"{part:.0%}" if part >= -1 else "below -100%"
 
 
 def _beside(folder: Path, grid: PracticeGrid) -> list[Row]:
