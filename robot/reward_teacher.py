@@ -1,5 +1,7 @@
 """A reward as the teacher of another: its verdicts on the images of a lesson, in place of labels.
 
+Whether only a person can put things right the data say, unless the teacher was taught to say that.
+
 A large model says more than yes or no: how sure it is of each image. A small one that learns those
 probabilities (Hinton et al. 2015, arXiv 1503.02531) carries them to the robot.
 """
@@ -25,7 +27,8 @@ def check_teacher(teacher: RewardEye, lesson: RewardLesson) -> None:
     spec = lesson.spec
     for view in spec.views:
         teacher.spec.check(view, (spec.height, spec.width, 3))
-    teacher.refuse_unknown(lesson.instructions)
+    asked = {text: one for text, one in lesson.instructions.items() if text != lesson.lost}
+    teacher.refuse_unknown(asked)
 
 
 def with_verdicts(
@@ -34,16 +37,20 @@ def with_verdicts(
     """The same looks with the teacher's calibrated probabilities as their labels.
 
     Args:
-        looks: whose labels are replaced.
+        looks: whose labels are replaced, but those to questions that the teacher does not know.
         spec: of their images.
         teacher: checked before.
         progress: told how many looks are done.
     """
-    success = np.empty(len(looks.row), np.float32)
+    success = looks.success.copy()
+    known = teacher.about.instructions
     views = looks.view[looks.row]  # (n,) of each look
     done = 0
     for kind in sorted({*zip(views.tolist(), looks.asked.tolist(), strict=True)}):
         rows = np.flatnonzero((views == kind[0]) & (looks.asked == kind[1]))
+        if looks.text[kind[1]] not in known:
+            done += len(rows)
+            continue
         question = Question(looks.text[kind[1]], looks.vector[kind[1]])
         for begin in range(0, len(rows), AT_ONCE):
             some = rows[begin : begin + AT_ONCE]

@@ -24,6 +24,7 @@ from tiny_reward import (
 from tiny_vlm import OPTIONS, write_vlm
 
 from perception.model_package import read_package, write_package
+from perception.quantities import InputError
 from perception.reward_open import open_reward
 from perception.reward_package import REWARD, about_of
 from perception.torch_threads import one_thread
@@ -34,7 +35,7 @@ from policies.offline_data import open_offline
 from policies.rewards import make_reward
 from robot.cli import main
 from robot.reward_lesson import read_lesson
-from robot.reward_teacher import with_verdicts
+from robot.reward_teacher import check_teacher, with_verdicts
 
 LIGHT, OUT = (goal.text for goal in GOALS)
 
@@ -329,6 +330,26 @@ def test_verdicts_of_a_vision_language_model_become_the_labels_of_a_package(
     assert code == 0
     assert json.loads(said)["teacher"] == str(teacher)
     assert read_package(out).manifest.extra["teacher"] == eye.sha256
+
+
+def test_what_a_teacher_was_not_taught_to_say_of_persons_the_data_say(teacher, tmp_path):
+    folders = [
+        write_attempts(tmp_path / "lesson", 2, 2, about=WORDED),
+        write_broken(tmp_path / "broken", 3, seed=5),
+    ]
+    said = "the lamp is broken"
+    lesson = read_lesson(open_offline(folders), (), 0, without_failures=False, lost=said)
+    eye, looks = open_reward(teacher), lesson.looks(3)
+    check_teacher(eye, lesson)
+    with one_thread():
+        taught = with_verdicts(looks, lesson.spec, eye, lambda _: None)
+    of_persons = looks.asked == looks.text.index(said)
+    assert 0 < looks.success[of_persons].sum() < of_persons.sum()
+    assert (taught.success[of_persons] == looks.success[of_persons]).all()
+    others = taught.success[~of_persons]
+    assert ((others > 0) & (others < 1)).all()
+    with pytest.raises(InputError, match="was not taught 'the lamp is broken'"):
+        check_teacher(eye, lesson._replace(lost=""))
 
 
 def test_a_vision_language_model_is_judged_as_any_reward(call, teacher, tmp_path):
