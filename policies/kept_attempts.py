@@ -42,6 +42,7 @@ class KeptAbout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     goal: int  # index in the goals of the task
     instruction: str  # text of the goal
     package: str  # sha256 of the reward that judged it
+    recipe: str = ""  # sha256 of that of the data set it was recorded in; empty: made in practice
 
 
 class KeptAttempt(NamedTuple):

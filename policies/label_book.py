@@ -49,6 +49,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     score: float  # log-odds of the reward at this moment
     package: str  # sha256 of the reward
     images: dict[str, str]  # sha256 of the pixels by camera
+    recipe: str = ""  # sha256 of that of the data set of the attempt; empty: made in practice
 
     @property
     def question(self) -> tuple[int, int]:

@@ -19,6 +19,7 @@ class Labelled(NamedTuple):
     images: dict[str, NDArray[np.uint8]]  # (H, W, 3) by camera
     text: str  # the instruction
     reached: bool
+    recipe: str = ""  # sha256 of that of the data set it was recorded in; empty: made in practice
 
 
 def labels_folder(run: Path) -> Path:
@@ -116,4 +117,4 @@ def _labelled(folder: Path, label: Label, spec: LookSpec, known: Mapping[str, ob
     images = {view: read_image(folder, label.images[view]) for view in spec.views}
     for view, image in images.items():
         spec.check(view, image.shape)
-    return Labelled(images, label.instruction, label.answer == "yes")
+    return Labelled(images, label.instruction, label.answer == "yes", label.recipe)

@@ -126,4 +126,5 @@ class Sitting:
             score=float(attempt.score[question.moment]),
             package=attempt.about.package,
             images={view: image_hash(image) for view, image in seen.items()},
+            recipe=attempt.about.recipe,
         )

@@ -65,7 +65,11 @@ def _attempt(
 ) -> KeptAttempt:
     """One attempt as `policies/attempt_keeper.py` would have kept it."""
     about = KeptAbout(
-        number=number, goal=_goal(data, seen), instruction=seen.text, package=eye.sha256
+        number=number,
+        goal=_goal(data, seen),
+        instruction=seen.text,
+        package=eye.sha256,
+        recipe=data.about.recipe_sha256,
     )
     honest = raw.honest(eye.about.calibration)
     blind = np.array([doubt is not None for doubt in doubts])  # (T+1,) practice says nothing there

@@ -1,6 +1,6 @@
 """What a reward is taught by: episodes of data sets, split, with the words that they know."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from perception.reward_package import Asked, RewardAbout, asked_of
 from perception.reward_scores import Answered, calibrating, false_at_recall, judged
 from perception.risk import calibration_error
 from policies.instructions import encode_instructions
+from policies.label_looks import Labelled
 from policies.offline_data import OfflineData
 from policies.reward_frames import (
     SeenEpisode,
@@ -52,8 +53,10 @@ class RewardLesson(NamedTuple):
         """The question of an episode."""
         return asked_of(seen.text, self.instructions, self.opposites)
 
-    def about(self, calibration: Calibration, rule: LookRule) -> RewardAbout:
-        """What the package says of itself; it promises nothing yet."""
+    def about(
+        self, calibration: Calibration, rule: LookRule, labelled: Iterable[Labelled] = ()
+    ) -> RewardAbout:
+        """What the package says of itself, data of the labels included; it promises nothing yet."""
         return RewardAbout(
             spec=self.spec,
             encoder=self.encoder,
@@ -61,7 +64,7 @@ class RewardLesson(NamedTuple):
             opposites=self.opposites,
             calibration=calibration,
             rule=rule,
-            data=self.recipes,
+            data=[*dict.fromkeys([*self.recipes, *(one.recipe for one in labelled if one.recipe)])],
             lost=self.lost,
         )
 

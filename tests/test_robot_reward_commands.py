@@ -375,7 +375,7 @@ def test_a_vision_language_model_is_written_to_a_folder(refused, lesson, tmp_pat
 
 
 def test_recorded_attempts_that_it_doubts_are_kept_as_practice_keeps_them(
-    call, proved, lesson, tmp_path
+    call, refused, proved, lesson, tmp_path
 ):
     tried = write_attempts(tmp_path / "tried", 6, 6, seed=11)
     run = tmp_path / "run"
@@ -405,6 +405,8 @@ def test_recorded_attempts_that_it_doubts_are_kept_as_practice_keeps_them(
     arguments = ("--labels", run, "--out", out, "--updates", 2, *TINY, "--json")
     code, said, _ = call("train", "reward", lesson, *arguments)
     assert (code, json.loads(said)["labels"] > 4) == (0, True)
+    line = refused("export", "reward", out, tried, "--out", tmp_path / "proved.onnx")
+    assert f"{tried} taught {out}, itself or by labels; what it learned proves nothing" in line
 
 
 def test_attempts_are_kept_in_a_folder_of_their_own(refused, call, proved, held, tmp_path):

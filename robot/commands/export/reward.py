@@ -119,8 +119,8 @@ class ExportReward:
         for one in data.sets:
             if one.about.recipe_sha256 in eye.about.data:
                 raise InputError(
-                    f"{one.folder} taught {self.package}; what it learned proves nothing: collect "
-                    "other attempts, with another --seed"
+                    f"{one.folder} taught {self.package}, itself or by labels; what it learned "
+                    "proves nothing: collect other attempts, with another --seed"
                 )
 
     def _report(

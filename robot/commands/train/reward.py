@@ -105,7 +105,7 @@ class TrainReward:
             answers = [answers_to(maker, one, lesson.asked(one)) for one in lesson.left_out]
         calibration = calibrated(answers)
         rule = LookRule(lesson.spec.views, self.frames, reverse=True)
-        about = lesson.about(calibration, rule)
+        about = lesson.about(calibration, rule, labelled)
         scores = described(answers, about, rule, EVEN)
         extra = {REWARD: msgspec.to_builtins(about), "left_out": scores, "labels": len(labelled)}
         if teacher:
