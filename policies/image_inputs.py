@@ -14,9 +14,7 @@ from torch import Tensor
 from policies.image_encoder import EncoderConfig, ImageEncoder, ImageShape, shifted
 from policies.learner import Batch
 from policies.observation_inputs import ObservationInputs
-from policies.spec import PolicySpec, PolicySpecError, fixed_shape
-
-IMAGE_DTYPE = "uint8"
+from policies.spec import IMAGE_DTYPE, PolicySpec, PolicySpecError, fixed_shape
 
 
 class ImageInputs:

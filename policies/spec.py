@@ -20,6 +20,7 @@ KIND = "policy"  # of the manifest
 ACTION = "action"  # name of the action in batches, and of the output of an exported policy
 INSTRUCTION = "instruction"  # reserved observation: the vector that stands for the goal's words
 
+IMAGE_DTYPE = "uint8"  # of tensors that are images and not numbers
 EXPLORATION = "exploration"  # reserved observation: (n,) standard normal numbers, or zeros
 
 

@@ -27,7 +27,7 @@ from policies.offline_data import OfflineData
 from policies.practice_env import PracticeEnv, spec_of
 from policies.replay_buffer import ReplayBuffer
 from policies.rewards import RewardSource, make_reward, require_seen
-from policies.spec import seeing, with_instruction
+from policies.spec import IMAGE_DTYPE, PolicySpec, seeing, with_instruction
 from policies.spec_difference import spec_difference
 from policies.strategy import Scene, make_strategy
 from robot.collecting import Collection
@@ -137,7 +137,7 @@ def practice_run(
     scene = Scene(world.goals, vectors, world.episode_steps, shown_states(world, data))
     parts = Parts(
         world,
-        world_of(told.task, method),
+        evaluation_world_of(told.task, method, spec),
         learner,
         online,
         offline,
@@ -155,6 +155,12 @@ def practice_run(
 def world_of(task: str, method: Method) -> PracticeEnv:
     """A world for a method; raises as `make_world`."""
     return make_world(task, features=method.features)
+
+
+def evaluation_world_of(task: str, method: Method, reads: PolicySpec) -> PracticeEnv:
+    """Another one for evaluations, in which nothing is drawn that a policy does not read."""
+    looks = bool(method.features) or any(one.dtype == IMAGE_DTYPE for one in reads.observation)
+    return make_world(task, features=method.features, images=looks)
 
 
 def reward_for(task: str, world: PracticeEnv, method: Method, seed: int) -> RewardSource:

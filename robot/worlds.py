@@ -38,6 +38,8 @@ class WorldRow(NamedTuple):
         return str(self.options.get("task", task))
 
 
+IMAGES = "images"  # option of worlds that have cameras
+
 WORLDS: dict[str, WorldRow] = {
     "tabletop": WorldRow(
         "sim.tabletop:TabletopEnv", "tabletop", "tabletop_expert", encoder=OWN_VECTORS
@@ -48,7 +50,7 @@ WORLDS: dict[str, WorldRow] = {
     },
     **{  # two cameras beside the numbers
         f"{task}_images": WorldRow(
-            "sim.arm_env:ArmEnv", "arm6", row.expert, {"task": task, "images": True}, row.options
+            "sim.arm_env:ArmEnv", "arm6", row.expert, {"task": task, IMAGES: True}, row.options
         )
         for task, row in MANIPULATION_TASKS.items()
     },
@@ -60,7 +62,11 @@ class WorldError(InputError):
 
 
 def make_world(
-    task: str, options: Mapping[str, Any] | None = None, features: str | Path = ""
+    task: str,
+    options: Mapping[str, Any] | None = None,
+    features: str | Path = "",
+    *,
+    images: bool = True,
 ) -> PracticeEnv:
     """The world of a task; attempts in it end only when the loop says so.
 
@@ -68,9 +74,10 @@ def make_world(
         task: row of WORLDS.
         options: of the world.
         features: package by which its images are also seen as numbers; empty: they are not.
+        images: whether those of a task with cameras are drawn; all else is the same without.
 
     Raises:
-        ChoiceError: no such task, or an option that the world does not have.
+        ChoiceError: no such task, or an option that the world does not have or that makes the task.
         WorldError: what the world needs is not installed.
         FeaturesError: a package of no features, or a task without such images.
         ModelPackageError: the package is missing or damaged.
@@ -84,7 +91,9 @@ def make_world(
             f"the world of {task!r} needs {error.name}: run 'pip install reflexarc[sim]'"
         ) from error
     _refuse_unknown(task, world, options)
-    made = cast("PracticeEnv", world(**row.options, **options, end_on_success=False))
+    drawn = {} if images or IMAGES not in row.options else {IMAGES: False}
+    options = {**row.options, **options, **drawn}
+    made = cast("PracticeEnv", world(**options, end_on_success=False))
     return FeaturedEnv(made, FeatureEye(read_package(Path(features)))) if features else made
 
 
@@ -136,6 +145,13 @@ def instructions_of(worlds: Iterable[PracticeEnv], encoder: str) -> dict[str, li
 def _refuse_unknown(task: str, world: Any, options: Mapping[str, Any]) -> None:
     """A world that takes any option names those it does not know itself."""
     parameters = inspect.signature(world).parameters
+    own = world_row(task).options
+    if taken := sorted(set(options) & own.keys()):
+        free = [name for name in parameters if name not in own]
+        raise ChoiceError(
+            f"task {task} is made by {taken[0]} = {own[taken[0]]!r}, which cannot be set; choose "
+            f"another task, or set one of {', '.join(free)}"
+        )
     if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
         return
     if unknown := sorted(set(options) - set(parameters)):

@@ -191,6 +191,8 @@ def test_an_option_that_a_world_does_not_have_is_refused():
     for task in ("tabletop", "lid"):
         with pytest.raises(ValueError, match="no option colour"):
             make_world(task, {"colour": "red"})
+    with pytest.raises(ValueError, match=r"is made by images = True, .* set one of goal, end_on"):
+        make_world("lid_images", {"images": False})
 
 
 @pytest.mark.parametrize("task", WORLDS)

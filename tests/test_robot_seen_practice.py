@@ -15,8 +15,9 @@ from policies.featured_env import FeaturedEnv
 from policies.policy import OnnxPolicy
 from robot.cli import main
 from robot.hooks import Hooks
+from robot.policy_reads import policy_spec
 from robot.practice_method import Method, config_hash, resolved
-from robot.practising import collect_recipes, world_of
+from robot.practising import collect_recipes, evaluation_world_of, world_of
 from robot.study.practice_grid import PracticeCell
 from robot.study.practice_worker import Order, data_keys, measure
 from robot.worlds import make_world
@@ -58,9 +59,8 @@ def trained(made):
 def method_of(made, **more):
     """Soft actor-critic, for a few steps."""
     finetune = {"steps": 12, "evaluation_episodes": 1, "evaluate_every": 12, "checkpoint_every": 4}
-    package = str(made / "features.onnx")
     plain = Method("switching", "sac", learner_options=SMALL, finetune=finetune, final_episodes=1)
-    return msgspec.structs.replace(plain, features=package, **more)
+    return msgspec.structs.replace(plain, **{"features": str(made / "features.onnx"), **more})
 
 
 def test_a_world_shows_what_the_package_makes_of_its_images_and_all_else(made):
@@ -81,6 +81,27 @@ def test_a_world_shows_what_the_package_makes_of_its_images_and_all_else(made):
     world.restore(before)
     again = world.step(np.zeros(4))[0]
     assert all(np.array_equal(first[name], again[name]) for name in first)
+
+
+def test_evaluations_draw_nothing_that_a_policy_does_not_read_and_are_the_same(made):
+    numbers = method_of(made, features="", sees=FELT)
+    drawn = {
+        name: evaluation_world_of("lid_images", method, policy_spec(world, method)).tensors
+        for name, world, method in (
+            ("numbers", make_world("lid_images"), numbers),
+            ("images", make_world("lid_images"), msgspec.structs.replace(numbers, sees=())),
+            ("features", world_of("lid_images", method_of(made)), method_of(made)),
+        )
+    }
+    found = {
+        name: {"front", "wrist"} <= {t.name for t in tensors} for name, tensors in drawn.items()
+    }
+    assert found == {"numbers": False, "images": True, "features": True}
+    plain, dark = make_world("lid_images"), make_world("lid_images", images=False)
+    for move in (lambda one: one.reset(seed=3)[0], lambda one: one.step(np.full(4, 0.05))[0]) * 2:
+        seen, bare = move(plain), move(dark)
+        assert [*seen] == [*bare, "front", "wrist"]
+        assert all(np.array_equal(seen[name], bare[name]) for name in bare)
 
 
 def test_a_policy_of_features_reads_no_place_of_an_object_and_names_its_package(made, trained):

@@ -19,8 +19,6 @@ from robot.study.stages import Stages
 from robot.study.visibly import duration
 from robot.worlds import make_world
 
-IMAGE = "uint8"  # type of a tensor that a policy of numbers cannot read
-
 
 def made_ready(
     grid: PracticeGrid,
@@ -111,7 +109,7 @@ def as_far_as_made(grid: PracticeGrid, cell: PracticeCell, root: Path) -> tuple[
         return ready_method(method, stages), ""
     bare = unplaced(method)
     if bare.features != method.features:
-        numbers = [one.name for one in make_world(cell.task).tensors if one.dtype != IMAGE]
+        numbers = [one.name for one in make_world(cell.task, images=False).tensors]
         bare = msgspec.structs.replace(bare, sees=tuple(numbers))
     if bare.reward_options != method.reward_options:
         bare = msgspec.structs.replace(bare, reward="truth", reward_options={})
