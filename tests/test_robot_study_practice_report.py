@@ -2,11 +2,12 @@
 
 import json
 
+import msgspec
 import pytest
 
 from perception.quantities import InputError
 from robot.study.practice_compare import compared
-from robot.study.practice_grid import PracticeGrid, load_grid
+from robot.study.practice_grid import Over, PracticeGrid, load_grid
 from robot.study.practice_report import comparison, curves, write_page
 
 GRID = PracticeGrid("grid", "0-2", {}, reference="bc", beside={"other": ["oracle"]})
@@ -136,6 +137,24 @@ def test_without_methods_to_compare_with_both_directions_are_shown_all_the_same(
     page = write_page(tmp_path / "practice_seen", alone, [seen_row("drq", 0, 10, 90)]).read_text()
     assert "| method | seeds | forward | back | both | each seed |\n" in page
     assert "| drq | 1 | 0.10 | 0.90 | 0.50 | 0.50 |\n" in page
+
+
+def test_success_is_shown_over_the_number_in_which_grids_differ(tmp_path):
+    five = tmp_path / "practice_five"
+    five.mkdir()
+    for one in (seen_row("bc", 0, 20, 40), seen_row("bc", 7, 99, 99), seen_row("iql", 0, 1, 1)):
+        (five / f"{one['cell']}.json").write_text(json.dumps(one))
+    over = Over("demonstrations", {"seen": 50, "five": 5, "ten": 10})
+    grid = msgspec.structs.replace(SEEN, over=over)
+    folder = tmp_path / "practice_seen"
+    folder.mkdir()
+    rows = [seen_row("bc", 0, 60, 80), seen_row("bc", 1, 0, 0), seen_row("truth", 0, 90, 90)]
+    for one in rows:
+        (folder / f"{one['cell']}.json").write_text(json.dumps(one))
+    page = write_page(folder, grid, rows).read_text()
+    assert "| method | 5 | 10 | 50 |" in page
+    assert "| bc | 0.30 (1) | - | 0.70 (1) |\n\n" in page  # and no other method, which one has
+    assert (tmp_path / "practice_seen_lid_over.svg").read_text().count("<circle") == 2
 
 
 def test_a_picture_of_errors_is_drawn_where_there_were_some(tmp_path):

@@ -11,12 +11,12 @@
 
 `reference` names the method with which the report compares the others, `ideal` the one that they
 are a part of; `[beside]` shows methods of other grids in this one's report: `tabletop =
-["switching"]`. In place of `task`, tables `[tasks.NAME]` say what is particular to each of several
-tasks. `[prepare]` names what is made before a run of a task and seed can begin
-(`robot.study.stages`); then {NAME} in `features`, `folders`, `start` and `reward_options` is a
-folder that was made. `like = METHOD` begins with what a method above it says; `like = GRID` at the
-head of a file begins with all that another grid says, so that `[prepare] shown = ...` is the whole
-of a grid with fewer demonstrations.
+["switching"]`. `[over]` names grids that differ in one number, over which it shows success. In
+place of `task`, tables `[tasks.NAME]` say what is particular to each of several tasks. `[prepare]`
+names what is made before a run of a task and seed can begin (`robot.study.stages`); then {NAME} in
+`features`, `folders`, `start` and `reward_options` is a folder that was made. `like = METHOD`
+begins with what a method above it says; `like = GRID` at the head of a file begins with all that
+another grid says, so that `[prepare] shown = ...` is the whole of a grid with fewer demonstrations.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,15 @@ from robot.study.stages import Stages, check_stages
 from robot.worlds import world_row
 
 LIKE = "like"  # in a method: another of the same file; at the head: another file
+OVER = "over"
 TASK, TASKS = "task", "tasks"  # of a grid's own, either takes the place of what it is like
+
+
+class Over(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """In what some grids differ alone, for a picture of success over it."""
+
+    what: str  # with its unit
+    grids: dict[str, float]  # how much of it, by name
 
 
 class _Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +56,7 @@ class _Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: str = ""
     ideal: str = ""
     beside: dict[str, list[str]] = {}
+    over: Over | None = None
     prepare: dict[str, str] = {}  # command lines by name, in their order
 
     def __post_init__(self) -> None:
@@ -90,6 +99,7 @@ class PracticeGrid(msgspec.Struct, frozen=True):
     reference: str = ""  # method with which the report compares
     ideal: str = ""  # method that the others are shown as a part of
     beside: dict[str, list[str]] = {}  # methods of other grids that the report shows too, by grid
+    over: Over | None = None  # what the report shows success over
     prepare: dict[str, str] = {}  # stages by name: what stands after `reflexarc`
 
     @property
@@ -149,7 +159,7 @@ def load_grid(name_or_path: str) -> PracticeGrid:
                 resolved(unplaced(method))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    told = (grid.reference, grid.ideal, grid.beside, grid.prepare)
+    told = (grid.reference, grid.ideal, grid.beside, grid.over, grid.prepare)
     return PracticeGrid(path.stem, grid.seeds, tasks, *told)
 
 
@@ -160,6 +170,7 @@ def _said(path: Path) -> dict[str, Any]:
         return own
     other = find_config("studies", own.pop(LIKE))
     base = read_toml(other)
+    base.pop(OVER, None)  # the other's report shows it
     if LIKE in base:
         raise InputError(f"like = {other.stem!r}: that is like another itself; name that one")
     if TASK in own or TASKS in own:

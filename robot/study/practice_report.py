@@ -16,6 +16,7 @@ from robot.study.practice_compare import (
     part_of_gap,
 )
 from robot.study.practice_grid import PracticeGrid
+from robot.study.practice_over import SuccessOver
 from robot.study.practice_seen_report import (
     all_tasks_table,
     both_table,
@@ -93,6 +94,10 @@ def write_page(folder: Path, grid: PracticeGrid, rows: Sequence[Row]) -> Path:
             picture = path.with_name(f"{path.stem}_{task}_in_vain.svg")
             picture.write_text(drawn)
             text += f"\n![success of {task} over attempts paid in vain]({picture.name})\n"
+        if grid.over is not None and (curve := SuccessOver(task, grid.over, _over(folder, grid))):
+            picture = path.with_name(f"{path.stem}_{task}_over.svg")
+            picture.write_text(curve.picture())
+            text += f"{curve.table()}\n![success of {task} over {grid.over.what}]({picture.name})\n"
     path.write_text(text)
     return path
 
@@ -153,6 +158,12 @@ def _compared_cells(one: Compared) -> list[str]:
     gaps = [part_of_gap(part) for part in (one.of_gap, one.of_own_gap)]
     more = f"{one.more.value:+.2f} ({one.more.low:+.2f} to {one.more.high:+.2f})"
     return [one.method, str(one.seeds), more, *gaps, f"{one.dip:.2f}"]
+
+
+def _over(folder: Path, grid: PracticeGrid) -> dict[str, list[Row]]:
+    """Rows by grid, of those that differ in one number; none where they were not measured."""
+    names = grid.over.grids if grid.over else ()
+    return {name: read_rows(folder.with_name(f"practice_{name}")) for name in names}
 
 
 def _beside(folder: Path, grid: PracticeGrid) -> list[Row]:
