@@ -1,13 +1,15 @@
-"""How features learn what to look at: by what demonstrations did, and by where their hand went.
+"""How features learn what to look at: by what demonstrations did.
 
-Nobody tells them where objects are. Each moment of a demonstration is asked two questions about
-what will come, which only who sees the things can answer: what the demonstrator does now, and where
-the tool will be when the hand next opens or closes. The second is what pays: from the first
-image on it asks for the way to what will be grasped, in metres, as the arm itself measured it
-later. From the tool it is asked and not from the arm's base, for the camera at the wrist sees it
-so. The network that answers is thrown away; the features remain, the same for all cameras.
-It is told them with noise, so that they say what counts loudly and the rest not at all, and what
-they are made of is noisy too, so that no cell of the few hundred scenes is known by heart.
+Nobody tells them where objects are. Each moment of a demonstration is asked what the demonstrator
+does now, which only who sees the things can answer. The network that answers is thrown away; the
+features remain, the same for all cameras. It is told them with noise, so that they say what counts
+loudly and the rest not at all, and what they are made of is noisy too, so that no cell of the few
+hundred scenes is known by heart.
+
+What they see is told by another question, of demonstrations that taught nothing: where the tool
+will be when the hand first opens or closes. A small network learns to answer it from the features
+as they are (a probe; Alain and Bengio 2016, arXiv 1610.01644). Asked while they learn, it made
+policies no better (docs/results/robofume.md).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,9 +28,11 @@ from perception.lightning_fit import fit
 from perception.onnx_export import export_onnx
 from perception.onnx_model import OnnxModel
 
-UNITS = 128  # of the network that answers
-WAY_UNIT_M = 0.05  # ways are learned in this unit: as much as a task's things are apart
+UNITS = 128  # of a network that answers
+WAY_UNIT_M = 0.05  # a probe learns ways in this unit: as much as a task's things are apart
+PROBE_UPDATES, PROBE_BATCH, PROBE_RATE, PROBE_DECAY = 1000, 256, 3e-3, 1e-2
 LEAST_STD = 1e-3  # what never moved must not explode
+ACROSS = 2  # x and y of a way: the table is level
 MAX_GRADIENT = 5.0  # norm
 FITTED_EVERY = 5  # one in so many maps tells mean and spread
 
@@ -60,6 +64,7 @@ class Lessons(NamedTuple):
     told: NDArray[np.float32]  # (N, K) what is known without eyes: the arm's numbers, the words
     action: NDArray[np.float32]  # (N, n) in -1..1
     way: NDArray[np.float32]  # (N, P) m, from the tool to where the hand next turns; P 0: unknown
+    reaching: NDArray[np.bool_]  # (N,) up to the hand's first turn of a demonstration
 
 
 def taught(
@@ -88,6 +93,74 @@ def taught(
     return net.eval()
 
 
+def sight_m(net: FeaturesNet, lessons: Lessons, held: Lessons, seed: int) -> NDArray[np.float32]:
+    """(R,) m, across the table: how far off features tell where the hand will first turn.
+
+    Args:
+        net: the features, which stay as they are.
+        lessons: of N moments, by which a small network learns to read them.
+        held: that taught nothing; R of their moments are before the hand's first turn.
+        seed: of that network.
+
+    Raises:
+        FeaturesError: no such place is known.
+    """
+    if not lessons.way.shape[1]:
+        raise FeaturesError("these demonstrations have no arm with a hand, whose turns could tell")
+    ways = [each.way[each.reaching] for each in (lessons, held)]
+    inputs = [_read(net, each) for each in (lessons, held)]
+    mean, std = inputs[0].mean(0), inputs[0].std(0).clamp_min(LEAST_STD)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        probe = _Probe(inputs[0].shape[1], ways[0].shape[1])
+    batches = _rows((inputs[0] - mean) / std, torch.from_numpy(ways[0]) / WAY_UNIT_M, seed)
+    fit(probe, batches, PROBE_UPDATES, MAX_GRADIENT, lambda *_: None)
+    with torch.no_grad():
+        told_m = probe((inputs[1] - mean) / std).numpy() * WAY_UNIT_M
+    off_m = told_m - ways[1]
+    return np.asarray(np.linalg.norm(off_m[:, :ACROSS], axis=1))
+
+
+class _Probe(pl.LightningModule):
+    """Reads a way, in WAY_UNIT_M, from features and what is known without eyes."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(inputs, UNITS), nn.ReLU(), nn.Linear(UNITS, outputs))
+        self.metrics: dict[str, float] = {}
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """(B, P) of (B, inputs)."""
+        return self.net(seen)
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """Lightning's hook: squared error."""
+        del batch_idx
+        loss = (self(batch["seen"]) - batch["way"]).square().mean()
+        self.metrics = {"loss": float(loss.detach())}
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """Lightning's hook."""
+        return torch.optim.AdamW(self.parameters(), lr=PROBE_RATE, weight_decay=PROBE_DECAY)
+
+
+def _read(net: FeaturesNet, lessons: Lessons) -> Tensor:
+    """(R, K) features of all cameras, what is known without eyes; up to the hand's first turn."""
+    rows = lessons.reaching
+    with torch.no_grad():
+        maps = [_maps(net, images[rows]) for images in lessons.images.values()]
+        seen = [net.features(each.float()) for each in maps]
+    return torch.cat([*seen, torch.from_numpy(lessons.told[rows])], -1)
+
+
+def _rows(seen: Tensor, way: Tensor, seed: int) -> Iterator[dict[str, Tensor]]:
+    rng = np.random.default_rng(seed)
+    while True:
+        rows = torch.from_numpy(rng.integers(len(seen), size=PROBE_BATCH))
+        yield {"seen": seen[rows], "way": way[rows]}
+
+
 class _Module(pl.LightningModule):
     """Points, and the network that answers from them."""
 
@@ -95,29 +168,20 @@ class _Module(pl.LightningModule):
         super().__init__()
         self.net, self.config, self.metrics = net, config, {}
         self._chance = torch.Generator().manual_seed(config.seed)
-        actions, ways = lessons.action.shape[1], lessons.way.shape[1]
+        actions = lessons.action.shape[1]
         width = len(lessons.images) * config.numbers + lessons.told.shape[1]
-        self.answers = nn.Sequential(
-            nn.Linear(width, UNITS), nn.ReLU(), nn.Linear(UNITS, actions + ways)
-        )
-        self.actions = actions
+        self.answers = nn.Sequential(nn.Linear(width, UNITS), nn.ReLU(), nn.Linear(UNITS, actions))
         self.mean = torch.from_numpy(lessons.told.mean(0))
         self.std = torch.from_numpy(lessons.told.std(0)).clamp_min(LEAST_STD)
-        self.centre_m = torch.from_numpy(lessons.way.mean(0))
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        """Lightning's hook: squared errors of both answers."""
+        """Lightning's hook: squared error of the answer."""
         del batch_idx
         features = [self.net.features(self._blurred(each.float())) for each in batch["maps"]]
         seen = [each + noise for each, noise in zip(features, batch["noise"], strict=True)]
         told = (batch["told"] - self.mean) / self.std
-        action, way = self.answers(torch.cat([*seen, told], -1)).split_with_sizes(
-            [self.actions, len(self.centre_m)], -1
-        )
+        action = self.answers(torch.cat([*seen, told], -1))
         loss = (action.tanh() - batch["action"]).square().mean()
-        if len(self.centre_m):
-            off = way - (batch["way"] - self.centre_m) / WAY_UNIT_M
-            loss = loss + off.square().mean()
         self.metrics = {"loss": float(loss.detach())}
         return loss
 
@@ -166,7 +230,7 @@ def _batches(
 ) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng(config.seed)
     shape = (len(maps), config.batch_size, config.numbers)
-    told, action, way = map(torch.from_numpy, (lessons.told, lessons.action, lessons.way))
+    told, action = map(torch.from_numpy, (lessons.told, lessons.action))
     while True:
         rows = torch.from_numpy(rng.integers(len(told), size=config.batch_size))
         yield {
@@ -174,5 +238,4 @@ def _batches(
             "noise": config.noise * torch.from_numpy(rng.standard_normal(shape, np.float32)),
             "told": told[rows],
             "action": action[rows],
-            "way": way[rows],
         }

@@ -24,7 +24,7 @@ from policies.episodes import Episode
 from policies.reward_frames import look_spec
 
 TOOL = "tool_position_m"  # (3,) of an arm
-HAND = "gripper"  # axis of its action
+HAND = "gripper_opening"  # axis of its action
 
 
 def feature_lessons(data: DataSet, felt: Sequence[str]) -> Lessons:
@@ -50,6 +50,7 @@ def feature_lessons(data: DataSet, felt: Sequence[str]) -> Lessons:
         _joined([_told(one, names, about) for one in episodes]),
         _joined([_unit_action(one, about) for one in episodes]),
         _joined([_ways(one, about) for one in episodes]),
+        _joined([_reaching(one, about) for one in episodes]),
     )
 
 
@@ -99,13 +100,28 @@ def _unit_action(episode: Episode, about: DataSetAbout) -> NDArray[np.float32]:
 
 def _ways(episode: Episode, about: DataSetAbout) -> NDArray[np.float32]:
     """(T, 3) m, from the tool to where it is at the hand's next turn; (T, 0) of what is no arm."""
-    axes = [bound.name for bound in about.spec.action]
-    if HAND not in axes or TOOL not in episode.observation:
+    hand = _hand(episode, about)
+    if hand is None or TOOL not in episode.observation:
         return np.empty((len(episode), 0), np.float32)
-    axis = axes.index(HAND)
-    bound = about.spec.action[axis]
-    middle = (bound.minimum + bound.maximum) / 2
-    return ways_m(episode.observation[TOOL], episode.action[:, axis], middle)
+    return ways_m(episode.observation[TOOL], *hand)
+
+
+def _reaching(episode: Episode, about: DataSetAbout) -> NDArray[np.bool_]:
+    """(T,) up to the hand's first turn; of what has no hand, always."""
+    hand = _hand(episode, about)
+    if hand is None:
+        return np.ones(len(episode), np.bool_)
+    found = turns(*hand)
+    return found == found[0]
+
+
+def _hand(episode: Episode, about: DataSetAbout) -> tuple[NDArray[np.float64], float] | None:
+    """(T,) what it is told, and the middle between open and shut; None: there is none."""
+    axes = [bound.name for bound in about.spec.action]
+    if HAND not in axes:
+        return None
+    bound = about.spec.action[axes.index(HAND)]
+    return episode.action[:, axes.index(HAND)], (bound.minimum + bound.maximum) / 2
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from perception.features_net import FeaturesNet
-from perception.features_training import FeaturesConfig, Lessons, taught
+from perception.features_training import FeaturesConfig, Lessons, sight_m, taught
+from perception.image_features import FeaturesError
 
 SIDE, THING = 32, 6  # px
+REACH_M = 0.2
 CONFIG = FeaturesConfig("tiny", filters=8, points=4, numbers=4, updates=60, learning_rate=1e-2)
 
 
@@ -20,13 +22,14 @@ def scenes(count, seed):
     corners = rng.integers(0, SIDE - THING, (count, 2))
     for image, (row, column) in zip(images, corners, strict=True):
         image[row : row + THING, column : column + THING] = 220
-    return images, (corners / SIDE * 0.2).astype(np.float32)
+    return images, (corners / SIDE * REACH_M).astype(np.float32)
 
 
 def lessons_of(images, place_m):
-    """Nothing is felt, and what is done says nothing."""
+    """Nothing is felt, and what is done is to go to the thing."""
     nothing = np.zeros((len(images), 1), np.float32)
-    return Lessons({"front": images}, nothing, nothing, place_m)
+    every = np.ones(len(images), np.bool_)
+    return Lessons({"front": images}, nothing, place_m / REACH_M * 2 - 1, place_m, every)
 
 
 def untaught():
@@ -51,9 +54,20 @@ def error_m(net, seed=1):
 
 @pytest.fixture(scope="module")
 def net():
-    """Features that were taught by where the hand went, which was to the bright thing."""
-    images, place_m = scenes(300, seed=0)
-    return taught(lessons_of(images, place_m), CONFIG)
+    """Features that were taught by what was done, which was to go to the bright thing."""
+    return taught(lessons_of(*scenes(300, seed=0)), CONFIG)
+
+
+def test_scenes_that_taught_nothing_tell_what_the_features_see(net):
+    lessons, held = lessons_of(*scenes(300, seed=0)), lessons_of(*scenes(100, seed=5))
+    odd = (np.arange(100) % 2)[:, np.newaxis]
+    moved = held.way + odd * np.float32([0.3, 0.4])
+    off_m = sight_m(net, lessons, held._replace(way=moved, reaching=np.arange(100) < 80), seed=0)
+    assert off_m.shape == (80,)  # the others are after the hand's first turn
+    assert np.median(off_m[::2]) < 0.02  # always guessing the middle is 65 mm off
+    assert np.median(off_m[1::2]) == pytest.approx(0.5, abs=0.03)
+    with pytest.raises(FeaturesError, match="no arm with a hand"):
+        sight_m(net, lessons._replace(way=np.empty((300, 0), np.float32)), held, seed=0)
 
 
 def test_features_come_to_tell_where_the_hand_will_go(net):
@@ -76,11 +90,3 @@ def test_what_was_taught_elsewhere_stays_as_it_was():
     parts = zip(before.early.parameters(), after.early.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in parts)
     assert not torch.equal(before.heat.weight, after.heat.weight)
-
-
-def test_lessons_of_no_arm_teach_by_what_was_done_alone():
-    images, place_m = scenes(20, seed=0)
-    blind = lessons_of(images, place_m[:, :0])
-    assert np.isfinite(
-        features_of(taught(blind, dataclasses.replace(CONFIG, updates=2)), images)
-    ).all()

@@ -18,6 +18,7 @@ def made(tmp_path_factory):
     """Folder with attempts that hold images, the same with features, and the package."""
     folder = tmp_path_factory.mktemp("features")
     write_attempts(folder / "seen", successes=1, failures=1)
+    write_attempts(folder / "held", successes=1, failures=0, seed=9)
     write_attempts(folder / "failed", successes=0, failures=1)
     command = ["export", "features", str(folder / "seen"), "--out", str(folder / "out")]
     assert main([*command, "--package", str(folder / "features.onnx"), *TINY]) == 0
@@ -60,6 +61,30 @@ def test_equal_seeds_make_equal_features_and_the_data_say_by_which_package(made,
         (
             ("{made}/seen", "--out", "{tmp}/x", "--package", "{tmp}/f.onnx", "--set", "noise=-1"),
             "give 0 or more",
+        ),
+        (
+            (
+                "{made}/seen",
+                "--out",
+                "{tmp}/x",
+                "--package",
+                "{tmp}/f.onnx",
+                "--held",
+                "{made}/seen",
+            ),
+            "these teach; collect others",
+        ),
+        (
+            (
+                "{made}/seen",
+                "--out",
+                "{tmp}/x",
+                "--package",
+                "{tmp}/f.onnx",
+                "--held",
+                "{made}/held",
+            ),
+            "the turns of an arm's hand tell; these have none",
         ),
         (
             ("{made}/failed", "--out", "{tmp}/x", "--package", "{tmp}/f.onnx"),

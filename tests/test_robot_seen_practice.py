@@ -1,6 +1,7 @@
 """A policy that sees by features, from demonstrations to practice: one package all the way."""
 
 import json
+import re
 
 import msgspec
 import numpy as np
@@ -109,6 +110,26 @@ def test_a_policy_of_features_reads_no_place_of_an_object_and_names_its_package(
     assert [tensor.name for tensor in policy.spec.observation] == [*READ, "instruction"]
     sha256 = read_package(made / "features.onnx").sha256
     assert policy.extra["features"] == sha256 == DataSet(made / "data").about.recipe["features"]
+
+
+def test_held_out_demonstrations_tell_what_new_features_see(made, call, refused, tmp_path):
+    collect = ("collect", "lid_images", "--episodes", 1, "--seed", 7, "--encoder", "words")
+    assert call(*collect, "--out", tmp_path / "held", "--json")[0] == 0
+    export = ("export", "features", made / "seen", "--out", tmp_path / "data", "--package")
+    export += (tmp_path / "new.onnx", "--set", "backbone=tiny", "--set", "updates=30")
+    code, said, err = call(*export, "--held", tmp_path / "held")
+    assert err == "", err
+    assert code == 0
+    found = re.search(
+        r"to within (\S+) mm by half of (\d+) held-out moments, (\S+) mm by nine", said
+    )
+    half_mm, moments, most_mm = map(float, found.groups())
+    held = [one.until_success() for one in DataSet(tmp_path / "held")]
+    assert 5 < moments < sum(map(len, held))  # of the way to the first grasp alone
+    assert 1 < half_mm < most_mm < 300
+    assert "--held: " in refused(*export[:-4], "--held", tmp_path / "held")
+    other = (*export[:6], tmp_path / "x.onnx", *export[7:])
+    assert "these teach" in refused(*other, "--held", made / "seen")
 
 
 def test_it_is_deployed_with_that_package_alone(made, trained, call, refused):
