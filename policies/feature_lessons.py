@@ -1,4 +1,4 @@
-"""Demonstrations as what features learn from: moments, what was done, where the hand went next.
+"""Demonstrations as what features learn from, and are judged by: what was done, where to go next.
 
 Attempts that failed are left out: what they did is no answer to what is seen. Of the observation
 only the images and what is named are read, so that the place of no object leaks in.

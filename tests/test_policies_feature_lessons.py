@@ -1,4 +1,4 @@
-"""What features are taught by: the way to where the hand next opens or closes."""
+"""What features are judged by: the way to where the hand next opens or closes."""
 
 import numpy as np
 

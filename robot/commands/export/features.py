@@ -28,8 +28,8 @@ from sim.bench_observation import FELT
 class ExportFeatures:
     """Write episodes with image features in place of images, and the package that makes them.
 
-    Where there is no package yet, it learns from the episodes that succeeded what to look at: where
-    the hand went, and what it did. A package that is there already is used as it is: robot, data
+    Where there is no package yet, it learns from the episodes that succeeded what to look at,
+    by what was done. A package that is there already is used as it is: robot, data
     and buffer must see alike.
 
     Example: reflexarc export features data/lid_seen --out data/lid_features
