@@ -51,6 +51,17 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         recall = float(np.mean(best > self.threshold))
         return msgspec.structs.replace(self, recall=recall, recall_episodes=len(best))
 
+    def is_broken_by(self, in_vain: int, attempts: int) -> bool:
+        """Whether so many errors show, with its confidence, that attempts are not as they were.
+
+        Args:
+            in_vain: attempts in which "yes" was said in vain.
+            attempts: all, none of which had a part in the proof.
+        """
+        if not attempts:
+            return False
+        return rate_bounds(in_vain, attempts, 2 * self.confidence - 1)[0] > self.limit
+
     def refusal(self) -> str | None:
         """Why no reward is paid; None: it is."""
         asked = f"at most {100 * self.limit:g} % of attempts falsely paid"

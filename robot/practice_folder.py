@@ -88,7 +88,7 @@ def begun(path: Path) -> InputError:
 
 
 def reported(outcome: Mapping[str, Any]) -> str:
-    """An outcome for a person, three lines, and one more where the reward abstained."""
+    """An outcome for a person: three lines, and more where the reward abstained or was broken."""
     low, high = outcome["final_interval"]
     doubts = ", ".join(f"{why} {count} times" for why, count in outcome["abstained"].items())
     return (
@@ -99,8 +99,21 @@ def reported(outcome: Mapping[str, Any]) -> str:
         f"succeed, {outcome['false_successes']} of these in vain; "
         f"{outcome['resets_per_1000_steps']:.2f} resets and "
         f"{outcome['interventions_per_1000_steps']:.2f} interventions per 1000 steps\n"
+        + _broken(outcome)
         + (f"the reward abstained at steps that taught nothing: {doubts}\n" if doubts else "")
         + f"package: {outcome['package']}\n"
+    )
+
+
+def _broken(outcome: Mapping[str, Any]) -> str:
+    """What to do if a promise was not kept."""
+    promise = outcome["promise"]
+    if promise is None or not promise["broken"]:
+        return ""
+    return (
+        f"the promise of at most {100 * promise['limit']:g} % in vain was not kept: attempts are "
+        "no longer like those that proved it; collect others with --pilot and this package, and "
+        "prove the reward again ('reflexarc export reward')\n"
     )
 
 

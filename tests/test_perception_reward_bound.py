@@ -28,6 +28,14 @@ def test_the_promise_is_broken_in_at_most_one_of_twenty_choices():
         assert 0.01 < broken < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1500)
 
 
+@pytest.mark.parametrize(
+    ("in_vain", "attempts", "broken"),
+    [(0, 0, False), (1, 728, False), (5, 100, False), (6, 100, True), (17, 331, True)],
+)
+def test_errors_that_chance_does_not_explain_break_the_promise(in_vain, attempts, broken):
+    assert bound_of(scores(240)).is_broken_by(in_vain, attempts) == broken
+
+
 def test_scores_that_tie_at_the_threshold_do_not_pass():
     tied = np.concatenate([np.full(5, 2.0), np.zeros(400)])
     bound = bound_of(tied)

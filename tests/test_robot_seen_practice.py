@@ -6,7 +6,7 @@ import re
 import msgspec
 import numpy as np
 import pytest
-from seen_bench import lid_features
+from seen_bench import lid_features, lid_reward
 
 from perception.image_features import FeatureEye, FeaturesError
 from perception.model_package import read_package
@@ -117,8 +117,7 @@ def test_held_out_demonstrations_tell_what_new_features_see(made, call, refused,
     assert call(*collect, "--out", tmp_path / "held", "--json")[0] == 0
     export = ("export", "features", made / "seen", "--out", tmp_path / "data", "--package")
     export += (tmp_path / "new.onnx", "--set", "backbone=tiny", "--set", "updates=30")
-    code, said, err = call(*export, "--held", tmp_path / "held")
-    assert err == "", err
+    code, said, _ = call(*export, "--held", tmp_path / "held")
     assert code == 0
     found = re.search(
         r"to within (\S+) mm by half of (\d+) held-out moments, (\S+) mm by nine", said
@@ -202,9 +201,16 @@ def test_the_data_of_a_recipe_are_seen_once_by_each_package(made, tmp_path):
 def test_finetune_practises_by_features(made, call, tmp_path):
     options = [text for key, value in SMALL.items() for text in ("--set", f"{key}={value}")]
     command = ("finetune", "lid_images", "--features", made / "features.onnx", "--learner", "sac")
-    command += ("--data", made / "data", "--steps", 6, "--final-episodes", 1, "--json")
+    command += ("--data", made / "data", "--steps", 6, "--final-episodes", 1)
+    lid_reward(tmp_path / "always.onnx")
+    command += ("--reward", tmp_path / "always.onnx", "--keep", 0)
     command += ("--practice-set", "evaluation_episodes=1", *options, "--out", tmp_path / "run")
-    assert call(*command)[0] == 0
+    code, said, _ = call(*command)
+    assert code == 0
+    assert "practice: 3 of 3 attempts were said to succeed, 3 of these in vain" in said
+    assert "the promise of at most 2 % in vain was not kept" in said
+    outcome = json.loads((tmp_path / "run" / "practice.json").read_text())
+    assert outcome["promise"] == {"limit": 0.02, "broken": True}
     package = read_package(tmp_path / "run" / "policy.onnx")
     assert [tensor.name for tensor in package.manifest.inputs] == [*READ, "instruction"]
     assert package.manifest.extra["features"] == read_package(made / "features.onnx").sha256

@@ -14,6 +14,7 @@ import tyro
 
 from perception.model_package import read_package
 from perception.quantities import InputError
+from perception.reward_package import about_of
 from policies.evaluate import success_rate
 from policies.finetune import PracticeRun
 from policies.offline_data import OfflineData, open_offline
@@ -144,6 +145,7 @@ class Finetune:
             "package": str(folder.package),
             "settings": settings,
             **run.log.figures(),
+            "promise": _promise(method, run),
             "final_success": rate.value,
             "final_interval": [rate.low, rate.high],
             "seconds": round(time.monotonic() - began_s, 1),
@@ -334,6 +336,17 @@ class Finetune:
             except Interrupted:
                 return None
             return run if run.run() else None
+
+
+def _promise(method: Method, run: PracticeRun) -> dict[str, Any] | None:
+    """What the reward had promised, and whether practice shows that it was not kept; for JSON."""
+    package = method.reward_options.get("package")
+    bound = about_of(read_package(package)).bound if package else None
+    if bound is None:
+        return None
+    tally = run.log.tally
+    broken = bound.is_broken_by(tally.false_successes, tally.attempts)
+    return {"limit": bound.limit, "broken": broken}
 
 
 @contextmanager
