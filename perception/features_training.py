@@ -6,10 +6,7 @@ features remain, the same for all cameras. It is told them with noise, so that t
 loudly and the rest not at all, and what they are made of is noisy too, so that no cell of the few
 hundred scenes is known by heart.
 
-What they see is told by another question, of demonstrations that taught nothing: where the tool
-will be when the hand first opens or closes. A small network learns to answer it from the features
-as they are (a probe; Alain and Bengio 2016, arXiv 1610.01644). Asked while they learn, it made
-policies no better (docs/results/robofume.md).
+What they see is told by another question, which a probe answers (`perception/features_sight.py`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -28,11 +25,8 @@ from perception.lightning_fit import fit
 from perception.onnx_export import export_onnx
 from perception.onnx_model import OnnxModel
 
-UNITS = 128  # of a network that answers
-WAY_UNIT_M = 0.05  # a probe learns ways in this unit: as much as a task's things are apart
-PROBE_UPDATES, PROBE_BATCH, PROBE_RATE, PROBE_DECAY = 1000, 256, 3e-3, 1e-2
+UNITS = 128  # of the network that answers
 LEAST_STD = 1e-3  # what never moved must not explode
-ACROSS = 2  # x and y of a way: the table is level
 MAX_GRADIENT = 5.0  # norm
 FITTED_EVERY = 5  # one in so many maps tells mean and spread
 
@@ -85,82 +79,13 @@ def taught(
         torch.manual_seed(config.seed)
         net = FeaturesNet(config)
         module = _Module(net, lessons, config)
-    mapper = _mapper(net, lessons)
-    maps = {view: _maps(mapper, images) for view, images in lessons.images.items()}
+    mapper = mapper_of(net, lessons)
+    maps = {view: maps_of(mapper, images) for view, images in lessons.images.items()}
     with torch.no_grad():
         net.fit(torch.cat([each[::FITTED_EVERY].float() for each in maps.values()]))
     batches = _batches(maps, lessons, config)
     fit(module, batches, config.updates, MAX_GRADIENT, lambda done, _: on_progress(done))
     return net.eval()
-
-
-def sight_m(net: FeaturesNet, lessons: Lessons, held: Lessons, seed: int) -> NDArray[np.float32]:
-    """(R,) m, across the table: how far off features tell where the hand will first turn.
-
-    Args:
-        net: the features, which stay as they are.
-        lessons: of N moments, by which a small network learns to read them.
-        held: that taught nothing; R of their moments are before the hand's first turn.
-        seed: of that network.
-
-    Raises:
-        FeaturesError: no such place is known.
-    """
-    if not lessons.way.shape[1]:
-        raise FeaturesError("these demonstrations have no arm with a hand, whose turns could tell")
-    ways = [each.way[each.reaching] for each in (lessons, held)]
-    mapper = _mapper(net, lessons)
-    inputs = [_read(net, mapper, each) for each in (lessons, held)]
-    mean, std = inputs[0].mean(0), inputs[0].std(0).clamp_min(LEAST_STD)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        probe = _Probe(inputs[0].shape[1], ways[0].shape[1])
-    batches = _rows((inputs[0] - mean) / std, torch.from_numpy(ways[0]) / WAY_UNIT_M, seed)
-    fit(probe, batches, PROBE_UPDATES, MAX_GRADIENT, lambda *_: None)
-    with torch.no_grad():
-        told_m = probe((inputs[1] - mean) / std).numpy() * WAY_UNIT_M
-    off_m = told_m - ways[1]
-    return np.asarray(np.linalg.norm(off_m[:, :ACROSS], axis=1))
-
-
-class _Probe(pl.LightningModule):
-    """Reads a way, in WAY_UNIT_M, from features and what is known without eyes."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.net = nn.Sequential(nn.Linear(inputs, UNITS), nn.ReLU(), nn.Linear(UNITS, outputs))
-        self.metrics: dict[str, float] = {}
-
-    def forward(self, seen: Tensor) -> Tensor:
-        """(B, P) of (B, inputs)."""
-        return self.net(seen)
-
-    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Lightning's hook: squared error."""
-        del batch_idx
-        loss = (self(batch["seen"]) - batch["way"]).square().mean()
-        self.metrics = {"loss": float(loss.detach())}
-        return loss
-
-    def configure_optimizers(self) -> Any:
-        """Lightning's hook."""
-        return torch.optim.AdamW(self.parameters(), lr=PROBE_RATE, weight_decay=PROBE_DECAY)
-
-
-def _read(net: FeaturesNet, mapper: OnnxModel, lessons: Lessons) -> Tensor:
-    """(R, K) features of all cameras, what is known without eyes; up to the hand's first turn."""
-    rows = lessons.reaching
-    with torch.no_grad():
-        maps = [_maps(mapper, images[rows]) for images in lessons.images.values()]
-        seen = [net.features(each.float()) for each in maps]
-    return torch.cat([*seen, torch.from_numpy(lessons.told[rows])], -1)
-
-
-def _rows(seen: Tensor, way: Tensor, seed: int) -> Iterator[dict[str, Tensor]]:
-    rng = np.random.default_rng(seed)
-    while True:
-        rows = torch.from_numpy(rng.integers(len(seen), size=PROBE_BATCH))
-        yield {"seen": seen[rows], "way": way[rows]}
 
 
 class _Module(pl.LightningModule):
@@ -214,7 +139,7 @@ class _Map(nn.Module):
         return self.net.map(image)
 
 
-def _mapper(net: FeaturesNet, lessons: Lessons) -> OnnxModel:
+def mapper_of(net: FeaturesNet, lessons: Lessons) -> OnnxModel:
     """The part that does not learn, of images such as these.
 
     By onnxruntime, which takes a fifth of torch's time for one image on one core.
@@ -223,7 +148,7 @@ def _mapper(net: FeaturesNet, lessons: Lessons) -> OnnxModel:
     return OnnxModel(export_onnx(_Map(net), {IMAGE: image}, ["map"]))
 
 
-def _maps(mapper: OnnxModel, images: NDArray[np.uint8]) -> Tensor:
+def maps_of(mapper: OnnxModel, images: NDArray[np.uint8]) -> Tensor:
     """(N, C, h, w) in half precision, of images (N, H, W, 3)."""
     return torch.from_numpy(
         np.concatenate(

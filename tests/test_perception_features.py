@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from perception.features_net import FeaturesNet
-from perception.features_training import FeaturesConfig, Lessons, sight_m, taught
+from perception.features_sight import sight_m
+from perception.features_training import FeaturesConfig, Lessons, taught
 from perception.image_features import FeaturesError
 
 SIDE, THING = 32, 6  # px

@@ -8,6 +8,7 @@ import numpy as np
 from perception.interval import Interval
 from policies.statistics import band, clopper_pearson, interquartile_mean, stratified_bootstrap
 from robot.study import charts
+from robot.study.practice_both_report import all_tasks_table, both_table
 from robot.study.practice_compare import (
     Compared,
     both_success,
@@ -17,12 +18,7 @@ from robot.study.practice_compare import (
 )
 from robot.study.practice_grid import PracticeGrid
 from robot.study.practice_over import SuccessOver
-from robot.study.practice_seen_report import (
-    all_tasks_table,
-    both_table,
-    elsewhere_table,
-    seen_table,
-)
+from robot.study.practice_seen_report import elsewhere_table, seen_table
 from robot.study.rows import Row, read_rows
 
 HEAD = """# Practice: {name}

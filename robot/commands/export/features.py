@@ -105,8 +105,9 @@ class ExportFeatures:
             net = training.taught(moments, config, progress)
         sight = None
         if held is not None:
+            asked: Any = training_library("perception.features_sight")
             with console.progress("asking what they see", None):
-                sight = sight_of(training.sight_m(net, moments, held, config.seed))
+                sight = sight_of(asked.sight_m(net, moments, held, config.seed))
         export: Any = training_library("perception.features_export")
         taught_by = data.about.recipe_sha256
         package = export.export_features(
