@@ -93,6 +93,11 @@ class RewardJudge:
         return self._eye.about.rule
 
     @property
+    def can_hesitate(self) -> bool:
+        """Whether its package knows where successes were that it may miss."""
+        return self._eye.about.unsure is not None
+
+    @property
     def tells_lost(self) -> bool:
         """Whether it says when only a person can put things right."""
         return self._lost is not None

@@ -170,6 +170,8 @@ def _rewarded(wishes: Wishes, names: Mapping[str, str], task: str) -> list[str]:
         judge.asked(goal.text)
     node = names[REWARD]
     told = [f"{node}.package={wishes.reward}", f"{node}.sha256={judge.sha256}"]
+    if judge.can_hesitate:  # what is missed would be taught as a failure
+        told.append(f"{node}.hesitates=true")
     return [*told, f"{names[WORLD]}.calls_help=false"] if judge.tells_lost else told
 
 

@@ -56,6 +56,10 @@ def test_a_graph_is_told_all_that_is_wished(packages, tmp_path):
     assert f'learner.data=["{tmp_path}"]' in told
     (hashed,) = (one for one in told if one.startswith("reward.sha256="))
     assert len(hashed) == len("reward.sha256=") + 64  # another package in its place is noticed
+    assert "reward.hesitates=true" not in told  # it does not know where it may miss
+    lid_reward(tmp_path / "knows.onnx", unsure=-3.0)
+    knows = prepare(wishes(packages, reward=str(tmp_path / "knows.onnx"))).overrides
+    assert "reward.hesitates=true" in knows
 
 
 @pytest.mark.parametrize(

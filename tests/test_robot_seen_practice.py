@@ -2,11 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 import pytest
-from seen_bench import lid_features, lid_reward
+from seen_bench import ALWAYS, NEVER, lid_features, lid_reward
 
 from perception.image_features import FeatureEye, FeaturesError
 from perception.model_package import read_package
@@ -15,6 +16,7 @@ from policies.data_set import DataSet
 from policies.featured_env import FeaturedEnv
 from policies.policy import OnnxPolicy
 from robot.cli import main
+from robot.commands.finetune import Finetune
 from robot.hooks import Hooks
 from robot.policy_reads import policy_spec
 from robot.practice_method import Method, config_hash, resolved
@@ -210,9 +212,20 @@ def test_finetune_practises_by_features(made, call, tmp_path):
     assert "the promise of at most 2 % in vain was not kept" in said
     outcome = json.loads((tmp_path / "run" / "practice.json").read_text())
     assert outcome["promise"] == {"limit": 0.02, "broken": True}
+    assert outcome["settings"]["reward"] == "classifier"  # it does not know where it may miss
     package = read_package(tmp_path / "run" / "policy.onnx")
     assert [tensor.name for tensor in package.manifest.inputs] == [*READ, "instruction"]
     assert package.manifest.extra["features"] == read_package(made / "features.onnx").sha256
+
+
+def test_a_reward_that_knows_where_it_may_miss_says_nothing_there(tmp_path):
+    lid_reward(tmp_path / "knows.onnx", threshold=NEVER, unsure=ALWAYS)
+    flags = Finetune(task="lid_images", reward=str(tmp_path / "knows.onnx"))
+    method = flags._method()
+    assert method.reward == "hesitant_classifier"
+    assert method.reward_options["sha256"] == read_package(tmp_path / "knows.onnx").sha256
+    strict = replace(flags, reward="classifier", reward_set=(f"package={tmp_path}/knows.onnx",))
+    assert strict._method().reward == "classifier"
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,9 @@ class Finetune:
     strategy_set: Options = ()
     """An option of the strategy."""
     reward: str = "truth"
-    """Who says whether a goal is reached: truth, noisy_truth, vice, or a package of export
-    reward."""
+    """Who says whether a goal is reached: truth, noisy_truth, vice, or a package of export reward,
+    which says nothing where its no may be a success ('classifier' with --reward-set
+    package=PACKAGE says no there)."""
     reward_set: Options = ()
     """An option of the reward source, such as false_negative_rate=0.7."""
     steps: int | None = None
@@ -269,12 +270,14 @@ class Finetune:
         return bool(self.data or self.recipe)
 
     def _reward(self) -> tuple[str, dict[str, Any]]:
-        """Row of REWARDS and its options; a package stands for the classifier that it is."""
+        """Row of REWARDS and its options; a package hesitates if it knows where it may miss."""
         options = parsed_options(self.reward_set, "--reward-set")
         if not self.reward.endswith(".onnx"):
             return self.reward, options
-        package = {"package": self.reward, "sha256": read_package(self.reward).sha256}
-        return "classifier", {**options, **package}
+        package = read_package(self.reward)
+        named = {"package": self.reward, "sha256": package.sha256}
+        hesitates = about_of(package).unsure is not None
+        return "hesitant_classifier" if hesitates else "classifier", {**options, **named}
 
     def _checkpoint(self) -> Path | None:
         """The file to start from.
