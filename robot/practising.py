@@ -242,10 +242,10 @@ def offline_buffer(data: OfflineData | None, learner: Learner, seed: int) -> Rep
 
 
 def shown_states(world: PracticeEnv, data: OfflineData | None) -> dict[str, NDArray[Any]]:
-    """(N, ...) by tensor: all states that forward demonstrations of the task went through."""
+    """(N, ...) by tensor: all states through which forward demonstrations reached their goal."""
     forward = {goal.text for goal in world.goals if goal.direction == "forward"}
     every = () if data is None else data.episodes(failures=False)
-    shown = [one.observation for one in every if one.about.instruction in forward]
+    shown = [one.until_success().observation for one in every if one.about.instruction in forward]
     names = shown[0] if shown else ()
     return {name: np.concatenate([one[name] for one in shown]) for name in names}
 

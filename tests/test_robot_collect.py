@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from policies.data_set import DataSet
+from policies.offline_data import open_offline
 from policies.pilots import PILOTS
 from policies.practice_env import spec_of
 from policies.recipe import Recipe, RecipeRow
 from robot.cli import main
 from robot.collecting import CollectError, Collection
 from robot.config import list_configs
+from robot.practising import shown_states
 from robot.recipes import load_recipe
 from robot.worlds import WORLDS, make_world
 
@@ -193,6 +195,18 @@ def test_an_option_that_a_world_does_not_have_is_refused():
             make_world(task, {"colour": "red"})
     with pytest.raises(ValueError, match=r"is made by images = True, .* set one of goal, end_on"):
         make_world("lid_images", {"images": False})
+
+
+def test_shown_states_end_where_the_goal_was_reached(tmp_path):
+    recipe = Recipe((RecipeRow("lid", 1, after=5),), 0, "words")
+    with Collection(recipe, tmp_path / "d", lambda _: None) as collection:
+        collection.run(lambda _: None, lambda: False)
+    data = open_offline([tmp_path / "d"])
+    (forward,) = (one for one in data.episodes() if one.about.direction == "forward")
+    shown = shown_states(make_world("lid"), data)
+    reached = int(np.flatnonzero(forward.success)[0])
+    assert reached + 5 < len(forward)
+    assert len(shown["object_position_m"]) == reached + 2  # the start, and what each step led to
 
 
 @pytest.mark.parametrize("task", WORLDS)
