@@ -1,4 +1,4 @@
-"""The folder of a practice run: its settings, checkpoints, package, outcome and curve."""
+"""The folder of a practice run: settings, checkpoints, package, learner, outcome and curve."""
 
 import json
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from robot.worlds import world_row
 
 PACKAGE, SETTINGS, OUTCOME, CURVE = "policy.onnx", "settings.json", "practice.json", "curve.svg"
 CHECKPOINTS = "checkpoints"
+LAST = "last.pt"  # who learned, at the end: another run may start from it, as from train policy's
 
 
 class PracticeFolder:
@@ -58,7 +59,7 @@ class PracticeFolder:
     def write(
         self, run: PracticeRun, task: str, data: OfflineData | None, outcome: dict[str, Any]
     ) -> None:
-        """Package, outcome and curve.
+        """Package, learner, outcome and curve.
 
         Args:
             run: at its end.
@@ -77,6 +78,7 @@ class PracticeFolder:
             **_short(outcome),
         }
         run.learner.export(self.package, extra=extra)
+        run.learner.save(self.path / LAST)
         write_atomically(self.path / OUTCOME, (json.dumps(outcome, indent=1) + "\n").encode())
 
 

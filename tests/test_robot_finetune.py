@@ -86,6 +86,18 @@ def test_what_was_practised_can_be_evaluated(practised, capsys):
     assert json.loads(capsys.readouterr().out)["attempts"] == 1
 
 
+def test_the_next_night_starts_from_who_learned_in_the_last_one(practised, data, tmp_path):
+    out = tmp_path / "next"
+    short = (*SAC, "--practice-set", "warmup_steps=100", "--steps", 3)  # it acts and learns nothing
+    assert finetune("--data", data, "--start", practised, "--out", out, *short) == 0
+    before, after = (OnnxPolicy(folder / "policy.onnx") for folder in (practised, out))
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        tensors = before.spec.observation
+        seen = {t.name: rng.normal(size=t.shape).astype(np.float32) for t in tensors}
+        np.testing.assert_array_equal(before.act(seen), after.act(seen))
+
+
 def test_ctrl_c_keeps_a_checkpoint_from_which_it_goes_on_to_the_bit(
     practised, data, tmp_path, monkeypatch, capsys
 ):

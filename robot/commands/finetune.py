@@ -23,7 +23,7 @@ from robot.console import Console
 from robot.graph_practice import Wishes, last_checkpoint, practise_through_graph, runs_of
 from robot.hooks import Hooks, Interrupted
 from robot.options import Options, parsed_options, require_at_least
-from robot.practice_folder import PracticeFolder, begun, reported
+from robot.practice_folder import LAST, PracticeFolder, begun, reported
 from robot.practice_method import Method, Offline, finetune_config, resolved
 from robot.practising import (
     Beginning,
@@ -37,7 +37,6 @@ from robot.study.practice_grid import method_named
 from robot.training_library import training_library, with_training
 from robot.worlds import world_row
 
-LAST = "last.pt"  # of train policy
 STEPS = 30_000
 GIVEN = ("learner", "strategy", "sees", "updates", "start", "capacity", "graph")
 UNTOLD = ("updates", "sees", "evaluation_episodes", "final_episodes", "keep")  # to a graph
@@ -65,7 +64,8 @@ class Finetune:
     recipe: str = ""
     """In place of folders: a name in configs/data, collected into data/ if it is not there."""
     start: Path | None = None
-    """A checkpoint of train policy (last.pt), or its folder, to go on from."""
+    """A checkpoint (last.pt) of train policy or of another practice, or its folder, to go on from:
+    who learned it, not what was seen."""
     learner: str = "calql"
     """The algorithm; a wrong name lists those there are."""
     set: Options = ()

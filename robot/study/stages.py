@@ -21,7 +21,7 @@ from policies.data_set_about import hash_of
 
 PLACE = re.compile(r"\{(\w+)\}")
 TASK, SEED = "task", "seed"
-VERBS = ("collect", "train", "export")
+VERBS = ("collect", "train", "export", "finetune")
 DIGITS = 12  # of a hash in a folder's name
 
 
