@@ -25,6 +25,7 @@ from robot.study.visibly import duration
 
 GOES_ON = "collect"  # the verb that takes up what it left
 STOPPED = 130  # exit code of a command that was interrupted, as shells have it
+TOLD = ("bound", "held", "attempts", "successes", "false_successes")  # of an outcome, to a row
 WAIT_S = 0.5  # between two looks at who wants to stop
 
 
@@ -51,8 +52,8 @@ class Made(msgspec.Struct, frozen=True):
     outcome: dict[str, Any]  # what the command says of itself
 
     def for_row(self) -> dict[str, Any]:
-        """What a row says of it: what it was made from, what it promises, and its packages."""
-        told = {name: self.outcome[name] for name in ("bound", "held") if name in self.outcome}
+        """What a row says of it: what it was made from, promises, practised; and its packages."""
+        told = {name: self.outcome[name] for name in TOLD if name in self.outcome}
         return {"made_from": self.made_from, "packages": self.packages, **told}
 
 
