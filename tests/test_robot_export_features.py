@@ -10,6 +10,7 @@ from perception.model_package import read_package
 from policies.data_set import DataSet
 from robot.cli import main
 
+NEW = ("{made}/seen", "--out", "{tmp}/x", "--package", "{tmp}/f.onnx")  # of a package to be taught
 TINY = ("--set", "backbone=tiny", "--set", "numbers=6", "--set", "updates=3", "--json")
 
 
@@ -55,35 +56,19 @@ def test_equal_seeds_make_equal_features_and_the_data_say_by_which_package(made,
         (("{made}/seen", "--out", "{tmp}/x", "--set", "numbers=8"), "is there already"),
         (("{made}/seen", "--out", "{tmp}/x", "--package", "{tmp}/f.txt"), "ends in .onnx"),
         (
-            ("{made}/seen", "--out", "{tmp}/x", "--package", "{tmp}/f.onnx", "--set", "numbers=0"),
+            (*NEW, "--set", "numbers=0"),
             "must be 1 or more",
         ),
         (
-            ("{made}/seen", "--out", "{tmp}/x", "--package", "{tmp}/f.onnx", "--set", "noise=-1"),
+            (*NEW, "--set", "noise=-1"),
             "give 0 or more",
         ),
         (
-            (
-                "{made}/seen",
-                "--out",
-                "{tmp}/x",
-                "--package",
-                "{tmp}/f.onnx",
-                "--held",
-                "{made}/seen",
-            ),
+            (*NEW, "--held", "{made}/seen"),
             "these teach; collect others",
         ),
         (
-            (
-                "{made}/seen",
-                "--out",
-                "{tmp}/x",
-                "--package",
-                "{tmp}/f.onnx",
-                "--held",
-                "{made}/held",
-            ),
+            (*NEW, "--held", "{made}/held"),
             "the turns of an arm's hand tell; these have none",
         ),
         (

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from robot.study.practice_compare import both_success, closed, part_of_gap
+from robot.study.practice_compare import BACKWARD, both_success, closed, part_of_gap
 from robot.study.rows import Row
 
 BOTH = ("method", "seeds", "forward", "back", "both", "each seed")
@@ -20,7 +20,6 @@ Both directions together, mean over seeds (their number). The mean is of the tas
 and seeds that the method has and those that it is compared with.
 
 """
-BACKWARD = "final_backward"
 
 
 def both_table(rows: Mapping[str, Sequence[Row]], reference: str, ideal: str) -> str:

@@ -7,6 +7,7 @@ from perception.interval import Interval
 from policies.statistics import interquartile_mean, paired_bootstrap
 from robot.study.rows import Row
 
+BACKWARD = "final_backward"  # of a row: the last evaluation, the other way
 NEARLY_ALL = 0.98  # a reference that leaves less than this leaves no gap worth a ratio
 
 
@@ -53,7 +54,7 @@ def final_success(row: Row) -> float:
 
 def both_success(row: Row) -> float:
     """The same in both directions, each counting alike; of one where one alone was tried."""
-    found = [row[key] for key in ("final", "final_backward") if key in row]
+    found = [row[key] for key in ("final", BACKWARD) if key in row]
     return sum(one["successes"] / one["trials"] for one in found) / len(found)
 
 

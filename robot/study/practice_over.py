@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from robot.study import charts
+from robot.study.practice_both_report import table
 from robot.study.practice_compare import both_success
 from robot.study.practice_grid import Over
 from robot.study.rows import Row
@@ -46,10 +47,9 @@ class SuccessOver:
     def table(self) -> str:
         """A line for each method, a column for each number, with its head."""
         head = ["method", *(f"{self._over.grids[grid]:g}" for grid in self._grids)]
-        lines = [head, ["---"] * len(head)]
-        lines += [[name, *self._cells(grids)] for name, grids in self._found.items()]
+        found = [[name, *self._cells(grids)] for name, grids in self._found.items()]
         told = HEAD.format(what=self._over.what, grids=", ".join(f"`{g}`" for g in self._grids))
-        return told + "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+        return told + table([head, *found])
 
     def picture(self) -> str:
         """SVG."""
