@@ -41,15 +41,20 @@ def sight_m(net: FeaturesNet, lessons: Lessons, held: Lessons, seed: int) -> NDA
         raise FeaturesError("these demonstrations have no arm with a hand, whose turns could tell")
     ways = [each.way[each.reaching] for each in (lessons, held)]
     mapper = mapper_of(net, lessons)
-    inputs = [_read(net, mapper, each) for each in (lessons, held)]
-    mean, std = inputs[0].mean(0), inputs[0].std(0).clamp_min(LEAST_STD)
+    known = [_read(net, mapper, each) for each in (lessons, held)]
+    mean, std = known[0].mean(0), known[0].std(0).clamp_min(LEAST_STD)
+    said = [torch.from_numpy(each.instruction[each.reaching]) for each in (lessons, held)]
+    learned, asked = (
+        torch.cat([(numbers - mean) / std, words], -1)
+        for numbers, words in zip(known, said, strict=True)
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        probe = _Probe(inputs[0].shape[1], ways[0].shape[1])
-    batches = _rows((inputs[0] - mean) / std, torch.from_numpy(ways[0]) / WAY_UNIT_M, seed)
+        probe = _Probe(learned.shape[1], ways[0].shape[1])
+    batches = _rows(learned, torch.from_numpy(ways[0]) / WAY_UNIT_M, seed)
     fit(probe, batches, UPDATES, MAX_GRADIENT, lambda *_: None)
     with torch.no_grad():
-        told_m = probe((inputs[1] - mean) / std).numpy() * WAY_UNIT_M
+        told_m = probe(asked).numpy() * WAY_UNIT_M
     off_m = told_m - ways[1]
     return np.asarray(np.linalg.norm(off_m[:, :ACROSS], axis=1))
 
@@ -79,12 +84,12 @@ class _Probe(pl.LightningModule):
 
 
 def _read(net: FeaturesNet, mapper: OnnxModel, lessons: Lessons) -> Tensor:
-    """(R, K) features of all cameras, what is known without eyes; up to the hand's first turn."""
+    """(R, K) features of all cameras, and what is felt; up to the hand's first turn."""
     rows = lessons.reaching
     with torch.no_grad():
         maps = [maps_of(mapper, images[rows]) for images in lessons.images.values()]
         seen = [net.features(each.float()) for each in maps]
-    return torch.cat([*seen, torch.from_numpy(lessons.told[rows])], -1)
+    return torch.cat([*seen, torch.from_numpy(lessons.felt[rows])], -1)
 
 
 def _rows(seen: Tensor, way: Tensor, seed: int) -> Iterator[dict[str, Tensor]]:

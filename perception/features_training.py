@@ -55,7 +55,8 @@ class Lessons(NamedTuple):
     """N moments of demonstrations."""
 
     images: Mapping[str, NDArray[np.uint8]]  # (N, H, W, 3) by camera
-    told: NDArray[np.float32]  # (N, K) what is known without eyes: the arm's numbers, the words
+    felt: NDArray[np.float32]  # (N, K) what is known without eyes, each number in its unit
+    instruction: NDArray[np.float32]  # (N, D) vector of the sentence, as its encoder made it
     action: NDArray[np.float32]  # (N, n) in -1..1
     way: NDArray[np.float32]  # (N, P) m, from the tool to where the hand next turns; P 0: unknown
     reaching: NDArray[np.bool_]  # (N,) up to the hand's first turn of a demonstration
@@ -89,25 +90,30 @@ def taught(
 
 
 class _Module(pl.LightningModule):
-    """Points, and the network that answers from them."""
+    """Points, and the network that answers from them.
+
+    What is felt is told in standard deviations. The instruction stays as it is, as policies read
+    it: in deviations of the few sentences that there are it would outweigh all that is seen.
+    """
 
     def __init__(self, net: FeaturesNet, lessons: Lessons, config: FeaturesConfig) -> None:
         super().__init__()
         self.net, self.config, self.metrics = net, config, {}
         self._chance = torch.Generator().manual_seed(config.seed)
         actions = lessons.action.shape[1]
-        width = len(lessons.images) * config.numbers + lessons.told.shape[1]
+        width = len(lessons.images) * config.numbers
+        width += lessons.felt.shape[1] + lessons.instruction.shape[1]
         self.answers = nn.Sequential(nn.Linear(width, UNITS), nn.ReLU(), nn.Linear(UNITS, actions))
-        self.mean = torch.from_numpy(lessons.told.mean(0))
-        self.std = torch.from_numpy(lessons.told.std(0)).clamp_min(LEAST_STD)
+        self.mean = torch.from_numpy(lessons.felt.mean(0))
+        self.std = torch.from_numpy(lessons.felt.std(0)).clamp_min(LEAST_STD)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Lightning's hook: squared error of the answer."""
         del batch_idx
         features = [self.net.features(self._blurred(each.float())) for each in batch["maps"]]
         seen = [each + noise for each, noise in zip(features, batch["noise"], strict=True)]
-        told = (batch["told"] - self.mean) / self.std
-        action = self.answers(torch.cat([*seen, told], -1))
+        felt = (batch["felt"] - self.mean) / self.std
+        action = self.answers(torch.cat([*seen, felt, batch["instruction"]], -1))
         loss = (action.tanh() - batch["action"]).square().mean()
         self.metrics = {"loss": float(loss.detach())}
         return loss
@@ -162,12 +168,15 @@ def _batches(
 ) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng(config.seed)
     shape = (len(maps), config.batch_size, config.numbers)
-    told, action = map(torch.from_numpy, (lessons.told, lessons.action))
+    felt, instruction, action = map(
+        torch.from_numpy, (lessons.felt, lessons.instruction, lessons.action)
+    )
     while True:
-        rows = torch.from_numpy(rng.integers(len(told), size=config.batch_size))
+        rows = torch.from_numpy(rng.integers(len(action), size=config.batch_size))
         yield {
             "maps": [each[rows] for each in maps.values()],
             "noise": config.noise * torch.from_numpy(rng.standard_normal(shape, np.float32)),
-            "told": told[rows],
+            "felt": felt[rows],
+            "instruction": instruction[rows],
             "action": action[rows],
         }

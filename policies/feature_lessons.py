@@ -47,7 +47,8 @@ def feature_lessons(data: DataSet, felt: Sequence[str]) -> Lessons:
     names = [tensor.name for tensor in about.spec.observation if tensor.name in felt]
     return Lessons(
         {view: _joined([one.observation[view][:-1] for one in episodes]) for view in views},
-        _joined([_told(one, names, about) for one in episodes]),
+        _joined([_felt(one, names) for one in episodes]),
+        _joined([_instruction(one, about) for one in episodes]),
         _joined([_unit_action(one, about) for one in episodes]),
         _joined([_ways(one, about) for one in episodes]),
         _joined([_reaching(one, about) for one in episodes]),
@@ -85,12 +86,16 @@ def ways_m(
     return tool_m[turns(opening, middle)] - tool_m[:-1]
 
 
-def _told(episode: Episode, names: Sequence[str], about: DataSetAbout) -> NDArray[np.float32]:
-    """(T, K) the numbers of the arm, and the vector of the words."""
+def _felt(episode: Episode, names: Sequence[str]) -> NDArray[np.float32]:
+    """(T, K) of the named tensors, one behind the other."""
     steps = len(episode)
     numbers = [episode.observation[name][:-1].reshape(steps, -1) for name in names]
-    words = np.tile(about.instruction(episode.about.instruction), (steps, 1))
-    return np.concatenate([*numbers, words], axis=1)
+    return np.concatenate([np.empty((steps, 0), np.float32), *numbers], axis=1)
+
+
+def _instruction(episode: Episode, about: DataSetAbout) -> NDArray[np.float32]:
+    """(T, D) the same at every moment."""
+    return np.tile(about.instruction(episode.about.instruction), (len(episode), 1))
 
 
 def _unit_action(episode: Episode, about: DataSetAbout) -> NDArray[np.float32]:

@@ -27,10 +27,13 @@ def scenes(count, seed):
 
 
 def lessons_of(images, place_m):
-    """Nothing is felt, and what is done is to go to the thing."""
-    nothing = np.zeros((len(images), 1), np.float32)
-    every = np.ones(len(images), np.bool_)
-    return Lessons({"front": images}, nothing, place_m / REACH_M * 2 - 1, place_m, every)
+    """Nothing is felt, and what is done is to go to the thing, as either of two sentences asks."""
+    count = len(images)
+    nothing, every = np.zeros((count, 1), np.float32), np.ones(count, np.bool_)
+    sentences = np.random.default_rng(3).standard_normal((2, 384)).astype(np.float32)
+    sentences /= np.linalg.norm(sentences, axis=1, keepdims=True)
+    said = sentences[np.arange(count) % 2]
+    return Lessons({"front": images}, nothing, said, place_m / REACH_M * 2 - 1, place_m, every)
 
 
 def untaught():
