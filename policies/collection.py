@@ -43,7 +43,7 @@ def record_attempt(
     told: Told,
     steps: int,
     wish: Callable[[], Wish | None] = lambda: None,
-    after: int = 0,
+    after: int | None = 0,
     found: Observation | None = None,
 ) -> Episode:
     """One attempt: until the goal is reached, all is lost, or time is up.
@@ -57,7 +57,7 @@ def record_attempt(
         steps: after which the attempt counts as failed.
         wish: asked after each step.
         after: further steps for which the goal has to stay reached, so that there is more than one
-            image of it.
+            image of it; None: it goes on until time is up, reached or not.
         found: what is observed where things were left, to begin from there; None: from the usual
             beginning.
 
@@ -81,7 +81,7 @@ def record_attempt(
         reached = reached + 1 if success[-1] else 0
         is_lost = bool(info[IRREVERSIBLE])
         ended = "success" if reached else "irreversible" if is_lost else "timeout"
-        if reached > after or is_lost:
+        if is_lost or (after is not None and reached > after):
             break
         wished = wish()
         if wished == "end":

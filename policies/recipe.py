@@ -17,6 +17,7 @@ from perception.quantities import InputError
 
 Goals = Literal["both", "forward", "backward"]
 EXPERT = "expert"  # the pilot of the task
+UNSEEN = 1  # stream of an attempt's seed that draws whether its success ends it
 
 
 class RecipeError(InputError):
@@ -35,6 +36,7 @@ class RecipeRow:
     noise: float | None = None  # of its actions; None: as the pilot has it
     steps: int | None = None  # longest attempt; None: as the task has it
     after: int = 0  # further steps that the goal has to stay reached
+    unseen: float = 0.0  # part of attempts whose success ends nothing: they go on until time is up
     chained: bool = False  # forward and backward by turns, each from where the last one ended
     features: str = ""  # package by which a policy sees that acts as pilot
     reset_every: int = 0  # attempts of a chain, then things are put back; 0: only if all is lost
@@ -55,6 +57,8 @@ class RecipeRow:
             raise RecipeError(f"{self.label}: steps = {self.steps}; must be 1 or more")
         if self.after < 0:
             raise RecipeError(f"{self.label}: after = {self.after}; must be 0 or more")
+        if not 0 <= self.unseen <= 1:
+            raise RecipeError(f"{self.label}: unseen = {self.unseen}; must be 0 to 1")
         if self.reset_every < 0 or (self.reset_every and not self.chained):
             raise RecipeError(
                 f"{self.label}: reset_every = {self.reset_every}; must be 0 or more, and is for "
@@ -73,7 +77,7 @@ class RecipeRow:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON values; what is younger than published hashes only where it is used."""
         values = {**asdict(self), "options": dict(self.options)}
-        for young in ("after", "chained", "features", "reset_every", "package"):
+        for young in ("after", "unseen", "chained", "features", "reset_every", "package"):
             if not values[young]:
                 del values[young]
         return values
@@ -126,6 +130,15 @@ class Attempt(NamedTuple):
     goal: int
     seed: int
     follows: bool = False  # it begins where the one before it ended
+
+    @property
+    def after(self) -> int | None:
+        """Further steps that the goal has to stay reached; None: until time is up, reached or not.
+
+        Drawn from its own seed: an attempt is made again alike to the bit.
+        """
+        is_unseen = np.random.default_rng([self.seed, UNSEEN]).random() < self.row.unseen
+        return None if is_unseen else self.row.after
 
 
 def attempts_of(recipe: Recipe, goals: Mapping[str, Sequence[Goal]]) -> list[Attempt]:

@@ -157,7 +157,7 @@ class Collection:
         steps = row.steps or world.episode_steps
         while not interrupted():
             try:
-                episode = record_attempt(world, policy, told, steps, wish, row.after, found)
+                episode = record_attempt(world, policy, told, steps, wish, attempt.after, found)
             except Cancelled as cancelled:
                 if cancelled.wish == "again":
                     continue

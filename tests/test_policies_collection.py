@@ -52,6 +52,13 @@ def test_an_attempt_may_go_on_while_the_goal_stays_reached():
     assert record(1.0, after=9).about.ended == "success"  # time is up while it is reached
 
 
+def test_success_ends_nothing_where_nobody_sees_it():
+    episode = record(1.0, after=None)
+    np.testing.assert_array_equal(episode.success, [False, False, True, True, True, True])
+    lost = record(-1.0, steps=20, after=None)
+    assert (len(lost), lost.about.ended) == (6, "irreversible")
+
+
 def test_what_was_reached_and_lost_again_is_no_success():
     episode = record(-0.175, goal=1, steps=30, after=9)  # from 0.6 m to 0 and beyond
     assert episode.success.any()

@@ -66,6 +66,7 @@ def test_a_chain_begins_anew_after_so_many_attempts():
         ({"episodes": 1, "noise": -0.1}, "noise = -0.1"),
         ({"episodes": 1, "noise": float("nan")}, "noise = nan"),
         ({"episodes": 1, "steps": 0}, "steps = 0"),
+        ({"episodes": 1, "unseen": 1.5}, "unseen = 1.5; must be 0 to 1"),
         ({"episodes": 1, "chained": True, "goals": "forward"}, "leave out goals"),
         ({"episodes": 1, "chained": True, "reset_every": -1}, "reset_every = -1"),
         ({"episodes": 1, "reset_every": 2}, "for chained attempts"),
@@ -91,11 +92,23 @@ def test_a_recipe_that_means_nothing_is_refused():
 def test_what_people_read_does_not_change_what_the_data_hang_on():
     described = dataclasses.replace(RECIPE, description="for a talk")
     assert described.to_json() == RECIPE.to_json()
-    young = {"chained", "after", "reset_every", "package"}
+    young = {"chained", "after", "unseen", "reset_every", "package"}
     assert not young & {*RecipeRow("lid", 1).to_json()}
-    whole = RecipeRow("lid", 1, chained=True, after=1, reset_every=4, package="ab")
+    whole = RecipeRow("lid", 1, chained=True, after=1, unseen=0.5, reset_every=4, package="ab")
     assert young <= {*whole.to_json()}
     assert RecipeRow("lid", 1, noise=0.25).operator == "expert, noise 0.25"
+
+
+def test_of_a_part_of_the_attempts_nobody_sees_the_success_and_the_same_ones_each_time():
+    def after(unseen):
+        row = RecipeRow("lid", 100, after=5, unseen=unseen)
+        return [attempt.after for attempt in attempts_of(Recipe((row,)), GOALS)]
+
+    assert after(0) == [5] * 200
+    assert after(1) == [None] * 200
+    assert 40 < after(0.3).count(None) < 80
+    assert {*after(0.3)} == {5, None}
+    assert after(0.3) == after(0.3)
 
 
 def test_steps_after_success_are_hashed_only_where_there_are_some():

@@ -21,8 +21,8 @@ from robot.options import Options, parsed_options
 from robot.recipes import load_recipe
 
 OF_A_TASK = (
-    *("pilot", "features", "episodes", "goal", "noise", "steps", "after", "chain", "set", "seed"),
-    "encoder",
+    *("pilot", "features", "episodes", "goal", "noise", "steps", "after", "unseen"),
+    *("chain", "set", "seed", "encoder"),
 )
 
 
@@ -57,6 +57,9 @@ class Collect:
     """Longest attempt; default: as the task has it."""
     after: int = 0
     """Further steps that the goal has to stay reached; a reward learns from what is seen then."""
+    unseen: float = 0.0
+    """Part of the attempts whose success ends nothing, as when a reward misses it: they go on until
+    time is up. What such a reward is proved on must hold both kinds."""
     chain: int = 0
     """As a robot practises: forward and backward by turns, each attempt from where the one before
     it ended, and things are put back after so many; 0: before each."""
@@ -108,6 +111,7 @@ class Collect:
             noise=self.noise,
             steps=self.steps,
             after=self.after,
+            unseen=self.unseen,
             chained=self.chain > 0,
             reset_every=self.chain,
             package=read_package(self.pilot).sha256 if self.pilot.endswith(PACKAGE) else "",
