@@ -70,7 +70,7 @@ def test_every_attempt_is_kept_and_counted(tmp_path, call):
 
 
 def test_a_person_reads_how_each_goal_went(tmp_path, call):
-    code, out, _ = call(*TABLETOP, "--goal", "backward", "--out", tmp_path / "d")
+    code, out, _ = call(*TABLETOP, "--goal", "forward", "--out", tmp_path / "d")
     assert code == 0
     assert out.startswith("tabletop, backward: 2 of 2 succeeded (100 %): bring the mug back")
     assert "2 episodes, recipe" in out
@@ -116,6 +116,20 @@ def test_chained_attempts_begin_where_things_were_left_also_after_a_stop(tmp_pat
         assert 0 < len(collection.missing) < 8
         assert collection.run(lambda _: None, lambda: False)
     assert contents(whole) == contents(parts)
+
+
+def test_attempts_whose_success_nobody_sees_go_on_until_their_time_is_up(tmp_path, call, refused):
+    told = ("collect", "tabletop", "--encoder", "words", "--episodes", 1, "--goal", "backward")
+    seen, unseen = tmp_path / "seen", tmp_path / "unseen"
+    assert call(*told, "--steps", 200, "--out", seen)[0] == 0
+    assert call(*told, "--steps", 200, "--unseen", 1, "--out", unseen)[0] == 0
+    (ended,), (went_on,) = DataSet(seen), DataSet(unseen)
+    assert ended.about.ended == "success"
+    assert len(ended) < len(went_on) == 200
+    np.testing.assert_array_equal(went_on.action[: len(ended)], ended.action)
+    assert went_on.success[len(ended) - 1]
+    line = refused(*told, "--unseen", 2, "--out", tmp_path / "wrong")
+    assert line.endswith("tabletop: unseen = 2.0; must be 0 to 1")
 
 
 def test_a_person_is_not_asked_to_do_the_same_again(tmp_path):
