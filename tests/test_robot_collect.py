@@ -70,7 +70,7 @@ def test_every_attempt_is_kept_and_counted(tmp_path, call):
 
 
 def test_a_person_reads_how_each_goal_went(tmp_path, call):
-    code, out, _ = call(*TABLETOP, "--goal", "forward", "--out", tmp_path / "d")
+    code, out, _ = call(*TABLETOP, "--goal", "backward", "--out", tmp_path / "d")
     assert code == 0
     assert out.startswith("tabletop, backward: 2 of 2 succeeded (100 %): bring the mug back")
     assert "2 episodes, recipe" in out
