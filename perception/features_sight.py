@@ -5,7 +5,7 @@ arXiv 1610.01644), and is asked about demonstrations that taught nothing. Asked 
 learn, the question made policies no better (docs/results/robofume.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,13 @@ ACROSS = 2  # x and y of a way: the table is level
 UPDATES, BATCH, RATE, DECAY = 1000, 256, 3e-3, 1e-2
 
 
-def sight_m(net: FeaturesNet, lessons: Lessons, held: Lessons, seed: int) -> NDArray[np.float32]:
+def sight_m(
+    net: FeaturesNet,
+    lessons: Lessons,
+    held: Lessons,
+    seed: int,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> NDArray[np.float32]:
     """(R,) m, across the table: how far off features tell where the hand will first turn.
 
     Args:
@@ -33,6 +39,7 @@ def sight_m(net: FeaturesNet, lessons: Lessons, held: Lessons, seed: int) -> NDA
         lessons: of N moments, by which a small network learns to read them.
         held: that taught nothing; R of their moments are before the hand's first turn.
         seed: of that network.
+        on_progress: told how many of its UPDATES are done.
 
     Raises:
         FeaturesError: no such place is known.
@@ -52,7 +59,7 @@ def sight_m(net: FeaturesNet, lessons: Lessons, held: Lessons, seed: int) -> NDA
         torch.manual_seed(seed)
         probe = _Probe(learned.shape[1], ways[0].shape[1])
     batches = _rows(learned, torch.from_numpy(ways[0]) / WAY_UNIT_M, seed)
-    fit(probe, batches, UPDATES, MAX_GRADIENT, lambda *_: None)
+    fit(probe, batches, UPDATES, MAX_GRADIENT, lambda done, _: on_progress(done))
     with torch.no_grad():
         told_m = probe(asked).numpy() * WAY_UNIT_M
     off_m = told_m - ways[1]

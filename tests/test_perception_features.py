@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from perception.features_net import FeaturesNet
-from perception.features_sight import sight_m
+from perception.features_sight import UPDATES, sight_m
 from perception.features_training import FeaturesConfig, Lessons, taught
 from perception.image_features import FeaturesError
 
@@ -66,7 +66,9 @@ def test_scenes_that_taught_nothing_tell_what_the_features_see(net):
     lessons, held = lessons_of(*scenes(300, seed=0)), lessons_of(*scenes(100, seed=5))
     odd = (np.arange(100) % 2)[:, np.newaxis]
     moved = held.way + odd * np.float32([0.3, 0.4])
-    off_m = sight_m(net, lessons, held._replace(way=moved, reaching=np.arange(100) < 80), seed=0)
+    asked, done = held._replace(way=moved, reaching=np.arange(100) < 80), []
+    off_m = sight_m(net, lessons, asked, seed=0, on_progress=done.append)
+    assert done == [*range(1, UPDATES + 1)]
     assert off_m.shape == (80,)  # the others are after the hand's first turn
     assert np.median(off_m[::2]) < 0.02  # always guessing the middle is 65 mm off
     assert np.median(off_m[1::2]) == pytest.approx(0.5, abs=0.03)

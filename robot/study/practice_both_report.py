@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from robot.study import markdown
 from robot.study.practice_compare import BACKWARD, both_success, closed, part_of_gap
 from robot.study.rows import Row
 
@@ -41,7 +42,7 @@ def both_table(rows: Mapping[str, Sequence[Row]], reference: str, ideal: str) ->
         if of_name
     ]
     trials = max(row["final"]["trials"] for row in every)
-    return BOTH_HEAD.format(trials=trials) + table([head, *found])
+    return BOTH_HEAD.format(trials=trials) + markdown.table([head, *found])
 
 
 def all_tasks_table(
@@ -65,14 +66,7 @@ def all_tasks_table(
         shared = _shared(tasks, [one for one in (name, reference, ideal) if one])
         mean = f"{_mean(own for own, *_ in shared):.2f} ({len(shared)})" if shared else "-"
         found.append([name, *cells, mean, *_parts(tasks, name, reference, ideal)])
-    return ALL_HEAD + table([head, *found])
-
-
-def table(lines: Sequence[Sequence[str]]) -> str:
-    """Markdown, of a head and what stands under it."""
-    head, *found = lines
-    every = [head, ["---"] * len(head), *found]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in every)
+    return ALL_HEAD + markdown.table([head, *found])
 
 
 def success(finals: Sequence[Mapping[str, int]]) -> str:

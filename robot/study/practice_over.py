@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from robot.study import charts
-from robot.study.practice_both_report import table
+from robot.study import charts, markdown
 from robot.study.practice_compare import both_success
 from robot.study.practice_grid import Over
 from robot.study.rows import Row
@@ -49,7 +48,7 @@ class SuccessOver:
         head = ["method", *(f"{self._over.grids[grid]:g}" for grid in self._grids)]
         found = [[name, *self._cells(grids)] for name, grids in self._found.items()]
         told = HEAD.format(what=self._over.what, grids=", ".join(f"`{g}`" for g in self._grids))
-        return told + table([head, *found])
+        return told + markdown.table([head, *found])
 
     def picture(self) -> str:
         """SVG."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from perception.interval import Interval
 from policies.statistics import band, clopper_pearson, interquartile_mean, stratified_bootstrap
-from robot.study import charts
+from robot.study import charts, markdown
 from robot.study.practice_both_report import all_tasks_table, both_table
 from robot.study.practice_compare import (
     Compared,
@@ -69,7 +69,7 @@ def write_page(folder: Path, grid: PracticeGrid, rows: Sequence[Row]) -> Path:
     trials = max(row["final"]["trials"] for row in rows)
     told = ",".join(map(str, seeds))
     shown = [*rows, *_beside(folder, grid)]
-    text = HEAD.format(name=grid.name, seeds=told, trials=trials) + table(shown) + "\n"
+    text = HEAD.format(name=grid.name, seeds=told, trials=trials) + table(shown)
     path = folder.with_suffix(".md")
     tasks = {
         task: [row for row in shown if row["task"] == task]
@@ -146,8 +146,8 @@ def comparison(rows: Sequence[Row], reference: str) -> str:
     if not found:
         return ""
     head = [column.format(reference=reference) for column in COMPARED]
-    lines = map(_line, [head, ["---"] * len(head), *map(_compared_cells, found)])
-    return BESIDE.format(reference=reference) + "\n".join(lines) + "\n"
+    lines = markdown.table([head, *map(_compared_cells, found)])
+    return BESIDE.format(reference=reference) + lines
 
 
 def _compared_cells(one: Compared) -> list[str]:
@@ -187,7 +187,7 @@ def table(rows: Sequence[Row]) -> str:
         name = row["method"] if len(tasks) == 1 else f"{row['task']}: {row['method']}"
         named.setdefault(name, []).append(row)
     found = [[name, *_cells(of_name)] for name, of_name in named.items()]
-    return "\n".join(map(_line, [COLUMNS, ["---"] * len(COLUMNS), *found]))
+    return markdown.table([COLUMNS, *found])
 
 
 def says(row: Row) -> str:
@@ -231,7 +231,3 @@ def _of_some(rows: Sequence[Row], key: str) -> str:
 
 def _shown(found: Interval) -> str:
     return f"{found.value:.2f} ({found.low:.2f}–{found.high:.2f})"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from perception.goal import DIRECTIONS
-from robot.study.practice_both_report import success, table
+from robot.study import markdown
+from robot.study.practice_both_report import success
 from robot.study.rows import Row
 
 COLUMNS = (
@@ -35,7 +36,7 @@ def seen_table(rows: Mapping[str, Sequence[Row]]) -> str:
     """
     looked = {name: [row for row in of_name if "verdicts" in row] for name, of_name in rows.items()}
     found = [[name, *_cells(of_name)] for name, of_name in looked.items() if of_name]
-    return HEAD + table([COLUMNS, *found]) if found else ""
+    return HEAD + markdown.table([COLUMNS, *found]) if found else ""
 
 
 def elsewhere_table(rows: Mapping[str, Sequence[Row]]) -> str:
@@ -57,7 +58,7 @@ def elsewhere_table(rows: Mapping[str, Sequence[Row]]) -> str:
         for name, of_name in tried.items()
         if of_name
     ]
-    return ELSEWHERE_HEAD + table([head, *found])
+    return ELSEWHERE_HEAD + markdown.table([head, *found])
 
 
 def _everywhere(rows: Sequence[Row], worlds: Sequence[str]) -> list[str]:

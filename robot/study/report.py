@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from robot.study import markdown
 from robot.study.bars import ORGANISATION, STUDENT, bars_of, verdict
 from robot.study.cells import ALONE, FAULTY, FLIGHT
 from robot.study.figures import (
@@ -144,12 +145,13 @@ def _bars(results: Results) -> str:
     bars = bars_of(results)
     met, missed, unmeasured = (sum(b.met is each for b in bars) for each in (True, False, None))
     seeds = len(results.lives.get((STUDENT, ORGANISATION), []))
-    lines = [f"| {bar.asked} | {bar.measured} | {verdict(bar)} |\n" for bar in bars]
+    lines = [(bar.asked, bar.measured, verdict(bar)) for bar in bars]
     return (
         f"## What was asked\n\nStudent {STUDENT}, {name_of(ORGANISATION)}, seeds: {seeds}; new "
         f"room and monitor: the product. {met} of {len(bars)} bars are met, {missed} are not, "
         f"{unmeasured} are not measured.\n\n"
-        "| asked | measured | met |\n|---|---|---|\n" + "".join(lines) + "\n"
+        + markdown.table([("asked", "measured", "met"), *lines])
+        + "\n"
     )
 
 

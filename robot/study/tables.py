@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from robot.study import markdown
 from robot.study.bars import shown
 from robot.study.cells import (
     ALONE,
@@ -59,7 +60,7 @@ def students(results: Results) -> str:
             shown(metres_per_minute(lives, ALONE), 3),
             shown(metres_between_turns(lives, ALONE), 2),
         ]
-        lines.append(_line(cells))
+        lines.append(markdown.line(cells))
     for student, flights in results.stereo.items():
         teacher = abs_rel(flights, FLIGHT, STEREO, "teacher_error")
         cells = [
@@ -72,14 +73,14 @@ def students(results: Results) -> str:
             shown(metres_per_minute(flights, FLIGHT), 3),
             shown(metres_between_turns(flights, FLIGHT), 2),
         ]
-        lines.append(_line(cells))
+        lines.append(markdown.line(cells))
     if not lines:
         return ""
     return (
         "## Without stereo, in the room of learning\n\nOn states that the mono pilot visited. TPR "
         "and FPR against the teacher; against truth beside them. Overrides are of the learning "
         "before.\n\n"
-        + _table(
+        + markdown.head(
             "who",
             "lives",
             "mono flew, part",
@@ -113,8 +114,8 @@ def _used(results: Results) -> str:
         used = ", ".join(f"{median(found):.0f} {name}" for name, found in gauges.items())
         walls = [life.row["wall_seconds"] for life in lives]
         cells = (f"{student}, {name_of(organisation)}", used or "–", f"{median(walls):.0f}")
-        lines.append(_line(cells))
-    return _table("who", "used (median)", "s by the wall for a life") + "".join(lines) + "\n"
+        lines.append(markdown.line(cells))
+    return markdown.head("who", "used (median)", "s by the wall for a life") + "".join(lines) + "\n"
 
 
 def bias(results: Results) -> str:
@@ -135,13 +136,13 @@ def bias(results: Results) -> str:
                 shown(abs_rel(lives, phase, pilot, "student_to_teacher"), 2),
                 shown(abs_rel(lives, phase, pilot, "teacher_error"), 2),
             )
-            lines.append(_line(cells))
+            lines.append(markdown.line(cells))
     if not lines:
         return ""
     return (
         "## The bias of who flies\n\nThe same student on states that the stereo pilot visited and "
         "on those where only its own flying led.\n\n"
-        + _table(
+        + markdown.head(
             "who", "states of the", "TPR", "FPR", "abs_rel", "to the teacher", "the teacher's own"
         )
         + "".join(lines)
@@ -165,12 +166,13 @@ def effect(results: Results) -> str:
         if all(math.isnan(each.value) for each in found.values()):
             continue
         lines = [
-            _line((name, shown(each, 2), _effect_said(name, each))) for name, each in found.items()
+            markdown.line((name, shown(each, 2), _effect_said(name, each)))
+            for name, each in found.items()
         ]
         parts.append(
             f"## Cold turkey minus training wheels: {student}\n\n"
             "Paired by seed, mean over seeds.\n\n"
-            + _table("without stereo", "difference", "said")
+            + markdown.head("without stereo", "difference", "said")
             + "".join(lines)
             + "\n"
         )
@@ -206,12 +208,12 @@ def new_rooms(results: Results) -> str:
                 rate(abs_rel([life], NEW_ROOM, STEREO)),
                 rate(fpr([life], NEW_ROOM, STEREO)),
             )
-            lines.append(_line(cells))
+            lines.append(markdown.line(cells))
     if not lines:
         return ""
     return (
         "## A room never seen: the product\n\nSeconds since it was carried there.\n\n"
-        + _table(
+        + markdown.head(
             "life",
             "trusted before",
             "had not the controls after",
@@ -246,13 +248,13 @@ def corruptions(results: Results) -> str:
             shown(part_flown(flights[0], FAULTY, MONO), 2),
             shown(part_flown(flights[0], FAULTY, NOBODY), 2),
         )
-        lines.append(_line(cells))
+        lines.append(markdown.line(cells))
     if not lines:
         return ""
     return (
         "## Corrupted cameras\n\nFlights on the last package of the product's life, without "
         "learning; with / without the monitors of stereo and mono.\n\n"
-        + _table(
+        + markdown.head(
             "corruption",
             "flights",
             "collisions",
@@ -282,12 +284,12 @@ def sizes(results: Results) -> str:
             _median_of(last, "fpr"),
             f"{median([point['cpu_s'] for point in last]):.0f}",
         )
-        lines.append(_line(cells))
+        lines.append(markdown.line(cells))
     return (
         "## Speed against error\n\nOffline, on whole runs of frames left out of a stereo flight; "
         "errors against the teacher, times of one core (medians over seeds). The teacher matches "
         "both ways; SGBM here is one direction of it.\n\n"
-        + _table(
+        + markdown.head(
             "input px",
             "seeds",
             "network ms",
@@ -316,12 +318,12 @@ def many_rooms(results: Results) -> str:
             *(_spread_of(unseen, key) for key in ("abs_rel", "delta_125", "tpr", "fpr")),
             _spread_of([row["constant"] for row in rows], "abs_rel"),
         )
-        lines.append(_line(cells))
+        lines.append(markdown.line(cells))
     return (
         "### What many rooms teach\n\nAs many frames and updates, learned offline from flights by "
         f"stereo through few or many rooms; judged by stereo in {UNSEEN_ROOMS} rooms of "
         f"{UNSEEN_S:g} s in which nothing was learned (median, least and most over seeds).\n\n"
-        + _table(
+        + markdown.head(
             "rooms learned in",
             "seeds",
             "abs_rel there",
@@ -355,11 +357,3 @@ def _seconds(value: float) -> str:
 def rate(found: Interval) -> str:
     """To two places, without its interval."""
     return "–" if math.isnan(found.value) else f"{found.value:.2f}"
-
-
-def _table(*columns: str) -> str:
-    return _line(columns) + _line(["---"] * len(columns))
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |\n"

@@ -106,8 +106,8 @@ class ExportFeatures:
         sight = None
         if held is not None:
             asked: Any = training_library("perception.features_sight")
-            with console.progress("asking what they see", None):
-                sight = sight_of(asked.sight_m(net, moments, held, config.seed))
+            with console.progress("asking what they see", asked.UPDATES, "updates") as progress:
+                sight = sight_of(asked.sight_m(net, moments, held, config.seed, progress))
         export: Any = training_library("perception.features_export")
         taught_by = data.about.recipe_sha256
         package = export.export_features(
