@@ -242,11 +242,16 @@ def offline_buffer(data: OfflineData | None, learner: Learner, seed: int) -> Rep
 
 
 def shown_states(world: PracticeEnv, data: OfflineData | None) -> dict[str, NDArray[Any]]:
-    """(N, ...) by tensor: all states through which forward demonstrations reached their goal."""
+    """(N, ...) by tensor: all states through which forward demonstrations reached their goal.
+
+    As a policy reads them: what is not told to it tells nobody what to return to.
+    """
+    if data is None:
+        return {}
     forward = {goal.text for goal in world.goals if goal.direction == "forward"}
-    every = () if data is None else data.episodes(failures=False)
+    every = data.episodes(failures=False)
     shown = [one.until_success().observation for one in every if one.about.instruction in forward]
-    names = shown[0] if shown else ()
+    names = [one.name for one in data.spec.observation if shown and one.name in shown[0]]
     return {name: np.concatenate([one[name] for one in shown]) for name in names}
 
 

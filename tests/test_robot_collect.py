@@ -221,6 +221,15 @@ def test_shown_states_end_where_the_goal_was_reached(tmp_path):
     reached = int(np.flatnonzero(forward.success)[0])
     assert reached + 5 < len(forward)
     assert len(shown["object_position_m"]) == reached + 2  # the start, and what each step led to
+    assert set(shown) == set(forward.observation)
+
+
+def test_shown_states_are_what_the_policy_reads(tmp_path):
+    with Collection(Recipe((RecipeRow("lid", 1),), 0, "words"), tmp_path / "d") as collection:
+        collection.run(lambda _: None, lambda: False)
+    read = ("tool_position_m", "gripper_m")
+    shown = shown_states(make_world("lid"), open_offline([tmp_path / "d"]).seeing(read))
+    assert set(shown) == set(read)
 
 
 @pytest.mark.parametrize("task", WORLDS)
