@@ -68,7 +68,7 @@ def measure(task: str, rounds: int, seconds: float) -> dict[str, Any]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert peer.stdin is not None and peer.stdout is not None  # noqa: PT018
+    assert peer.stdin is not None and peer.stdout is not None  # noqa: PT018 - pipes, both asked for
     speeds: dict[str, list[tuple[float, float]]] = {"arm": [], "fetch": []}
     with peer:
         versions = peer.stdout.readline().strip()

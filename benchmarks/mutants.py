@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,12 +105,12 @@ def assembled(text: str, folder: Path) -> str:
 
 
 def distinct(
-    made: Iterable[Mutant], original: str, meaning_of: object
+    made: Iterable[Mutant], original: str, meaning_of: Callable[[str], str]
 ) -> tuple[list[Mutant], dict[str, int]]:
     """One mutant for each meaning that is not the original's."""
     seen, kept, left_out = {original}, [], Counter[str]()
     for mutant in made:
-        means = meaning_of(mutant.text)  # type: ignore[operator]
+        means = meaning_of(mutant.text)
         if not means:
             left_out["refused by the compiler"] += 1
         elif means == original:

@@ -156,6 +156,7 @@ class MonoLearner:
                 [value for value in net.state_dict().values() if value.is_floating_point()]
                 for net in (self._mean_net, self.module.net)
             )
+            # as torch.optim does it: one call for all weights; there is no public one
             torch._foreach_lerp_(means, newest, 1 - memory)  # pyright: ignore[reportPrivateImportUsage]
 
     def fit(

@@ -66,7 +66,7 @@ def lite0() -> Backbone:
         reason = " ".join(str(error).split())[:200]
         raise BackboneError(f"the weights {path} are damaged: {reason}") from error
     blocks = [*net._blocks][:BLOCKS]  # noqa: SLF001  the package has no other way in
-    stem: list[Any] = [net._conv_stem, net._bn0, net._swish]  # noqa: SLF001
+    stem: list[Any] = [net._conv_stem, net._bn0, net._swish]  # noqa: SLF001  likewise
     frozen = nn.Sequential(*stem, *blocks[:STEM_BLOCKS])
     early = nn.Sequential(*stem, *blocks[:EARLY_BLOCKS])  # (B, 40, S / 8, S / 8)
     return Backbone(early, frozen, nn.Sequential(*blocks[STEM_BLOCKS:]), 112, side)

@@ -45,6 +45,7 @@ def run_layers(observed: Tensor, action: Tensor | None, layers: Layers) -> Tenso
     """
     sizes = tuple(len(field) for field in layers)
     flat = [tensor for field in layers for tensor in field]
+    # torch types `apply` as giving nothing
     return _Run.apply(sizes, observed, action, *flat)  # pyright: ignore[reportReturnType]
 
 

@@ -202,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._reply(lambda labels: labels.post(self.path, body))
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  its base names it so
         """Nothing: the terminal belongs to the command."""
 
     def _body(self) -> dict[str, Any] | None:

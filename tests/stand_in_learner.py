@@ -12,7 +12,7 @@ from sim.tabletop import TabletopEnv
 class StandIn:
     """Shows the goal it is told as an expert would; its weights are a digest of its batches."""
 
-    def __init__(self, spec, seed=0, practice=Practice(rows=4), noise=0.3):  # noqa: B008
+    def __init__(self, spec, seed=0, practice=Practice(rows=4), noise=0.3):  # noqa: B008 - immutable
         self.spec, self.practice = spec, practice
         self.weights, self.batches, self.asked = np.zeros(3), [], 0
         self._rng, self._noise = np.random.default_rng(seed), noise

@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> int:
     except FirmwareBuildError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command of the Makefile
         return error.exit_code
-    print(sizes(elf))  # noqa: T201
+    print(sizes(elf))  # noqa: T201 - likewise
     return 0
 
 
