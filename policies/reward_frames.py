@@ -10,6 +10,9 @@ it is off.
     instruction   no    no    no         no    yes   yes    yes     k = 3
     opposite       -     -     -   ...   no    no    no     no
 
+The moments just before success look most like it, and are few: there a learned reward errs first, a
+step too early. They can be asked about more often than others (`NearMisses`).
+
 What judges is the truth of each moment.
 
 Whether only a person can put things right is one more question, a sentence of who teaches it. Of an
@@ -32,6 +35,16 @@ POSITIVE_FRAMES = 3  # k, as in its published code
 CHANNELS = 3
 
 
+class NearMisses(NamedTuple):
+    """How often what just precedes success teaches."""
+
+    weight: float = 1.0  # beside 1 for any other moment
+    moments: int = 6  # before success
+
+
+NEAR_MISSES = NearMisses()
+
+
 class SeenEpisode(NamedTuple):
     """One attempt as cameras saw it, T + 1 moments."""
 
@@ -41,7 +54,7 @@ class SeenEpisode(NamedTuple):
     reached: NDArray[np.bool_]  # (T+1,) the goal is reached, by the truth; at moment 0 it is not
     succeeded: bool  # as the attempt ended
     lost: bool = False  # only a person can put right how it ended
-    lasting: int | None = None  # last moments that show success; None: as the lesson says
+    lasting: int | None = None  # last moments that show it, none of which is nearly so; None: k
 
 
 def look_spec(about: DataSetAbout, views: Sequence[str] = ()) -> LookSpec:
@@ -127,9 +140,14 @@ class Labels(NamedTuple):
     moment: NDArray[np.int64]  # (n,)
     text: list[str]  # n instructions
     success: NDArray[np.float32]  # (n,)
+    weight: NDArray[np.float32]  # (n,) how often each is drawn beside the others
 
 
-def labels_of(seen: SeenEpisode, positive_frames: int = POSITIVE_FRAMES) -> Labels:
+def labels_of(
+    seen: SeenEpisode,
+    positive_frames: int = POSITIVE_FRAMES,
+    near: NearMisses = NEAR_MISSES,
+) -> Labels:
     """The rule at the head of this file."""
     moments, lasting = len(seen.reached), seen.lasting or positive_frames
     first = moments - lasting if seen.succeeded else moments
@@ -138,10 +156,15 @@ def labels_of(seen: SeenEpisode, positive_frames: int = POSITIVE_FRAMES) -> Labe
     late = np.arange(moments // 2, moments)
     parts = [(no, seen.text, 0.0), (yes, seen.text, 1.0)]
     parts += [(late, other, 0.0) for other in seen.opposites]
+    weight = np.ones(sum(len(part) for part, _, _ in parts), np.float32)
+    reached = np.flatnonzero(seen.reached)
+    if len(reached) and seen.lasting is None:
+        weight[: len(no)][(no < reached[0]) & (no >= reached[0] - near.moments)] = near.weight
     return Labels(
         np.concatenate([part for part, _, _ in parts]).astype(np.int64),
         [text for part, text, _ in parts for _ in part],
         np.concatenate([np.full(len(part), label, np.float32) for part, _, label in parts]),
+        weight,
     )
 
 
@@ -150,6 +173,7 @@ def looks_of(
     spec: LookSpec,
     vectors: dict[str, list[float]],
     positive_frames: int = POSITIVE_FRAMES,
+    near: NearMisses = NEAR_MISSES,
 ) -> Looks:
     """What some episodes teach, through every camera.
 
@@ -158,12 +182,13 @@ def looks_of(
         spec: of their images.
         vectors: of all instructions, by text.
         positive_frames: k.
+        near: how often the moments before success are drawn.
     """
     texts = [*vectors]
-    image, view, row, asked, success, of = [], [], [], [], [], []
+    image, view, row, asked, success, of, weight = [], [], [], [], [], [], []
     count = 0
     for number, one in enumerate(episodes):
-        labels = labels_of(one, positive_frames)
+        labels = labels_of(one, positive_frames, near)
         questions = np.array([texts.index(text) for text in labels.text], np.int64)
         for index, name in enumerate(spec.views):
             images = one.images[name]
@@ -173,6 +198,7 @@ def looks_of(
             asked.append(questions)
             success.append(labels.success)
             of.append(np.full(len(labels.moment), number, np.int64))
+            weight.append(labels.weight)
             count += len(images)
     return Looks(
         np.concatenate(image),
@@ -180,6 +206,7 @@ def looks_of(
         tuple(texts),
         np.array([vectors[text] for text in texts], np.float32),
         *(np.concatenate(parts) for parts in (row, asked, success, of)),
+        np.concatenate(weight) if near.weight != 1 else None,
     )
 
 

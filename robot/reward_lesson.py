@@ -16,6 +16,8 @@ from policies.instructions import encode_instructions
 from policies.label_looks import Labelled
 from policies.offline_data import OfflineData
 from policies.reward_frames import (
+    NEAR_MISSES,
+    NearMisses,
     SeenEpisode,
     look_spec,
     looks_of,
@@ -41,12 +43,13 @@ class RewardLesson(NamedTuple):
     recipes: list[str]  # hashes
     lost: str = ""  # what is asked to know whether only a person can help; empty: nothing
 
-    def looks(self, positive_frames: int) -> Looks:
+    def looks(self, positive_frames: int, near: NearMisses = NEAR_MISSES) -> Looks:
         """What the episodes teach."""
         if not self.lost:
-            return looks_of(self.learn, self.spec, self.instructions, positive_frames)
+            return looks_of(self.learn, self.spec, self.instructions, positive_frames, near)
         asked = [whether_lost(one, self.lost, len(one.reached) // 2) for one in self.learn]
-        looks = looks_of([*self.learn, *asked], self.spec, self.instructions, positive_frames)
+        episodes = [*self.learn, *asked]
+        looks = looks_of(episodes, self.spec, self.instructions, positive_frames, near)
         return _as_often(looks, self.lost)
 
     def asked(self, seen: SeenEpisode) -> Asked:
@@ -120,7 +123,8 @@ def _as_often(looks: Looks, text: str) -> Looks:
     rare = (looks.asked == looks.text.index(text)) & (looks.success > EVEN_ODDS)
     others = int((looks.success > EVEN_ODDS).sum()) - int(rare.sum())
     share = others / max(len(looks.text) - 1, 1) / int(rare.sum())
-    return looks._replace(weight=np.where(rare, share, 1).astype(np.float32))
+    weight = np.ones(len(rare), np.float32) if looks.weight is None else looks.weight
+    return looks._replace(weight=np.where(rare, share, weight).astype(np.float32))
 
 
 def calibrated(attempts: Sequence[Answered]) -> Calibration:

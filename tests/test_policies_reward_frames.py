@@ -10,7 +10,16 @@ from tiny_reward import GOALS, LAMP, VIEWS, attempt_of, write_attempts
 
 from perception.reward import RewardInputError
 from policies.data_set import DataSet
-from policies.reward_frames import labels_of, look_spec, looks_of, seen, seen_episodes, split
+from policies.reward_frames import (
+    NearMisses,
+    labels_of,
+    look_spec,
+    looks_of,
+    seen,
+    seen_episodes,
+    split,
+    whether_lost,
+)
 
 LIGHT, OUT = (goal.text for goal in GOALS)
 
@@ -46,6 +55,24 @@ def test_what_was_reached_before_the_last_images_teaches_nothing():
     assert told(labels_of(lost), LIGHT) == {0: 0, 1: 0, 2: 0, 3: 0}
 
 
+def weighed(labels, text):
+    each = zip(labels.moment, labels.text, labels.weight, strict=True)
+    return {int(moment): float(weight) for moment, asked, weight in each if asked == text}
+
+
+def test_moments_just_before_success_teach_more_often_than_others():
+    labels = labels_of(looked(steps=9, after=3), near=NearMisses(4.0, 2))
+    assert told(labels, LIGHT) == {**dict.fromkeys(range(6), 0), 7: 1, 8: 1, 9: 1}
+    assert weighed(labels, LIGHT) == {**dict.fromkeys((0, 1, 2, 3, 7, 8, 9), 1), 4: 4, 5: 4}
+    assert set(weighed(labels, OUT).values()) == {1}
+
+
+def test_a_failure_and_the_last_image_of_what_is_lost_have_no_near_miss():
+    assert set(labels_of(looked(succeeds=False)).weight) == {1}
+    lost = whether_lost(looked()._replace(lost=True), "a person is needed")
+    assert set(labels_of(lost).weight) == {1}
+
+
 def test_an_attempt_shorter_than_its_last_images_is_all_success():
     labels = labels_of(looked(steps=2, after=1), positive_frames=9)
     assert told(labels, LIGHT) == {0: 1, 1: 1, 2: 1}
@@ -69,6 +96,17 @@ def test_every_look_points_at_its_image_camera_and_instruction(tmp_path):
     asked = looks.vector[looks.asked[-len(last.moment) :]]
     np.testing.assert_array_equal(asked[0], np.float32(LAMP.instructions[OUT]))
     assert set(looks.episode[-len(last.moment) :]) == {3}
+
+
+def test_looks_are_weighed_as_the_moments_that_they_show():
+    episodes = [looked(steps=9), looked(goal=1, succeeds=False)]
+    assert looks_of(episodes, look_spec(LAMP), LAMP.instructions).weight is None  # all alike
+    looks = looks_of(episodes, look_spec(LAMP), LAMP.instructions, near=NearMisses(4.0, 2))
+    often = looks.weight == 4
+    assert set(looks.row[often] % 10) == {5, 6}  # of the first episode, through both cameras
+    assert often.sum() == 2 * len(VIEWS)
+    assert {looks.text[asked] for asked in looks.asked[often]} == {LIGHT}
+    assert not looks.success[often].any()
 
 
 def test_whole_episodes_of_every_kind_are_left_out():

@@ -295,6 +295,9 @@ def test_wrong_input_is_one_line(refused, tmp_path, run):
     assert "--label-weight 0.0: must be above 0" in refused(
         "train", "reward", data, *out, "--label-weight", 0
     )
+    assert "--near-weight -1.0: must be above 0" in refused(
+        "train", "reward", data, *out, "--near-weight", -1
+    )
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from perception.reward_package import EVEN, REWARD, RewardEye
 from perception.tables import config_from_options, load_item
 from policies.label_looks import WEIGHT, Labelled, read_labelled, with_labels
 from policies.offline_data import open_offline
-from policies.reward_frames import POSITIVE_FRAMES
+from policies.reward_frames import NEAR_MISSES, POSITIVE_FRAMES, NearMisses
 from robot.console import Console
 from robot.options import (
     parsed_options,
@@ -60,6 +60,9 @@ class TrainReward:
     """Images on end that have to agree before it says yes."""
     positive_frames: int = POSITIVE_FRAMES
     """How many of the last images of a demonstration show success; collect with --after 2."""
+    near_weight: float = NEAR_MISSES.weight
+    """How often each of the six moments before success is shown, beside 1 for any other moment: there
+    a reward errs first (docs/results/robofume.md)."""
     labels: tuple[Path, ...] = ()
     """Runs in which 'reflexarc label' asked; what was said there teaches too."""
     label_weight: float = WEIGHT
@@ -132,8 +135,10 @@ class TrainReward:
         """Refuses options that mean nothing; where the package goes."""
         require_at_least(self, {"updates": 1, "frames": 1, "positive_frames": 1, "seed": 0})
         require_folders(self.data)
-        if not 0 < self.label_weight < math.inf:
-            raise InputError(f"--label-weight {self.label_weight}: must be above 0 and finite")
+        weights = {"label-weight": self.label_weight, "near-weight": self.near_weight}
+        for option, weight in weights.items():
+            if not 0 < weight < math.inf:
+                raise InputError(f"--{option} {weight}: must be above 0 and finite")
         ending = with_training(lambda: load_item(REWARD_MAKERS, "maker", self.maker)).ending
         out = self.out or Path(f"reward{ending}")
         if ending:
@@ -164,7 +169,7 @@ class TrainReward:
         console: Console,
     ) -> Looks:
         """What the data say, or a teacher of them, and what persons said of practice."""
-        looks = lesson.looks(self.positive_frames)
+        looks = lesson.looks(self.positive_frames, NearMisses(self.near_weight))
         if teacher is not None:
             check_teacher(teacher, lesson)
             with console.progress("asking the teacher", len(looks.row), "looks") as progress:
