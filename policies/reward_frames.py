@@ -206,7 +206,7 @@ def looks_of(
         tuple(texts),
         np.array([vectors[text] for text in texts], np.float32),
         *(np.concatenate(parts) for parts in (row, asked, success, of)),
-        np.concatenate(weight) if near.weight != 1 else None,
+        weight=np.concatenate(weight) if near.weight != 1 else None,
     )
 
 
