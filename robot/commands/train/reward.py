@@ -61,8 +61,8 @@ class TrainReward:
     positive_frames: int = POSITIVE_FRAMES
     """How many of the last images of a demonstration show success; collect with --after 2."""
     near_weight: float = NEAR_MISSES.weight
-    """How often each of the six moments before success is shown, beside 1 for any other moment: there
-    a reward errs first (docs/results/robofume.md)."""
+    """How often each of the six moments before success is shown, beside 1 for any other moment;
+    there a reward errs first (docs/results/robofume.md)."""
     labels: tuple[Path, ...] = ()
     """Runs in which 'reflexarc label' asked; what was said there teaches too."""
     label_weight: float = WEIGHT
