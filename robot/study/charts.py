@@ -10,7 +10,13 @@ from robot.study.statistics import Interval
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 840, 340, 64, 270, 36, 48
 ROW_HEIGHT, LABEL_WIDTH = 26, 340
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
-DASHES = (("5 4", "- -"), ("1.5 4", "···"), ("10 4", "— —"), ("9 4 1.5 4", "- ·"))  # and its sign
+DASHES = (  # and their signs
+    ("5 4", "- -"),
+    ("1.5 4", "···"),
+    ("10 4", "— —"),
+    ("9 4 1.5 4", "- ·"),
+    ("9 4 1.5 4 1.5 4", "- ··"),
+)
 Point = tuple[float, float]
 Span = tuple[float, float, float]  # x, and two heights
 
