@@ -163,9 +163,22 @@ def test_a_method_says_like_another_what_it_does_not_say_itself(tmp_path):
     assert (first.reward, second.reward) == ("truth", "classifier")
 
 
+def test_what_commands_say_alike_is_written_once_and_is_the_same_stage(tmp_path):
+    spelled = GRID.replace("--seed {seed}", "--noise 1 --seed {seed}")
+    shared = GRID.replace("--seed {seed}", "{drawn}").replace(
+        "[prepare]", '[words]\ndrawn = "--noise 1 --seed {seed}"\n[prepare]'
+    )
+    cell = load_grid(written(tmp_path)).cells([1])[0]
+    first, second = (load_grid(written(tmp_path, text)) for text in (spelled, shared))
+    assert second.prepare == first.prepare
+    assert second.hash_of(cell) == first.hash_of(cell)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
+        ("[prepare]", '[words]\nmore = "x"\n[prepare]', r"no command of \[prepare\] says \{more\}"),
+        ("[prepare]", '[words]\nseed = "1"\n[prepare]', r"\{seed\} is something else; choose"),
         ('["{shown}"]', '["{seen}"]', r"\{seen\} is not made before it; there are: task, seed"),
         ("train reward {shown}", "train reward {later}", r"taught: \{later\} is not made before"),
         ('"train reward', '"rm -r', r"taught: no stage begins with 'rm'; collect, train, export"),

@@ -14,9 +14,10 @@ are a part of; `[beside]` shows methods of other grids in this one's report: `ta
 ["switching"]`. `[over]` names grids that differ in one number, over which it shows success. In
 place of `task`, tables `[tasks.NAME]` say what is particular to each of several tasks. `[prepare]`
 names what is made before a run of a task and seed can begin (`robot.study.stages`); then {NAME} in
-`features`, `folders`, `start` and `reward_options` is a folder that was made. `like = METHOD`
-begins with what a method above it says; `like = GRID` at the head of a file begins with all that
-another grid says, so that `[prepare] shown = ...` is the whole of a grid with fewer demonstrations.
+`features`, `folders`, `start` and `reward_options` is a folder that was made. What several of its
+commands say alike is a text of `[words]`, and {NAME} in each of them. `like = METHOD` begins with
+what a method above it says; `like = GRID` at the head of a file begins with all that another grid
+says, so that `[prepare] shown = ...` is the whole of a grid with fewer demonstrations.
 """
 
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ from perception.quantities import InputError
 from robot.config import find_config, read_toml
 from robot.practice_method import Method, config_hash, resolved
 from robot.study.prepared_method import placed, prepared_hash, unplaced
-from robot.study.stages import Stages, check_stages
+from robot.study.stages import Stages, check_stages, spelled_out
 from robot.worlds import world_row
 
 LIKE = "like"  # in a method: another of the same file; at the head: another file
@@ -57,6 +58,7 @@ class _Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ideal: str = ""
     beside: dict[str, list[str]] = {}
     over: Over | None = None
+    words: dict[str, str] = {}  # what stands for {NAME} in commands of `prepare`
     prepare: dict[str, str] = {}  # command lines by name, in their order
 
     def __post_init__(self) -> None:
@@ -142,6 +144,7 @@ def load_grid(name_or_path: str) -> PracticeGrid:
     try:
         grid = msgspec.convert(_said(path), _Grid)
         methods = _whole(grid.methods)
+        prepare = spelled_out(grid.prepare, grid.words)
         tasks = {
             task: {
                 name: msgspec.convert(_merged(_merged(grid.common, of_task), own), Method)
@@ -154,12 +157,12 @@ def load_grid(name_or_path: str) -> PracticeGrid:
     try:
         for task, methods in tasks.items():
             world_row(task)
-            check_stages(grid.prepare, map(placed, methods.values()))
+            check_stages(prepare, map(placed, methods.values()))
             for method in methods.values():
                 resolved(unplaced(method))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    told = (grid.reference, grid.ideal, grid.beside, grid.over, grid.prepare)
+    told = (grid.reference, grid.ideal, grid.beside, grid.over, prepare)
     return PracticeGrid(path.stem, grid.seeds, tasks, *told)
 
 

@@ -79,6 +79,21 @@ class Stages(NamedTuple):
         return {TASK: self.task, SEED: str(self.seed)}
 
 
+def spelled_out(commands: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str]:
+    """Commands in which the texts that they share stand for their names.
+
+    Raises:
+        StageError: a text has the name of a stage, of the task or of the seed; no command says it.
+    """
+    said = set(places(commands))
+    for name in words:
+        if name in (TASK, SEED, *commands):
+            raise StageError(f"[words] {name}: {{{name}}} is something else; choose another name")
+        if name not in said:
+            raise StageError(f"[words] {name}: no command of [prepare] says {{{name}}}")
+    return replaced(commands, lambda text: PLACE.sub(lambda m: words.get(m[1], m[0]), text))
+
+
 def check_stages(commands: Mapping[str, str], values: Iterable[Any]) -> None:
     """Passes if stages read what was made before them, and values stand on stages that there are.
 
