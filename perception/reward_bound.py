@@ -58,9 +58,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             in_vain: attempts in which "yes" was said in vain.
             attempts: all, none of which had a part in the proof.
         """
-        if not attempts:
-            return False
-        return rate_bounds(in_vain, attempts, 2 * self.confidence - 1)[0] > self.limit
+        return lower_bound(in_vain, attempts, self.confidence) > self.limit
 
     def refusal(self) -> str | None:
         """Why no reward is paid; None: it is."""
@@ -115,6 +113,13 @@ def bound_of(
         threshold=threshold,
         missing=0,
     )
+
+
+def lower_bound(hits: int, trials: int, confidence: float = CONFIDENCE) -> float:
+    """One-sided exact lower bound of a rate; 0 without trials."""
+    if not trials:
+        return 0.0
+    return rate_bounds(hits, trials, 2 * confidence - 1)[0]
 
 
 @lru_cache(maxsize=1024)

@@ -33,6 +33,7 @@ class AttemptKeeper:
         goals: Sequence[Goal],
         package: str,
         seed: int,
+        promised: float | None = None,
     ) -> None:
         """Nothing is written yet.
 
@@ -43,9 +44,10 @@ class AttemptKeeper:
             goals: of the task.
             package: sha256 of the reward.
             seed: of the sample.
+            promised: by the reward, most of all attempts that are paid in vain; None: nothing.
         """
         self._source, self._package = source, package
-        self._shelf = AttemptShelf(folder, most, seed)
+        self._shelf = AttemptShelf(folder, most, seed, promised)
         self._goals = goals
         self._seen: list[tuple[dict[str, NDArray[Any]], Judgement, bool]] = []
         self._goal = 0

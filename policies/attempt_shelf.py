@@ -32,15 +32,16 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 class AttemptShelf:
     """Takes attempts one after the other; keeps `most` of them at most."""
 
-    def __init__(self, folder: Path, most: int, seed: int) -> None:
+    def __init__(self, folder: Path, most: int, seed: int, promised: float | None = None) -> None:
         """Nothing is written yet.
 
         Args:
             folder: of what is kept; made when there is something.
             most: attempts that are kept at most, at least one of each kind.
             seed: of the sample.
+            promised: by the reward, most of all attempts that are paid in vain; None: nothing.
         """
-        self._folder = folder
+        self._folder, self._promised = folder, promised
         self._quota = max(most // len(KINDS), 1)
         self._rng = np.random.default_rng((seed, 0x6B657074))
         self._kept: list[Kept] = []
@@ -58,7 +59,7 @@ class AttemptShelf:
         if attempt.about.number in after:
             write_attempt(self._folder, attempt)
         self.count += 1
-        write_list(self._folder, KeptList(self.count, tuple(self._kept)))
+        write_list(self._folder, KeptList(self.count, tuple(self._kept), self._promised))
         for number in before - after:  # after the list, which must never name what is not there
             attempt_path(self._folder, number).unlink(missing_ok=True)
 

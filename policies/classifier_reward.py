@@ -54,6 +54,7 @@ class Classifier:
         self._asked = [self._judge.asked(goal.text) for goal in goals]
         self._trust, self._tool = ImageTrust(config.trust, self._judge.usual), config.tool
         self.sees, self.sha256 = self._judge.rule.views, self._judge.sha256
+        self.promised = self._judge.bound.limit  # most of all attempts that are paid in vain, 0..1
 
     def begin(self) -> None:
         """Another attempt: what was seen in the last one does not count."""

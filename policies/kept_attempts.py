@@ -70,6 +70,7 @@ class KeptList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     attempts: int  # that ended, kept or not
     kept: tuple[Kept, ...]  # an attempt may be kept for several reasons
+    promised: float | None = None  # most of all attempts that are paid in vain, 0..1
     format_version: int = FORMAT_VERSION
 
 

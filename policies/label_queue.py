@@ -10,7 +10,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from perception.reward_bound import upper_bound
+from perception.reward_bound import lower_bound, upper_bound
 from policies.attempt_shelf import KINDS
 from policies.kept_attempts import Kept, KeptList, Kind, attempt_path
 from policies.label_book import Label, standing
@@ -33,8 +33,15 @@ class Estimate(NamedTuple):
     attempts: int  # of the run
     sampled: int  # of these, drawn by chance and answered
     in_vain: int  # of those, said to succeed in vain, or perhaps: it could not be told
-    in_vain_upper: float  # 95 % upper bound of that part of all attempts
+    in_vain_lower: float  # 95 % lower bound of that part of all attempts, without what is unsure
+    in_vain_upper: float  # 95 % upper bound of it
     missed: int  # of those, not said to succeed though the image asked about shows success
+    promised: float | None  # by the reward, most of all attempts in vain; None: nothing
+
+    @property
+    def broken(self) -> bool:
+        """Whether so many errors show that more attempts are paid in vain than was promised."""
+        return self.promised is not None and self.in_vain_lower > self.promised
 
 
 def estimate_of(found: KeptList, labels: Iterable[Label]) -> Estimate:
@@ -44,15 +51,24 @@ def estimate_of(found: KeptList, labels: Iterable[Label]) -> Estimate:
     turn would make a sample of the doubtful ones.
     """
     answers = {label.question: label for label in standing(labels)}
-    in_vain = missed = sampled = 0
+    in_vain = surely = missed = sampled = 0
     for one in _ranked(found.kept, "sample"):
         label = answers.get((one.attempt, one.moment))
         if label is None:
             break
         sampled += 1
         in_vain += label.said and label.answer != "yes"
+        surely += label.said and label.answer == "no"
         missed += not label.said and label.answer == "yes"
-    return Estimate(found.attempts, sampled, in_vain, upper_bound(in_vain, sampled), missed)
+    return Estimate(
+        attempts=found.attempts,
+        sampled=sampled,
+        in_vain=in_vain,
+        in_vain_lower=lower_bound(surely, sampled),
+        in_vain_upper=upper_bound(in_vain, sampled),
+        missed=missed,
+        promised=found.promised,
+    )
 
 
 def _ranked(kept: Iterable[Kept], kind: Kind) -> list[Kept]:

@@ -195,7 +195,9 @@ def keeping(reward: RewardSource, world: PracticeEnv, told: Practice) -> RewardS
     if not told.keep or not isinstance(reward, Classifier):
         return reward
     folder = told.checkpoints.parent / FOLDER
-    return AttemptKeeper(reward, folder, told.keep, world.goals, reward.sha256, told.seed)
+    return AttemptKeeper(
+        reward, folder, told.keep, world.goals, reward.sha256, told.seed, reward.promised
+    )
 
 
 def instructions_for(

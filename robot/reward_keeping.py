@@ -53,7 +53,9 @@ def keep_doubtful(
         KeptError: the folder keeps others, or the disk does not take them.
     """
     require_room(folder)
-    shelf = AttemptShelf(folder, most, seed)
+    bound = eye.about.bound
+    promised = None if bound is None or eye.refusal() else bound.limit
+    shelf = AttemptShelf(folder, most, seed, promised)
     given = zip(answers.attempts, answers.doubts, strict=True)
     for one in data.sets:
         for seen in seen_episodes(one, eye.spec.views):

@@ -44,8 +44,8 @@ def practise(keeper, scores, reached=(), looks=None, seed=0, level=None):
         keeper.judge(0, seen, {"achieved": np.array([lit, not lit])})
 
 
-def keeper_of(folder, most=8, seed=0):
-    return AttemptKeeper(Scripted(), folder, most, GOALS, PACKAGE, seed)
+def keeper_of(folder, most=8, seed=0, promised=None):
+    return AttemptKeeper(Scripted(), folder, most, GOALS, PACKAGE, seed, promised)
 
 
 def write_run(folder, attempts=6):

@@ -134,7 +134,8 @@ def test_practice_keeps_what_a_package_saw_beside_its_checkpoints(options, tmp_p
         keeper.begin()
         said(keeper, MISSED, 2)
     keeper.begin()
-    assert read_list(tmp_path / "attempts").attempts == 3
+    found = read_list(tmp_path / "attempts")
+    assert (found.attempts, found.promised) == (3, source.promised)
     kept = read_attempt(next((tmp_path / "attempts").glob("attempt-*.npz")))
     assert kept.about.package == options["classifier"]["sha256"]
     assert keeping(source, world, told._replace(keep=0)) is source

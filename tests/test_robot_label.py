@@ -255,6 +255,39 @@ def test_the_sample_alone_tells_how_often_all_attempts_are_paid_in_vain(tmp_path
     assert estimate_of(found, without_first).sampled == 0  # a gap at the head: no sample
 
 
+@pytest.mark.parametrize(
+    ("promised", "answer", "broken"),
+    [(0.02, "no", True), (0.5, "no", False), (None, "no", False), (0.02, "skip", False)],
+)
+def test_the_sample_tells_a_broken_promise_by_what_is_sure(tmp_path, promised, answer, broken):
+    keeper = keeper_of(tmp_path / "attempts", most=60, promised=promised)
+    for number in range(40):  # one in four is said to succeed, all of these in vain
+        practise(keeper, [-3.0, -2.0 if number % 4 else 2.0], seed=number)
+    keeper.begin()
+    found = read_list(tmp_path / "attempts")
+    with LabelBook(tmp_path / "labels") as book:
+        attempts = tmp_path / "attempts"
+        sitting = Sitting(attempts, questions_of(attempts, found), book, "ann", lambda: NOW)
+        while (shown := sitting.current()) is not None:
+            sitting.answer(shown, answer)
+        said = estimate_of(found, book.labels)
+    assert (said.sampled, said.in_vain) == (15, 4)
+    assert (said.promised, said.broken) == (promised, broken)
+
+
+def test_a_broken_promise_is_said_in_a_line(call, tmp_path):
+    keeper = keeper_of(tmp_path / "attempts", most=60, promised=0.02)
+    for number in range(20):
+        practise(keeper, [-3.0, 2.0], seed=number)
+    keeper.begin()
+    code, said, _ = call("label", tmp_path, "--truth")
+    assert code == 0
+    assert "15 said to succeed in vain" in said
+    assert "promise of at most 2 % in vain was not kept (95 %: at least 82 %)" in said
+    code, said, _ = call("label", tmp_path, "--truth", "--json")
+    assert json.loads(said)["broken"] is True
+
+
 def _first_sampled(found):
     first = max((one for one in found.kept if one.kind == "sample"), key=lambda one: one.key)
     return first.attempt, first.moment

@@ -90,6 +90,13 @@ class Label:
                 f"{outcome['in_vain']} said to succeed in vain (95 %: at most "
                 f"{100 * outcome['in_vain_upper']:.0f} % of all), {outcome['missed']} missed\n"
             )
+        if outcome["broken"]:
+            sys.stdout.write(
+                f"the promise of at most {100 * outcome['promised']:g} % in vain was not kept "
+                f"(95 %: at least {100 * outcome['in_vain_lower']:.0f} %): attempts are no longer "
+                "like those that proved it; teach the reward with these labels and prove it by "
+                "other attempts\n"
+            )
         sys.stdout.write(
             f"labels: {outcome['labels']}; 'reflexarc train reward DATA --labels {self.run}' "
             "teaches with them\n"
@@ -120,6 +127,7 @@ def _answer_by_truth(sitting: Sitting, attempts: Path) -> None:
 
 def _outcome(folder: Path, found: KeptList, sitting: Sitting, book: LabelBook) -> dict[str, Any]:
     answers = [label.answer for label in standing(book.labels)]
+    estimate = estimate_of(found, book.labels)
     return {
         "labels": str(folder / label_book.BOOK),
         "questions": len(sitting.questions),
@@ -127,7 +135,8 @@ def _outcome(folder: Path, found: KeptList, sitting: Sitting, book: LabelBook) -
         "yes": answers.count("yes"),
         "no": answers.count("no"),
         "skipped": answers.count("skip"),
-        **estimate_of(found, book.labels)._asdict(),
+        **estimate._asdict(),
+        "broken": estimate.broken,
     }
 
 
