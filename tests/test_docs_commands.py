@@ -54,4 +54,4 @@ def test_a_command_of_the_docs_is_taken(page, words):
 def test_the_pages_show_commands_of_every_verb_that_a_user_needs():
     verbs = {words[0] for _, words in CASES}
     assert {"run", "collect", "train", "export", "finetune", "label", "study"} <= verbs
-    assert len(CASES) > 150  # 185 as this was written: the reader of pages has not gone blind
+    assert len(CASES) > 150  # the reader of pages has not gone blind

@@ -233,6 +233,17 @@ def test_an_image_that_was_changed_or_removed_teaches_nothing(run, book, sitting
         read_labelled(run, spec, known)
 
 
+def all_answered(run, answer_to):
+    """The labels of a sitting in which every question got an answer."""
+    attempts = run / "attempts"
+    with LabelBook(run / "labels") as book:
+        questions = questions_of(attempts, read_list(attempts))
+        sitting = Sitting(attempts, questions, book, "ann", lambda: NOW)
+        while (shown := sitting.current()) is not None:
+            sitting.answer(shown, answer_to(shown))
+        return book.labels
+
+
 def test_the_sample_alone_tells_how_often_all_attempts_are_paid_in_vain(tmp_path):
     keeper = keeper_of(tmp_path / "attempts", most=120)
     for number in range(100):  # a quarter is said to succeed, half of these in vain
@@ -241,14 +252,11 @@ def test_the_sample_alone_tells_how_often_all_attempts_are_paid_in_vain(tmp_path
         practise(keeper, [-3.0, 2.0 if said else -2.0], reached=reached, seed=number)
     keeper.begin()
     found = read_list(tmp_path / "attempts")
-    with LabelBook(tmp_path / "labels") as book:
-        attempts = tmp_path / "attempts"
-        sitting = Sitting(attempts, questions_of(attempts, found), book, "ann", lambda: NOW)
-        while (shown := sitting.current()) is not None:
-            truth = shown.attempt.reached[shown.question.moment]
-            sitting.answer(shown, "yes" if truth else "no")
-        full = estimate_of(found, book.labels)
-        without_first = [one for one in book.labels if one.question != _first_sampled(found)]
+    labels = all_answered(
+        tmp_path, lambda seen: "yes" if seen.attempt.reached[seen.question.moment] else "no"
+    )
+    full = estimate_of(found, labels)
+    without_first = [one for one in labels if one.question != _first_sampled(found)]
     assert (full.attempts, full.sampled, full.missed) == (100, 30, 0)
     assert 0 < full.in_vain < 12  # 3.75 are expected
     assert full.in_vain_upper > full.in_vain / 30
@@ -264,13 +272,8 @@ def test_the_sample_tells_a_broken_promise_by_what_is_sure(tmp_path, promised, a
     for number in range(40):  # one in four is said to succeed, all of these in vain
         practise(keeper, [-3.0, -2.0 if number % 4 else 2.0], seed=number)
     keeper.begin()
-    found = read_list(tmp_path / "attempts")
-    with LabelBook(tmp_path / "labels") as book:
-        attempts = tmp_path / "attempts"
-        sitting = Sitting(attempts, questions_of(attempts, found), book, "ann", lambda: NOW)
-        while (shown := sitting.current()) is not None:
-            sitting.answer(shown, answer)
-        said = estimate_of(found, book.labels)
+    labels = all_answered(tmp_path, lambda _: answer)
+    said = estimate_of(read_list(tmp_path / "attempts"), labels)
     assert (said.sampled, said.in_vain) == (15, 4)
     assert (said.promised, said.broken) == (promised, broken)
 
@@ -340,11 +343,7 @@ def grey_run(tmp_path):
     for number in range(12):
         practise(keeper, [-3.0, 1.0], level=GREY, seed=number)
     keeper.begin()
-    attempts, found = tmp_path / "run" / "attempts", read_list(tmp_path / "run" / "attempts")
-    with LabelBook(tmp_path / "run" / "labels") as book:
-        sitting = Sitting(attempts, questions_of(attempts, found), book, "ann", lambda: NOW)
-        while (shown := sitting.current()) is not None:
-            sitting.answer(shown, "no")
+    all_answered(tmp_path / "run", lambda _: "no")
     return tmp_path / "run"
 
 

@@ -94,8 +94,8 @@ class Label:
             sys.stdout.write(
                 f"the promise of at most {100 * outcome['promised']:g} % in vain was not kept "
                 f"(95 %: at least {100 * outcome['in_vain_lower']:.0f} %): attempts are no longer "
-                "like those that proved it; teach the reward with these labels and prove it by "
-                "other attempts\n"
+                "like those that proved it; collect some of this policy with --pilot, teach the "
+                "reward with them and these labels, and prove it by others\n"
             )
         sys.stdout.write(
             f"labels: {outcome['labels']}; 'reflexarc train reward DATA --labels {self.run}' "
